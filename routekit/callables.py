@@ -1,0 +1,99 @@
+"""The shapes of a route author's functions, and how they are called.
+
+A function takes `(body)` or `(body, message)`, and is plain or async; which of the four is decided here,
+once, when a route is bound. What an async function returns is awaited by the step that called it.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
+from types import CoroutineType
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import anyio.to_thread
+
+from .errors import DefinitionError
+from .message import Message
+
+T = TypeVar("T")
+U = TypeVar("U")
+P = ParamSpec("P")
+
+Function: TypeAlias = (
+    Callable[[T], Coroutine[Any, Any, U]]
+    | Callable[[T, Message[T]], Coroutine[Any, Any, U]]
+    | Callable[[T], U]
+    | Callable[[T, Message[T]], U]
+)
+"""What `transform` and its kin accept."""
+
+Predicate: TypeAlias = (
+    Callable[[T], Coroutine[Any, Any, bool]]
+    | Callable[[T, Message[T]], Coroutine[Any, Any, bool]]
+    | Callable[[T], object]
+    | Callable[[T, Message[T]], object]
+)
+"""What `filter` and `when` accept: any truth will do."""
+
+Calling = Callable[[Message[Any]], Any]
+Coro: type[Any] = CoroutineType
+"""The type of what an async function returns when called; compared by identity on the path of a message."""
+
+
+def calling(function: Callable[..., Any]) -> Calling:
+    """`function` as one that takes the message; raises DefinitionError if it takes neither one nor two arguments."""
+    if arity(function) == 1:
+        return lambda message: function(message.body)
+    return lambda message: function(message.body, message)
+
+
+async def called(function: Calling, message: Message[Any]) -> Any:
+    """The result of `function`, awaited if there is something to await."""
+    result: Any = function(message)
+    if type(result) is Coro:
+        return await result
+    return result
+
+
+def arity(function: Callable[..., Any]) -> int:
+    """How many of (body, message) `function` wants: the parameters without a default, or all if there are fewer.
+
+    >>> arity(lambda body: body), arity(lambda body, message: body), arity(str)
+    (1, 2, 1)
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some builtins have no signature: they take the body
+        return 1
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if keyword_only or len(needed) > 2 or not (positional or _starred(function)):
+        found = f"{name_of(function)}{inspect.signature(function)}"
+        raise DefinitionError(f"a step calls its function with (body) or (body, message), found {found}")
+    return 2 if len(needed) == 2 else 1
+
+
+def _starred(function: Callable[..., Any]) -> bool:
+    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """How a function is named in a drawing or an error: its name, or the file and line of a lambda."""
+    while isinstance(function, partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", type(function).__name__)
+    if name.endswith("<lambda>") and code is not None:
+        return f"lambda at line {code.co_firstlineno}"
+    return name.rpartition("<locals>.")[2]
+
+
+def in_thread(function: Callable[P, U]) -> Callable[P, Coroutine[Any, Any, U]]:
+    """A blocking function as an async one: it runs in a worker thread and the other routes go on."""
+
+    @wraps(function)
+    async def threaded(*args: P.args, **kwargs: P.kwargs) -> U:
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+
+    return threaded

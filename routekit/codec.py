@@ -1,0 +1,56 @@
+"""The contract of codecs: bytes to bodies and back."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a stream: its number (1 is the first) and its body as plain data.
+
+    `error` says why a record could not be read (a ragged row, broken JSON); its `body` is then what was
+    found, as text, and the records after it still follow. `column` names the place, where there is one.
+    """
+
+    number: int
+    body: Any
+    error: str | None = None
+    column: str | None = None
+
+
+class Codec(BaseModel):
+    """One format: a frozen pydantic model whose fields are its options.
+
+    A codec is plain, blocking code over bytes; the engine runs long work in a thread. It raises
+    `BodyError` for a document that it cannot read and for a body that it cannot write.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    """How the codec is asked for: `codec=csv`."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """The file suffixes that mean this codec, with the dot."""
+
+    content_type: ClassVar[str] = "application/octet-stream"
+
+    @abstractmethod
+    def decode(self, data: bytes) -> Any:
+        """One whole document as plain data."""
+
+    @abstractmethod
+    def encode(self, body: Any) -> bytes:
+        """A body as one whole document."""
+
+    @abstractmethod
+    def records(self, stream: BinaryIO) -> Iterator[Record]:
+        """The records of a stream, read lazily: memory does not grow with the stream."""
+
+    @abstractmethod
+    def lines(self, bodies: Iterable[Any], *, first: bool) -> bytes:
+        """Bodies as records to be appended; `first` is true at the start of a file, where a header belongs."""

@@ -1,0 +1,1 @@
+"""The formats that bodies are read from and written to."""

@@ -1,0 +1,1 @@
+"""One file for each enterprise integration pattern: a frozen step that is its definition and its behaviour."""

@@ -1,0 +1,208 @@
+"""The contract of endpoints, and how a URI becomes one.
+
+An endpoint is one frozen pydantic class per scheme and direction. Its fields are its options: they validate the URI,
+make the reference and its help. The first field takes the path of the URI.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
+from urllib.parse import quote, unquote
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from .errors import BadOption, DefinitionError, did_you_mean
+from .message import Delivery, Message
+from .step import Runtime, Send
+
+Deliver: TypeAlias = Callable[[Message[Any]], Awaitable[Message[Any] | None]]
+"""How a listener hands over a message: returning is done (with the reply), raising is refused."""
+
+MASK = "***"
+
+
+class _PerMessage:
+    """The mark of an option that an author may compute for each message."""
+
+
+PER_MESSAGE = _PerMessage()
+"""Mark a producer's field with it: `name: Annotated[str | None, PER_MESSAGE] = None`.
+
+A function given for it, `.to("file:out", name=lambda order: ...)`, is called for each message; what it returns is
+checked against the field and passed to `send` by keyword. A value given in the URI is not: it is in `self`.
+"""
+
+
+class Endpoint(BaseModel):
+    """Base of `Consumer`, `Listener` and `Producer`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scheme: ClassVar[str]
+
+    @classmethod
+    def path_field(cls) -> str | None:
+        """The field that takes the path of the URI: the first one."""
+        return next(iter(cls.model_fields), None)
+
+    @classmethod
+    def per_message(cls) -> dict[str, FieldInfo]:
+        """The options that may be computed for each message."""
+        return {name: field for name, field in cls.model_fields.items() if PER_MESSAGE in field.metadata}
+
+    @classmethod
+    def of(cls, path: str, options: Mapping[str, Any]) -> Self:
+        """The endpoint with this path and these options; raises BadOption for one that is unknown or wrong."""
+        first = cls.path_field()
+        if first in options:
+            raise BadOption(f"{cls.scheme}: '{first}' is given twice", hint="it is the path of the URI")
+        unknown = sorted(set(options) - set(cls.model_fields))
+        if unknown:
+            names = [name for name in cls.model_fields if name != first]
+            raise BadOption(f"{cls.scheme}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], names))
+        values = dict(options) if first is None or not path else {first: path, **options}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise BadOption(f"{cls.scheme}: {options_wrong(error)}", hint=f"routekit describe {cls.scheme}") from None
+
+    def uri(self) -> str:
+        """This endpoint as a URI, with only the options that were given, secrets masked."""
+        first = self.path_field()
+        path = "" if first is None else _printed(getattr(self, first))
+        given = [name for name in type(self).model_fields if name in self.model_fields_set and name != first]
+        query = "&".join(f"{name}={quote(_printed(getattr(self, name)), safe='/:,*@;{}$')}" for name in given)
+        return masked(f"{self.scheme}:{path}{'?' if query else ''}{query}")
+
+    def __str__(self) -> str:
+        return self.uri()
+
+
+class Consumer(Endpoint):
+    """A source that the engine pulls from."""
+
+    @abstractmethod
+    def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        """Yield deliveries until the source is exhausted, or for ever.
+
+        The engine pulls the next one when it has a free slot: that is the back-pressure. It may cancel the generator
+        while it waits for the next delivery. Never `yield` inside a task group or cancel scope that the generator
+        opened; host such a thing by `runtime.shared`. Raise when the source is away: the route is degraded and
+        `consume` is called again after a while.
+        """
+
+
+class Listener(Endpoint):
+    """A source that hands messages over by itself and waits for the outcome: a call, a request."""
+
+    internal: ClassVar[bool] = False
+    """True for sources fed by other routes: they stop after those have drained."""
+
+    @abstractmethod
+    async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
+        """Call `deliver` for each message until cancelled, from any task that lives inside this call."""
+
+
+class Producer(Endpoint):
+    """A sink."""
+
+    @abstractmethod
+    def open(self, runtime: Runtime) -> AbstractAsyncContextManager[Send]:
+        """A context manager that gives the send function; raise when the sink is away.
+
+        `send` may be called by many messages at once. It returns when the message is delivered for good, with the
+        answer if there is one; it raises `Unavailable` or any other error when not.
+        """
+
+
+Source: TypeAlias = Consumer | Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """The parts of `scheme:path?option=value`; an option with a dot, `codec.delimiter=;`, is in a dict of its own."""
+
+    scheme: str
+    path: str
+    options: Mapping[str, Any]
+
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+-]*")
+
+
+def parse_uri(text: str) -> Uri:
+    """The parts of a URI; values are percent-decoded, `+` stays `+`. Raises DefinitionError.
+
+    >>> parse_uri("file:in?include=*.csv&codec=csv&codec.delimiter=%3B").options
+    {'include': '*.csv', 'codec': {'name': 'csv', 'delimiter': ';'}}
+    """
+    scheme, colon, rest = text.partition(":")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        raise DefinitionError(f"'{masked(text)}' is no endpoint", hint="write scheme:path?option=value")
+    path, _, query = rest.partition("?")
+    options: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadOption(f"{scheme}: option '{name}' has no value", hint=f"write {name}=...")
+        if name in options:
+            raise BadOption(f"{scheme}: option '{name}' is given twice", hint="keep one of them")
+        options[unquote(name)] = unquote(value)
+    return Uri(scheme, unquote(path), _nested(options))
+
+
+def _nested(options: dict[str, Any]) -> dict[str, Any]:
+    """`{"codec": "csv", "codec.delimiter": ";"}` as `{"codec": {"name": "csv", "delimiter": ";"}}`."""
+    plain = {name: value for name, value in options.items() if "." not in name}
+    tables: dict[str, dict[str, Any]] = {}
+    for name, value in options.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            tables.setdefault(outer, {"name": plain[outer]} if outer in plain else {})[inner] = value
+    return {**plain, **tables}
+
+
+def options_wrong(error: ValidationError) -> str:
+    """What pydantic found, one sentence for each option, without links and without secrets."""
+    rows: list[str] = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "missing":
+            rows.append(f"'{name}' is missing")
+        else:
+            found = "" if _SECRET.search(name) else f", found {masked(repr(problem.get('input')))}"
+            text = problem["msg"].removeprefix("Value error, ")
+            rows.append(f"'{name}': {text[:1].lower()}{text[1:]}{found}" if name else text)
+    return "; ".join(rows)
+
+
+_SECRET = re.compile(r"password|passwd|secret|token|api_?key|credential", re.IGNORECASE)
+_USERINFO = re.compile(r"(://[^/?#\s:@]*:)[^/?#\s@]+@")
+_QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET.pattern})[\w.-]*=)[^&\s]+", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """A text that may hold URIs, with the passwords and secret options in them hidden.
+
+    >>> masked("amqp://me:hunter2@host/v?api_key=abc&x=1")
+    'amqp://me:***@host/v?api_key=***&x=1'
+    """
+    return _QUERY.sub(rf"\g<1>{MASK}", _USERINFO.sub(rf"\g<1>{MASK}@", text))
+
+
+def _printed(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, BaseModel):
+        return type(value).__name__.lower()
+    return str(value)
+
+
+PathField = Annotated[str, Field(min_length=1)]
+"""A path that must not be empty."""

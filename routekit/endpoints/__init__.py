@@ -1,0 +1,1 @@
+"""The in-process endpoints; they register by the same hook as strangers."""

@@ -1,0 +1,133 @@
+"""The tree of everything that RouteKit raises.
+
+    RouteKitError
+    ├── DefinitionError          what was written cannot work; found by `routekit check`, never at 3 a.m.
+    │   ├── UnknownScheme        no installed plugin offers the scheme of a URI
+    │   ├── BadOption            an endpoint has no such option, or not with such a value
+    │   ├── WrongDirection       a source used as a sink, or a sink used as a source
+    │   ├── UnknownName          a placeholder, codec, connection or route that does not exist
+    │   └── LoadError            a route module that cannot be imported
+    ├── Rejected                 this message can never succeed as it is: no retry, straight to the dead letters
+    │   ├── BodyError            the body does not fit the type that was asked for
+    │   ├── Invalid              a rule of `validate` does not hold
+    │   └── Expired              the message's deadline has passed
+    ├── Unavailable              the other side is away, locked or full: worth another try
+    ├── PartsFailed              some parts of a split message failed; names every one
+    └── StoreError               durable state could not be read or written
+
+A message says what was asked and what was found; `hint` says what to do about it.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class RouteKitError(Exception):
+    """Base of all errors raised by RouteKit and its plugins.
+
+    `hint` is the sentence that says what to do; it is part of `str(error)`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class DefinitionError(RouteKitError):
+    """A route, an endpoint or a setting is written in a way that cannot work."""
+
+
+class UnknownScheme(DefinitionError):
+    """No installed plugin offers the scheme of a URI."""
+
+
+class BadOption(DefinitionError):
+    """An endpoint or codec has no such option, or refuses its value."""
+
+
+class WrongDirection(DefinitionError):
+    """A scheme that can only be read from was used as a sink, or the other way round."""
+
+
+class UnknownName(DefinitionError):
+    """A placeholder, codec, connection, step or route of that name does not exist."""
+
+
+class LoadError(DefinitionError):
+    """A route module could not be imported."""
+
+
+class Rejected(RouteKitError):
+    """The message can never succeed as it is; retrying is pointless and not done by default."""
+
+
+class BodyError(Rejected):
+    """A body does not fit the type that was asked for.
+
+    `row` is the record's number in its file (1 is the first record after a header), `column` the
+    name of the field, `reason` the sentence about the value alone.
+    """
+
+    def __init__(self, reason: str, *, row: int | None = None, column: str | None = None, hint: str = "") -> None:
+        where = [f"row {row}"] if row is not None else []
+        where += [f"column '{column}'"] if column else []
+        super().__init__(f"{', '.join(where)}: {reason}" if where else reason, hint=hint)
+        self.row = row
+        self.column = column
+        self.reason = reason
+
+
+class Invalid(Rejected):
+    """One or more rules of `validate` do not hold; `reasons` lists all of them."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class Expired(Rejected):
+    """The message was not done before its deadline."""
+
+
+class Unavailable(RouteKitError):
+    """The other side is away, locked, full or too slow: trying again later may help."""
+
+
+class StoreError(RouteKitError):
+    """Durable state could not be read or written; the message stays unacknowledged."""
+
+
+class PartsFailed(RouteKitError):
+    """Some parts of a message failed.
+
+    `failures` holds (id of the part, its error) for the first 100 of them; `failed` and `total` count all.
+    """
+
+    KEPT = 100
+
+    def __init__(self, failures: Sequence[tuple[str, Exception]], *, failed: int, total: int) -> None:
+        self.failures = tuple(failures[: self.KEPT])
+        self.failed = failed
+        self.total = total
+        named = "; ".join(f"{part}: {type(error).__name__}: {error}" for part, error in self.failures)
+        more = f"; and {failed - len(self.failures)} more" if failed > len(self.failures) else ""
+        super().__init__(f"{failed} of {total} parts failed: {named}{more}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that offers the known word nearest to `word`, or lists what there is.
+
+    >>> did_you_mean("tmier", ["timer", "file"])
+    "did you mean 'timer'?"
+    >>> did_you_mean("sqs", ["timer", "file"])
+    'known: file, timer'
+    """
+    names = sorted(known)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(names)}" if names else "none is known"

@@ -1,0 +1,100 @@
+"""The values that logs, progress bars, metrics and the `route_event` hook are made of.
+
+Nothing here happens per message on the happy path: counts are kept in `Counts`, events tell of changes.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a route has done since it started. `ended` are messages that a step ended early, such as a filter."""
+
+    received: int = 0
+    done: int = 0
+    ended: int = 0
+    retried: int = 0
+    dead: int = 0
+    refused: int = 0
+    in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStarted:
+    """A route's source and sinks are open; it takes messages."""
+
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDegraded:
+    """A source or sink of a route is away; the route tries again in `wait` seconds, the others run."""
+
+    route: str
+    error: Exception
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStopped:
+    """A route has ended: its source is exhausted, or the service stops. `unfinished` messages will be redelivered."""
+
+    route: str
+    counts: Counts
+    unfinished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A message or a send failed and is tried again in `wait` seconds."""
+
+    route: str
+    message_id: str
+    attempt: int
+    wait: float
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """A message was given up and put where the route's policy says."""
+
+    route: str
+    message_id: str
+    step: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message was handed back to its source, which will redeliver it or knows what to do."""
+
+    route: str
+    message_id: str
+    step: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A line of the `log` step or endpoint."""
+
+    route: str
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a file or batch has come: `done` of `total` (None when unknown) in `unit`s; `finished` at the end."""
+
+    route: str
+    name: str
+    done: int
+    total: int | None
+    unit: str
+    finished: bool = False
+
+
+Event: TypeAlias = RouteStarted | RouteDegraded | RouteStopped | Retrying | DeadLettered | Refused | Logged | Progress

@@ -1,0 +1,48 @@
+"""Dead letters: messages that were given up, kept with the reason until someone decides."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter.
+
+    `body` and `headers` are those of the message as the route received it, as JSON-ready data; bytes are kept
+    as `{"base64": ...}`. `when` is wall time in seconds since 1970. `error` is the class's name, `reason` its text.
+    """
+
+    id: str
+    message_id: str
+    route: str
+    source: str
+    step: str
+    place: str
+    error: str
+    reason: str
+    attempts: int
+    when: float
+    body: Any
+    headers: dict[str, Any] = field(default_factory=dict[str, Any])
+    trace: str = ""
+
+
+def packed(body: object) -> Any:
+    """A body as JSON-ready data, so that it can be kept, read by people and parsed again.
+
+    >>> packed(b"\\xff"), packed({"n": 1})
+    ({'base64': '/w=='}, {'n': 1})
+    """
+    if isinstance(body, bytes | bytearray):
+        return {"base64": base64.b64encode(body).decode("ascii")}
+    return to_jsonable_python(body, serialize_unknown=True, inf_nan_mode="strings", bytes_mode="base64")
+
+
+def unpacked(data: Any) -> Any:
+    """What `packed` kept: bytes again where they were bytes, else the plain data."""
+    if isinstance(data, dict) and list(data) == ["base64"]:  # pyright: ignore[reportUnknownArgumentType]  # JSON
+        return base64.b64decode(data["base64"])  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    return data  # pyright: ignore[reportUnknownVariableType]  # JSON

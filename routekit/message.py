@@ -1,0 +1,99 @@
+"""The nouns of every route: Message, its Meta, and Delivery."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
+
+NO_HEADERS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the engine knows about a message; route authors read it, nobody outside can set it.
+
+    `received` is wall time in seconds since 1970; `deadline` is the runtime clock's time at which the
+    message expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch.
+    """
+
+    route: str = ""
+    source: str = ""
+    attempt: int = 1
+    received: float = 0.0
+    deadline: float | None = None
+    error: Exception | None = None
+    trace: str = ""
+
+
+NO_META: Final = Meta()
+
+
+class Message(Generic[T_co]):
+    """One message: a body, the headers that came with it, an id that survives redelivery, and meta.
+
+    A value: nothing changes it, every change gives a new one. A slotted class, since a frozen dataclass
+    takes 2.5 times as long to make and one is made per step.
+    """
+
+    __slots__ = ("body", "headers", "id", "meta")
+
+    def __init__(self, body: T_co, headers: Mapping[str, Any] = NO_HEADERS, id: str = "", meta: Meta = NO_META) -> None:
+        self.body: Final = body
+        self.headers: Final = headers
+        self.id: Final = id
+        self.meta: Final = meta
+
+    def with_body(self, body: U) -> "Message[U]":
+        """The same message with another body."""
+        return Message(body, self.headers, self.id, self.meta)
+
+    def with_headers(self, headers: Mapping[str, Any]) -> "Message[T_co]":
+        """The same message with these headers and no others."""
+        return Message(self.body, headers, self.id, self.meta)
+
+    def with_header(self, name: str, value: object) -> "Message[T_co]":
+        """The same message with one header set."""
+        return Message(self.body, {**self.headers, name: value}, self.id, self.meta)
+
+    def with_meta(self, meta: Meta) -> "Message[T_co]":
+        """The same message as the engine sees it from now on."""
+        return Message(self.body, self.headers, self.id, meta)
+
+    def part(self, index: int, body: U, headers: Mapping[str, Any] | None = None) -> "Message[U]":
+        """A part of this message; its id is `parent/index`, so that parts never collapse in a store."""
+        return Message(body, self.headers if headers is None else headers, f"{self.id}/{index}", self.meta)
+
+    def __repr__(self) -> str:
+        return f"Message({self.body!r}, headers={dict(self.headers)!r}, id={self.id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        mine = (self.id, self.body, dict(self.headers))
+        return mine == (other.id, other.body, dict(other.headers))  # pyright: ignore[reportUnknownMemberType]  # a Message of unknown body
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # bodies need not be hashable
+
+
+Ack = Callable[["Message[Any] | None"], Awaitable[None]]
+Nack = Callable[[Exception], Awaitable[None]]
+
+
+class Delivery(Generic[T_co]):
+    """A message plus how its source is told the outcome.
+
+    `ack(reply)` is awaited once everything that the message caused is done or durably stored; `nack(error)`
+    when it was refused. Either may be None: the source does not want to know. Only the engine calls them,
+    and it calls exactly one of them, once, unless the process dies or is forced to stop: then neither, and
+    the source redelivers.
+    """
+
+    __slots__ = ("ack", "message", "nack")
+
+    def __init__(self, message: Message[T_co], ack: Ack | None = None, nack: Nack | None = None) -> None:
+        self.message: Final = message
+        self.ack: Final = ack
+        self.nack: Final = nack

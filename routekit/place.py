@@ -1,0 +1,41 @@
+"""Where in the author's files a route or a step was written."""
+
+import sys
+from dataclasses import dataclass
+from itertools import islice
+from os import sep
+from pathlib import Path
+from types import FrameType
+
+_INSIDE = str(Path(__file__).parent) + sep
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line in a file; prints as `routes/leads.py:12`, relative to the working directory where it can."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        path = Path(self.file)
+        if path.is_absolute() and path.is_relative_to(Path.cwd()):
+            path = path.relative_to(Path.cwd())
+        return f"{path}:{self.line}"
+
+
+NOWHERE = Place("?", 0)
+
+
+def here() -> Place:
+    """The place outside `routekit` from which the language was called."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the only way to a caller's line
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame = frame.f_back
+    return Place(frame.f_code.co_filename, _line(frame))
+
+
+def _line(frame: FrameType) -> int:
+    """The line on which the running call starts: in a chain, that of the method's name."""
+    position = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    return (position[0] if position else None) or frame.f_lineno

@@ -1,0 +1,186 @@
+"""The contracts of the language: Handler, Step, Chain, and the Runtime that steps and endpoints may ask."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+
+from .codec import Codec
+from .events import Event
+from .message import Message
+from .place import Place
+from .store import Store
+
+T = TypeVar("T")
+U = TypeVar("U")
+R = TypeVar("R")
+
+Handler: TypeAlias = Callable[[Message[T]], Awaitable[Message[Any] | None]]
+"""What handles a message: returning is done (None: it ended early), raising is refusing.
+
+A handler that has nothing to wait for is a plain function that hands on the awaitable of the next one; so it may
+raise when called or when awaited, and whoever calls it awaits it at once.
+"""
+
+Send: TypeAlias = Callable[..., Awaitable[Message[Any] | None]]
+"""`await send(message, **options)`: deliver, and return the answer if the other side gives one.
+
+Returning means delivered or durably stored over there. Options are those per-message fields that the author wrote.
+"""
+
+Job: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class Address(Protocol):
+    """A typed endpoint, as far as the language needs to know it."""
+
+    scheme: ClassVar[str]
+
+    def uri(self) -> str:
+        """The endpoint as a URI, secrets masked."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a step sends: a URI or typed endpoint, and the options that the author gave by keyword.
+
+    An option that is a function is computed for each message, from `(body)` or `(body, message)`.
+    """
+
+    endpoint: str | Address
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    codec: "CodecChoice | None" = None
+
+    def __str__(self) -> str:
+        return self.endpoint if isinstance(self.endpoint, str) else self.endpoint.uri()
+
+
+CodecChoice: TypeAlias = str | Codec
+"""A codec by its name, or a codec with options: `"csv"`, `Csv(delimiter=";")`."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Steps in order, each with the place where it was written; a route's body, or one branch of it."""
+
+    steps: tuple["Step[Any, Any]", ...] = ()
+    places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+
+    def then(self, step: "Step[Any, Any]", place: Place) -> "Chain":
+        return Chain((*self.steps, step), (*self.places, place))
+
+
+class Runtime(Protocol):
+    """All that a step or endpoint may ask for. There is no other door to the engine."""
+
+    @property
+    def route(self) -> str:
+        """The name of the route that asks."""
+        ...
+
+    @property
+    def random(self) -> Random:
+        """The generator for all chance, seeded in tests."""
+        ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def data(self) -> Path:
+        """The folder for embedded state and relative paths of embedded databases."""
+        ...
+
+    def now(self) -> float:
+        """Wall time in seconds since 1970; virtual in tests. For waiting use `anyio.sleep`."""
+        ...
+
+    def bind(self, chain: Chain, proceed: Handler[Any], label: str) -> Handler[Any]:
+        """A branch as a handler that goes on to `proceed`; `label` names it in errors."""
+        ...
+
+    def sender(self, target: Target) -> Send:
+        """The way to send to `target`; opened before the route takes messages, closed after the last.
+
+        Raises DefinitionError for an unknown scheme or option. Only while binding.
+        """
+        ...
+
+    def codec(self, choice: CodecChoice) -> Codec:
+        """The codec of that name; raises UnknownName with what there is."""
+        ...
+
+    def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
+        """The settings under `[table.name]` in `routekit.toml`, or None."""
+        ...
+
+    async def shared(self, factory: Callable[..., AbstractAsyncContextManager[R]], *args: Hashable) -> R:
+        """A resource that all routes share, such as a pool or a web server.
+
+        Opened once for equal `factory` and `args`, in a task of its own, and closed when the service ends.
+        """
+        ...
+
+    def spawn(self, job: Job) -> None:
+        """Run a background job for as long as the route runs; if it raises, the route is degraded and restarts."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever watches."""
+        ...
+
+    async def give_up(self, message: Message[Any], error: Exception) -> None:
+        """Put a message, such as one failed part, where the route's policy says that dead letters go.
+
+        Raises what prevented it: then the message must not be acknowledged.
+        """
+        ...
+
+
+class Step(ABC, Generic[T, U]):
+    """One pattern: a frozen dataclass that is at once its definition and its behaviour.
+
+    `bind` is called once for each route; limits, counters and other state live in its closure.
+    """
+
+    word: ClassVar[str] = ""
+    """The word of the language that makes this step; the class's name in lower case if empty."""
+
+    @abstractmethod
+    def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
+        """The handler of this step, which passes its results on to `proceed`."""
+
+    @property
+    def label(self) -> str:
+        """The step in one short line, for drawings and errors."""
+        return self.word or type(self).__name__.lower()
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        """The chains inside this step, each with a short label, for drawing and checking."""
+        return ()
+
+    def targets(self) -> Sequence[Target]:
+        """Where this step sends; branches are asked for themselves."""
+        return ()
+
+    def state(self) -> str | None:
+        """The name of the durable state that this step owns, if any."""
+        return None
+
+    def problems(self, runtime: Runtime) -> Iterable[Exception]:
+        """What is wrong with this step, found without running it; branches are asked for themselves."""
+        return ()
+
+
+async def finish(message: Message[Any]) -> Message[Any] | None:
+    """The end of every chain: the message is the reply."""
+    return message
+
+
+async def ended() -> Message[Any] | None:
+    """What a plain handler returns for a message that ends here."""
+    return None

@@ -1,0 +1,1 @@
+"""Durable state: in memory for tests, in one SQLite file by default."""
