@@ -65,7 +65,7 @@ def unchanging(kind: Any) -> bool:
 def _frozen(kind: type[Any]) -> bool:
     if issubclass(kind, BaseModel):
         return bool(kind.model_config.get("frozen"))
-    return is_dataclass(kind) and bool(kind.__dataclass_params__.frozen)  # pyright: ignore  # what the decorator leaves
+    return is_dataclass(kind) and bool(kind.__dataclass_params__.frozen)
 
 
 def _hints(kind: type[Any]) -> Iterable[Any]:

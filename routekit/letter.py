@@ -31,9 +31,9 @@ class Letter:
 
 
 def packed(body: object) -> Any:
-    """A body as JSON-ready data, so that it can be kept, read by people and parsed again.
+    r"""A body as JSON-ready data, so that it can be kept, read by people and parsed again.
 
-    >>> packed(b"\\xff"), packed({"n": 1})
+    >>> packed(b"\xff"), packed({"n": 1})
     ({'base64': '/w=='}, {'n': 1})
     """
     if isinstance(body, bytes | bytearray):

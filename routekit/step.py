@@ -59,8 +59,8 @@ class Target:
         return self.endpoint if isinstance(self.endpoint, str) else self.endpoint.uri()
 
 
-CodecChoice: TypeAlias = str | Codec
-"""A codec by its name, or a codec with options: `"csv"`, `Csv(delimiter=";")`."""
+CodecChoice: TypeAlias = str | Mapping[str, Any] | Codec
+"""A codec by its name, by name and options, or as it is: `"csv"`, `{"name": "csv", "delimiter": ";"}`, `Csv(...)`."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,13 @@ class Runtime(Protocol):
 
     def spawn(self, job: Job) -> None:
         """Run a background job for as long as the route runs; if it raises, the route is degraded and restarts."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep between two polls: tells the engine that the source has nothing for now.
+
+        Consumers rest instead of sleeping, so that `routekit run` and tests know when a route is idle.
+        """
         ...
 
     def emit(self, event: Event) -> None:
