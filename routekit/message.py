@@ -1,7 +1,6 @@
 """The nouns of every route: Message, its Meta, and Delivery."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -11,21 +10,34 @@ U = TypeVar("U")
 NO_HEADERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
 class Meta:
     """What the engine knows about a message; route authors read it, nobody outside can set it.
 
-    `received` is wall time in seconds since 1970; `deadline` is the runtime clock's time at which the
-    message expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch.
+    `received` is wall time in seconds since 1970; `deadline` is the time of anyio's clock at which the message
+    expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch. Slotted, as Message is.
     """
 
-    route: str = ""
-    source: str = ""
-    attempt: int = 1
-    received: float = 0.0
-    deadline: float | None = None
-    error: Exception | None = None
-    trace: str = ""
+    __slots__ = ("attempt", "deadline", "error", "received", "route", "source")
+
+    def __init__(
+        self,
+        route: str = "",
+        source: str = "",
+        received: float = 0.0,
+        attempt: int = 1,
+        deadline: float | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        self.route: Final = route
+        self.source: Final = source
+        self.received: Final = received
+        self.attempt: Final = attempt
+        self.deadline: Final = deadline
+        self.error: Final = error
+
+    def with_error(self, error: Exception) -> "Meta":
+        """The same, as a rescue branch sees it."""
+        return Meta(self.route, self.source, self.received, self.attempt, self.deadline, error)
 
 
 NO_META: Final = Meta()
@@ -88,12 +100,20 @@ class Delivery(Generic[T_co]):
     `ack(reply)` is awaited once everything that the message caused is done or durably stored; `nack(error)`
     when it was refused. Either may be None: the source does not want to know. Only the engine calls them,
     and it calls exactly one of them, once, unless the process dies or is forced to stop: then neither, and
-    the source redelivers.
+    the source redelivers. A source that already knows what is wrong with a message, such as a ragged row, gives the
+    `error`: the message is then not handled but goes the way of one that failed.
     """
 
-    __slots__ = ("ack", "message", "nack")
+    __slots__ = ("ack", "error", "message", "nack")
 
-    def __init__(self, message: Message[T_co], ack: Ack | None = None, nack: Nack | None = None) -> None:
+    def __init__(
+        self,
+        message: Message[T_co],
+        ack: Ack | None = None,
+        nack: Nack | None = None,
+        error: Exception | None = None,
+    ) -> None:
         self.message: Final = message
         self.ack: Final = ack
         self.nack: Final = nack
+        self.error: Final = error

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -127,6 +127,10 @@ class Runtime(Protocol):
 
     def spawn(self, job: Job) -> None:
         """Run a background job for as long as the route runs; if it raises, the route is degraded and restarts."""
+        ...
+
+    def resting(self) -> AbstractContextManager[None]:
+        """Wait for the outside inside it: `with runtime.resting(): await event.wait()`; as `rest`, without a time."""
         ...
 
     async def rest(self, seconds: float) -> None:

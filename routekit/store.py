@@ -86,6 +86,15 @@ class Store(Protocol):
         """Whether state survives the process."""
         ...
 
+    @property
+    def owner(self) -> str:
+        """Who this process is among those that share the store.
+
+        No other living process has the same; after a crash, the process that comes next takes it over, and with it
+        the claims that the dead one held: nobody has to wait for their leases.
+        """
+        ...
+
     def keys(self, name: str) -> Keys: ...
 
     def marks(self, name: str) -> Marks: ...

@@ -1,0 +1,39 @@
+"""Content-Based Router: the first branch whose predicate holds takes the message."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..callables import called, calling, name_of
+from ..message import Message
+from ..step import Chain, Handler, Runtime, Step
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Choice(Step[T, U]):
+    """EIP "Content-Based Router". What a branch gives goes on after the choice."""
+
+    cases: tuple[tuple[Callable[..., Any], Chain], ...]
+    otherwise: Chain
+
+    def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
+        cases = [
+            (calling(predicate), runtime.bind(branch, proceed, f"when({name_of(predicate)})"))
+            for predicate, branch in self.cases
+        ]
+        otherwise = runtime.bind(self.otherwise, proceed, "otherwise")
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            for predicate, branch in cases:
+                if await called(predicate, message):
+                    return await branch(message)
+            return await otherwise(message)
+
+        return handle
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        cases = [(f"when {name_of(predicate)}", branch) for predicate, branch in self.cases]
+        return (*cases, ("otherwise", self.otherwise))

@@ -1,0 +1,36 @@
+"""Message Filter: pass on the messages that satisfy a predicate; the others end here, acknowledged."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..callables import Coro, calling, name_of
+from ..message import Message
+from ..step import Handler, Runtime, Step, ended
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Filter(Step[T, T]):
+    """EIP "Message Filter"."""
+
+    predicate: Callable[..., Any]
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        wanted = calling(self.predicate)
+
+        def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
+            verdict = wanted(message)
+            if type(verdict) is Coro:
+                return decide(message, verdict)
+            return proceed(message) if verdict else ended()
+
+        async def decide(message: Message[T], verdict: Awaitable[object]) -> Message[Any] | None:
+            return await proceed(message) if await verdict else None
+
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"filter({name_of(self.predicate)})"

@@ -1,0 +1,33 @@
+"""Composed Message Processor: a branch runs for each part, then the list of results goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..message import Message
+from ..parts import PartRunner, Splitting
+from ..step import Chain, Handler, Runtime, Step, finish
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gather(Step[T, list[Any]]):
+    """EIP "Composed Message Processor". Results are in the order of the parts; parts that ended early are left out."""
+
+    how: Splitting
+    each: Chain
+
+    def bind(self, proceed: Handler[list[Any]], runtime: Runtime) -> Handler[T]:
+        runner = PartRunner(self.how, runtime.bind(self.each, finish, "each"), runtime)
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            results: list[tuple[int, Any]] = []
+            await runner.run(message, lambda index, reply: results.append((index, reply.body)))
+            results.sort(key=lambda result: result[0])
+            return await proceed(message.with_body([body for _, body in results]))
+
+        return handle
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        return (("each", self.each),)

@@ -1,0 +1,41 @@
+"""Set a header, to a value or to what a function makes of the message."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..callables import Coro, calling
+from ..message import Message
+from ..step import Handler, Runtime, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SetHeader(Step[T, T]):
+    """Headers are data: nothing in the engine obeys them."""
+
+    name: str
+    value: Any
+    word = "set_header"
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        name, value = self.name, self.value
+        if not callable(value):
+            return lambda message: proceed(message.with_header(name, value))
+        call = calling(value)
+
+        def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
+            made = call(message)
+            if type(made) is Coro:
+                return wait(message, made)
+            return proceed(message.with_header(name, made))
+
+        async def wait(message: Message[T], made: Awaitable[object]) -> Message[Any] | None:
+            return await proceed(message.with_header(name, await made))
+
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"set_header({self.name})"

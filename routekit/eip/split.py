@@ -1,0 +1,37 @@
+"""Splitter: the rest of the route runs once for each part of a message."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..message import Message
+from ..parts import PartRunner, Splitting
+from ..step import Handler, Runtime, Step
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Split(Step[T, U]):
+    """EIP "Splitter". The message is done when all its parts are; it is its own reply."""
+
+    how: Splitting
+
+    def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
+        runner = PartRunner(self.how, proceed, runtime)
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            await runner.run(message)
+            return message
+
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"split({describe(self.how)})"
+
+
+def describe(how: Splitting) -> str:
+    """The options of a splitting that were changed."""
+    options = [f"parallel={how.parallel}"] if how.parallel > 1 else []
+    return ", ".join([*options, *([f"on_error={how.on_error}"] if how.on_error != "fail" else [])])

@@ -1,0 +1,43 @@
+"""Wire Tap: a branch sees a copy of the message on the side; the message itself goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from ..isolation import apart
+from ..message import Message
+from ..step import Chain, Handler, Runtime, Step, finish
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tap(Step[T, T]):
+    """EIP "Wire Tap".
+
+    The branch is awaited before the message goes on. `on_error="fail"`: its failure is the message's failure.
+    `on_error="dead_letter"`: a failure there becomes a dead letter, and the message goes on.
+    """
+
+    branch: Chain
+    on_error: Literal["fail", "dead_letter"] = "fail"
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        aside = runtime.bind(self.branch, finish, "tap")
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            await aside(apart(message))
+            return await proceed(message)
+
+        async def lenient(message: Message[T]) -> Message[Any] | None:
+            copy = apart(message)
+            try:
+                await aside(copy)
+            except Exception as error:
+                await runtime.give_up(message, error)
+            return await proceed(message)
+
+        return lenient if self.on_error == "dead_letter" else handle
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        return (("tap", self.branch),)

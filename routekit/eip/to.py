@@ -1,0 +1,40 @@
+"""Send the message to an endpoint; it goes on unchanged once it is delivered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..message import Message
+from ..retrying import retrying
+from ..route import Retry
+from ..step import Handler, Runtime, Step, Target
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class To(Step[T, T]):
+    """EIP "Message Endpoint". Raises what the endpoint raises, after the retries that are allowed here."""
+
+    target: Target
+    retry: tuple[Retry, ...] = ()
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        send = runtime.sender(self.target)
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            await send(message)
+            return await proceed(message)
+
+        async def patient(message: Message[T]) -> Message[Any] | None:
+            await retrying(lambda _: send(message), self.retry, runtime, message.id)
+            return await proceed(message)
+
+        return patient if self.retry else handle
+
+    @property
+    def label(self) -> str:
+        return f"to {self.target}"
+
+    def targets(self) -> Sequence[Target]:
+        return (self.target,)

@@ -1,0 +1,83 @@
+"""Parse at the edge: what comes in is checked, or parsed, into the type that the author asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from .codec import Codec
+from .errors import BodyError
+
+Fit = Callable[[Any], Any]
+"""A raw body in, a body of the wanted type out; raises BodyError."""
+
+
+def fitting(kind: Any, codec: Codec | None = None) -> Fit:
+    """How a raw body becomes a `kind`.
+
+    A body that is one already passes as it is. Bytes and text are decoded by `codec`, or, when none is given and
+    something structured is wanted, read as JSON. Plain data is checked by pydantic, which converts what can be
+    converted without loss ("12" to 12).
+    """
+    check = _checking(kind)
+
+    def fit(body: Any) -> Any:
+        if type(body) is kind:
+            return body
+        if codec is not None and isinstance(body, bytes | bytearray | str):
+            body = codec.decode(body.encode() if isinstance(body, str) else bytes(body))
+        try:
+            return check(body)
+        except ValidationError as error:
+            raise misfit(error) from None
+
+    return fit
+
+
+def _checking(kind: Any) -> Fit:
+    adapter = _adapter(kind)
+    if kind in (str, bytes, Any, object):
+        return adapter.validate_python
+
+    def check(body: Any) -> Any:
+        if isinstance(body, bytes | bytearray | str) and not _texty(kind):
+            return adapter.validate_json(body)
+        return adapter.validate_python(body)
+
+    return check
+
+
+def _texty(kind: Any) -> bool:
+    """Whether a text may be meant as such a value itself: a number, a date, a path, rather than as JSON."""
+    return (
+        isinstance(kind, type)
+        and kind.__module__ in ("builtins", "datetime", "decimal", "pathlib", "uuid")
+        and (kind not in (dict, list, set, tuple, frozenset))
+    )
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(kind)
+    except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance of it will do
+        return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def misfit(error: ValidationError) -> BodyError:
+    """What pydantic found as a BodyError; all columns are named at once."""
+    found: list[tuple[str, str]] = []
+    for problem in error.errors(include_url=False, include_context=False):
+        column = ".".join(str(part) for part in problem["loc"])
+        text = problem["msg"].removeprefix("Value error, ")
+        value = "" if problem["type"] == "missing" else f", found {_short(problem.get('input'))}"
+        found.append((column, f"{text[:1].lower()}{text[1:]}{value}"))
+    if len(found) == 1:
+        return BodyError(found[0][1], column=found[0][0] or None)
+    columns = ", ".join(column for column, _ in found if column)
+    reason = "; ".join(f"{column}: {text}" if column else text for column, text in found)
+    return BodyError(reason, column=columns or None)
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."

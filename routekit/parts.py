@@ -1,0 +1,163 @@
+"""What `split`, `gather` and `for_each` share: reading the parts of a message and running a handler for each.
+
+Parts are read lazily, by at most `parallel` workers, so memory does not grow with their number. A failing part never
+stops the others unless asked, and never vanishes: the parent fails, or the part becomes a dead letter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
+
+from .errors import DefinitionError, PartsFailed
+from .events import Progress
+from .isolation import apart
+from .message import Message
+from .reading import Source, closing, opening
+from .step import Handler, Runtime
+from .tasks import together
+
+OnError = Literal["fail", "fail_fast", "dead_letter_items"]
+"""`fail`: all parts run, then the message fails. `fail_fast`: the first failure ends it, parts at work are
+cancelled. `dead_letter_items`: each failed part becomes a dead letter of its own and the message succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the parts of a message: `total == done + ended + failed`.
+
+    `done` reached the end of the branch, `ended` were ended by a step such as `filter` or `idempotent`, `failed` were
+    refused and became dead letters. `seconds` is how long it all took.
+    """
+
+    total: int = 0
+    done: int = 0
+    ended: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How a message is taken apart and what a failing part means; the options that the three steps share."""
+
+    parts: Any
+    parallel: int = 1
+    on_error: OnError = "fail"
+    max_failed: int | None = None
+    max_ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.parallel < 1:
+            raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
+
+
+@dataclass(slots=True)
+class _Run:
+    """One message being taken apart."""
+
+    total: int = 0
+    done: int = 0
+    ended: int = 0
+    failed: int = 0
+    failures: list[tuple[str, Exception]] = field(default_factory=list[tuple[str, Exception]])
+
+
+Collect = Callable[[int, Message[Any]], None]
+
+
+class PartRunner:
+    """Bound once for each route: runs `handle` for every part of a message."""
+
+    def __init__(self, splitting: Splitting, handle: Handler[Any], runtime: Runtime) -> None:
+        self._how = splitting
+        self._handle = handle
+        self._runtime = runtime
+        self._open = opening(splitting.parts, runtime)
+
+    async def run(self, message: Message[Any], collect: Collect | None = None) -> Tally:
+        """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says."""
+        started = anyio.current_time()
+        run = _Run()
+        async with closing(self._open(message)) as parts:
+            meter = _Meter(self._runtime, message, started)
+            if self._how.parallel == 1:
+                await self._work(parts, run, meter, collect)
+            else:
+                async with together() as workers:
+                    for _ in range(self._how.parallel):
+                        workers.start_soon(self._work, parts, run, meter, collect)
+            meter.finish(run.total)
+        if run.failed and self._how.on_error != "dead_letter_items":
+            raise _failure(run)
+        return Tally(run.total, run.done, run.ended, run.failed, anyio.current_time() - started)
+
+    async def _work(self, parts: Source, run: _Run, meter: "_Meter", collect: Collect | None) -> None:
+        handle = self._handle
+        while (part := await parts.pull()) is not None:
+            index = run.total
+            run.total += 1
+            message, error = part
+            try:
+                if error is not None:
+                    raise error  # noqa: TRY301 - it goes the way of every other failure
+                reply = await handle(apart(message))
+            except Exception as failure:
+                await self._failed(message, failure, run)
+            else:
+                if reply is None:
+                    run.ended += 1
+                else:
+                    run.done += 1
+                    if collect is not None:
+                        collect(index, reply)
+            if run.total % 64 == 0:
+                await meter.tick(run.total)
+
+    async def _failed(self, part: Message[Any], error: Exception, run: _Run) -> None:
+        run.failed += 1
+        if self._how.on_error == "fail_fast":
+            raise error
+        if len(run.failures) < PartsFailed.KEPT:
+            run.failures.append((part.id, error))
+        if self._how.on_error == "dead_letter_items":
+            await self._runtime.give_up(part, error)
+            if self._too_many(run):
+                raise _failure(run)
+
+    def _too_many(self, run: _Run) -> bool:
+        most, ratio = self._how.max_failed, self._how.max_ratio
+        return (most is not None and run.failed > most) or (ratio is not None and run.failed > ratio * run.total)
+
+
+def _failure(run: _Run) -> Exception:
+    """The first failure itself, so that `rescue={ValueError: ...}` sees it, with the group as its cause."""
+    group = PartsFailed(run.failures, failed=run.failed, total=run.total)
+    first = run.failures[0][1]
+    first.add_note(str(group))
+    first.__cause__ = group
+    return first
+
+
+class _Meter:
+    """Tells of progress at most twice a second, and lets other routes run while parts never wait."""
+
+    def __init__(self, runtime: Runtime, message: Message[Any], started: float) -> None:
+        self._runtime = runtime
+        self._name = str(message.headers.get("file.name", message.id))
+        self._told = started
+        self._telling = False
+
+    async def tick(self, count: int) -> None:
+        now = anyio.current_time()
+        if now - self._told >= 0.5:
+            self._told = now
+            self._telling = True
+            self._runtime.emit(Progress(self._runtime.route, self._name, count, None, "parts"))
+        await anyio.lowlevel.checkpoint()
+
+    def finish(self, count: int) -> None:
+        if self._telling:
+            self._runtime.emit(Progress(self._runtime.route, self._name, count, count, "parts", finished=True))

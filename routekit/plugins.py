@@ -1,0 +1,269 @@
+"""Catalog: what the installed plugins offer. Made at start, handed down, never global.
+
+A plugin is imported when something of it is first asked for; one that is broken stops nobody who does not use it.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any, TypeVar, cast
+
+import pluggy
+from pydantic import ValidationError
+
+from . import hookspecs
+from .callables import Calling, calling
+from .codec import Codec
+from .endpoint import Consumer, Endpoint, Listener, Producer, Source, options_wrong, parse_uri
+from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownScheme, WrongDirection, did_you_mean
+from .events import Event
+from .hookspecs import GROUP
+from .placeholders import Lookup, filled
+from .step import CodecChoice, Target
+from .store import Store
+
+E = TypeVar("E", bound=Endpoint)
+
+_log = logging.getLogger("routekit.plugins")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One entry point: what it offers, and the distribution that it comes from."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+
+    @property
+    def kind(self) -> str:
+        """`endpoint`, `codec`, `store` or `hook`."""
+        kind, dot, _ = self.name.partition(".")
+        return kind if dot else "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A producer, the options that are computed for each message, and a codec if the engine has to encode."""
+
+    producer: Producer
+    computed: Mapping[str, Calling]
+    codec: Codec | None
+
+
+def _nothing(name: str) -> str | None:
+    return None
+
+
+class Catalog:
+    """What can be used in routes: endpoints by scheme, codecs and stores by name.
+
+    `lookup` gives the values of placeholders. `modules` are plugins that are not installed, such as those of a test.
+    """
+
+    def __init__(self, lookup: Lookup = _nothing, modules: Iterable[ModuleType | object] = ()) -> None:
+        self._lookup = lookup
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._points: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=GROUP):
+            self._points.setdefault(point.name, []).append(point)
+        for module in modules:
+            self._manager.register(module)
+        for name in self._points:
+            if name.startswith("hook."):
+                self._load(name)
+
+    def offers(self) -> list[Offer]:
+        """Every entry point of every installed plugin, by name; nothing is imported."""
+        return [_offer(point) for name in sorted(self._points) for point in self._points[name]]
+
+    def schemes(self) -> list[str]:
+        """The schemes that URIs may have."""
+        named = {name for name in self._points if "." not in name}
+        return sorted(named | {kind.scheme for kind in self._registered()})
+
+    def endpoints(self, scheme: str) -> list[type[Endpoint]]:
+        """The classes of a scheme, source first; raises UnknownScheme with what there is."""
+        found = [kind for kind in self._registered() if kind.scheme == scheme]
+        if not found and scheme in self._points:
+            self._load(scheme)
+            found = [kind for kind in self._registered() if kind.scheme == scheme]
+            if not found:
+                raise LoadError(f"plugin {self._named(scheme)} offers '{scheme}' but registers no endpoint of it")
+        if not found:
+            hint = f"{did_you_mean(scheme, self.schemes())} (or install a plugin: pip install routekit-{scheme})"
+            raise UnknownScheme(f"no installed plugin offers '{scheme}:'", hint=hint)
+        return sorted(found, key=lambda kind: issubclass(kind, Producer))
+
+    def source(self, target: Target) -> Source:
+        """The source of a route; raises DefinitionError."""
+        endpoint = self._endpoint(target, (Consumer, Listener), "read from")
+        return cast("Source", endpoint)
+
+    def sink(self, target: Target) -> Sink:
+        """Where a step sends; raises DefinitionError."""
+        computed = {name: value for name, value in target.options.items() if callable(value)}
+        fixed = {name: value for name, value in target.options.items() if name not in computed}
+        producer = cast("Producer", self._endpoint(Target(target.endpoint, fixed, target.codec), Producer, "sent to"))
+        allowed = producer.per_message()
+        for name in computed:
+            if name in allowed:
+                continue
+            if name in type(producer).model_fields:
+                raise BadOption(
+                    f"{producer.scheme}: '{name}' cannot be computed for each message",
+                    hint=f"these can: {', '.join(allowed)}" if allowed else "give it a fixed value",
+                )
+            raise BadOption(f"{producer.scheme}: has no option '{name}'", hint=did_you_mean(name, allowed))
+        engine = target.codec is not None and "codec" not in type(producer).model_fields
+        codec = self.codec(target.codec) if engine and target.codec is not None else None
+        return Sink(producer, {name: calling(function) for name, function in computed.items()}, codec)
+
+    def codec(self, choice: CodecChoice) -> Codec:
+        """A codec by name, by file suffix, or by name with options; raises UnknownName or BadOption."""
+        if isinstance(choice, Codec):
+            return choice
+        if isinstance(choice, str):
+            return self._codec(choice)
+        options = dict(choice)
+        name = str(options.pop("name", ""))
+        return self._codec(name, options)
+
+    def codecs(self) -> dict[str, type[Codec]]:
+        """All codecs by name; imports every plugin that offers one."""
+        for name in self._points:
+            if name.startswith("codec."):
+                self._load(name)
+        return {kind.name: kind for kind in self._registered_codecs()}
+
+    def open_store(self, uri: str, now: Callable[[], float]) -> AbstractAsyncContextManager[Store]:
+        """The store of a URI such as `sqlite:routekit.db` or `memory:`."""
+        parts = parse_uri(filled(uri, self._lookup))
+        if f"store.{parts.scheme}" in self._points:
+            self._load(f"store.{parts.scheme}")
+        factories: dict[str, hookspecs.StoreFactory] = {}
+        for offered in self._manager.hook.register_stores():
+            factories.update(offered)
+        if parts.scheme not in factories:
+            known = [name.removeprefix("store.") for name in self._points if name.startswith("store.")]
+            raise UnknownName(f"no store of kind '{parts.scheme}'", hint=did_you_mean(parts.scheme, known))
+        return factories[parts.scheme](parts.path, parts.options, now)
+
+    def tell(self, event: Event) -> None:
+        """Give an event to every `route_event` hook; one that fails is logged, and the route goes on."""
+        try:
+            self._manager.hook.route_event(event=event)
+        except Exception:  # a watcher must never stop what it watches
+            _log.exception("a route_event hook failed on %s", type(event).__name__)
+
+    def _endpoint(self, target: Target, kinds: Any, used: str) -> Endpoint:
+        given = target.endpoint
+        if isinstance(given, Endpoint):
+            found, make = [type(given)], partial(_changed, given)
+            scheme = given.scheme
+        elif isinstance(given, str):
+            uri = parse_uri(filled(given, self._lookup))
+            scheme = uri.scheme
+            found = self.endpoints(scheme)
+
+            def make(kind: type[Endpoint], options: Mapping[str, Any]) -> Endpoint:
+                twice = sorted(set(options) & set(uri.options))
+                if twice:
+                    raise BadOption(f"{scheme}: option '{twice[0]}' is given twice", hint="in the URI or by keyword")
+                return kind.of(uri.path, {**uri.options, **options})
+
+        else:
+            raise DefinitionError(f"{given!r} is no endpoint", hint="write a URI or a typed endpoint")
+        fitting = [kind for kind in found if issubclass(kind, kinds)]
+        if not fitting:
+            other = "sent to" if used == "read from" else "read from"
+            raise WrongDirection(f"'{scheme}:' cannot be {used}", hint=f"it can only be {other}")
+        kind = fitting[0]
+        options = dict(target.options)
+        if target.codec is not None and "codec" in kind.model_fields:
+            options["codec"] = target.codec
+        return make(kind, options)
+
+    def _codec(self, name: str, options: Mapping[str, Any] | None = None) -> Codec:
+        kind = self._find_codec(name)
+        unknown = sorted(set(options or {}) - set(kind.model_fields))
+        if unknown:
+            raise BadOption(
+                f"codec {kind.name}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], kind.model_fields)
+            )
+        try:
+            return kind.model_validate(dict(options or {}))
+        except ValidationError as error:
+            raise BadOption(
+                f"codec {kind.name}: {options_wrong(error)}", hint=f"routekit describe codec.{name}"
+            ) from None
+
+    def _find_codec(self, name: str) -> type[Codec]:
+        if f"codec.{name}" in self._points:
+            self._load(f"codec.{name}")
+        for kind in self._registered_codecs():
+            if kind.name == name:
+                return kind
+        if name.startswith("."):
+            for kind in self.codecs().values():
+                if name.lower() in kind.suffixes:
+                    return kind
+            raise UnknownName(f"no codec for files that end in '{name}'", hint='say which one: codec="csv"')
+        raise UnknownName(f"no codec '{name}'", hint=did_you_mean(name, self.codecs()))
+
+    def _registered(self) -> list[type[Endpoint]]:
+        return [kind for kinds in self._manager.hook.register_endpoints() for kind in kinds]
+
+    def _registered_codecs(self) -> list[type[Codec]]:
+        return [kind for kinds in self._manager.hook.register_codecs() for kind in kinds]
+
+    def _load(self, name: str) -> None:
+        points = self._points[name]
+        if len({point.value for point in points}) > 1:
+            both = " and ".join(sorted(_offer(point).distribution for point in points))
+            raise LoadError(f"'{name}' is offered by {both}", hint="uninstall one of them")
+        if self._manager.has_plugin(points[0].value):
+            return
+        try:
+            module = points[0].load()
+        except Exception as error:  # whatever a stranger's module does when it is imported
+            raise LoadError(
+                f"plugin {self._named(name)} cannot be imported: {error!r}", hint="is it installed whole?"
+            ) from error
+        self._manager.register(module, name=points[0].value)
+
+    def _named(self, name: str) -> str:
+        offer = _offer(self._points[name][0])
+        return f"'{offer.name}' ({offer.distribution} {offer.version})"
+
+
+def _offer(point: EntryPoint) -> Offer:
+    distribution = point.dist
+    return Offer(
+        point.name,
+        point.value,
+        distribution.name if distribution else "?",
+        distribution.version if distribution else "?",
+    )
+
+
+def _changed(endpoint: Endpoint, kind: type[Endpoint], options: Mapping[str, Any]) -> Endpoint:
+    """A typed endpoint, with options that were given by keyword as well."""
+    if not options:
+        return endpoint
+    unknown = sorted(set(options) - set(kind.model_fields))
+    if unknown:
+        raise BadOption(
+            f"{kind.scheme}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], kind.model_fields)
+        )
+    given = {name: getattr(endpoint, name) for name in endpoint.model_fields_set}
+    try:
+        return kind.model_validate({**given, **options})
+    except ValidationError as error:
+        raise BadOption(f"{kind.scheme}: {options_wrong(error)}", hint=f"routekit describe {kind.scheme}") from None

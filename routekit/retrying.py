@@ -1,0 +1,33 @@
+"""Trying again: exponential backoff with full jitter, in the runtime's time and chance."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import anyio
+
+from .events import Retrying
+from .route import Retry, retry_for
+from .step import Runtime
+
+R = TypeVar("R")
+
+
+async def retrying(
+    attempt: Callable[[int], Awaitable[R]], rules: Sequence[Retry], runtime: Runtime, message_id: str
+) -> R:
+    """The result of `await attempt(n)` for n = 1, 2, ..., until it returns or no rule allows another try.
+
+    Then the last error is raised. Each retry is told as a `Retrying` event.
+    """
+    number = 1
+    while True:
+        try:
+            return await attempt(number)
+        except Exception as error:
+            rule = retry_for(rules, error)
+            if rule is None or number > rule.attempts:
+                raise
+            wait = rule.wait(number, runtime.random)
+            runtime.emit(Retrying(runtime.route, message_id, number, wait, error))
+        await anyio.sleep(wait)
+        number += 1
