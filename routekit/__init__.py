@@ -11,6 +11,7 @@ from .endpoint import Consumer as Consumer
 from .endpoint import Deliver as Deliver
 from .endpoint import Endpoint as Endpoint
 from .endpoint import Listener as Listener
+from .endpoint import PathField as PathField
 from .endpoint import Producer as Producer
 from .errors import BadOption as BadOption
 from .errors import BodyError as BodyError
@@ -26,13 +27,19 @@ from .errors import Unavailable as Unavailable
 from .errors import UnknownName as UnknownName
 from .errors import UnknownScheme as UnknownScheme
 from .errors import WrongDirection as WrongDirection
+from .errors import did_you_mean as did_you_mean
 from .events import Event as Event
 from .events import Progress as Progress
+from .flow import Flow as Flow
+from .flow import dead_letters as dead_letters
+from .flow import from_ as from_
 from .hookspecs import hookimpl as hookimpl
 from .letter import Letter as Letter
 from .message import Delivery as Delivery
 from .message import Message as Message
 from .message import Meta as Meta
+from .parts import Tally as Tally
+from .reading import Records as Records
 from .route import Policy as Policy
 from .route import Retry as Retry
 from .route import Route as Route

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
-from .errors import BadOption, DefinitionError, did_you_mean
+from .errors import BadOption, DefinitionError
 from .message import Delivery, Message
+from .options import MASK, made, masked
 from .step import Runtime, Send
 
 Deliver: TypeAlias = Callable[[Message[Any]], Awaitable[Message[Any] | None]]
 """How a listener hands over a message: returning is done (with the reply), raising is refused."""
-
-MASK = "***"
 
 
 class _PerMessage:
@@ -60,15 +59,8 @@ class Endpoint(BaseModel):
         first = cls.path_field()
         if first in options:
             raise BadOption(f"{cls.scheme}: '{first}' is given twice", hint="it is the path of the URI")
-        unknown = sorted(set(options) - set(cls.model_fields))
-        if unknown:
-            names = [name for name in cls.model_fields if name != first]
-            raise BadOption(f"{cls.scheme}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], names))
         values = dict(options) if first is None or not path else {first: path, **options}
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise BadOption(f"{cls.scheme}: {options_wrong(error)}", hint=f"routekit describe {cls.scheme}") from None
+        return made(cls, values, cls.scheme)
 
     def uri(self) -> str:
         """This endpoint as a URI, with only the options that were given, secrets masked."""
@@ -85,6 +77,9 @@ class Endpoint(BaseModel):
 class Consumer(Endpoint):
     """A source that the engine pulls from."""
 
+    internal: ClassVar[bool] = False
+    """True for sources fed by other routes of this service: they stop last, once they have nothing left."""
+
     @abstractmethod
     def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Yield deliveries until the source is exhausted, or for ever.
@@ -97,10 +92,13 @@ class Consumer(Endpoint):
 
 
 class Listener(Endpoint):
-    """A source that hands messages over by itself and waits for the outcome: a call, a request."""
+    """A source that hands messages over by itself and waits for the outcome: a call, a request.
+
+    A failed message is raised at the caller; it becomes a dead letter only if the route's policy says so.
+    """
 
     internal: ClassVar[bool] = False
-    """True for sources fed by other routes: they stop after those have drained."""
+    """As for `Consumer`."""
 
     @abstractmethod
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
@@ -164,34 +162,6 @@ def _nested(options: dict[str, Any]) -> dict[str, Any]:
         if dot:
             tables.setdefault(outer, {"name": plain[outer]} if outer in plain else {})[inner] = value
     return {**plain, **tables}
-
-
-def options_wrong(error: ValidationError) -> str:
-    """What pydantic found, one sentence for each option, without links and without secrets."""
-    rows: list[str] = []
-    for problem in error.errors(include_url=False):
-        name = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "missing":
-            rows.append(f"'{name}' is missing")
-        else:
-            found = "" if _SECRET.search(name) else f", found {masked(repr(problem.get('input')))}"
-            text = problem["msg"].removeprefix("Value error, ")
-            rows.append(f"'{name}': {text[:1].lower()}{text[1:]}{found}" if name else text)
-    return "; ".join(rows)
-
-
-_SECRET = re.compile(r"password|passwd|secret|token|api_?key|credential", re.IGNORECASE)
-_USERINFO = re.compile(r"(://[^/?#\s:@]*:)[^/?#\s@]+@")
-_QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET.pattern})[\w.-]*=)[^&\s]+", re.IGNORECASE)
-
-
-def masked(text: str) -> str:
-    """A text that may hold URIs, with the passwords and secret options in them hidden.
-
-    >>> masked("amqp://me:hunter2@host/v?api_key=abc&x=1")
-    'amqp://me:***@host/v?api_key=***&x=1'
-    """
-    return _QUERY.sub(rf"\g<1>{MASK}", _USERINFO.sub(rf"\g<1>{MASK}@", text))
 
 
 def _printed(value: object) -> str:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
-from .errors import UnknownName, did_you_mean
+from .errors import UnknownName
 
 Lookup = Callable[[str], str | None]
 """The value of a name, or None."""
@@ -22,11 +23,13 @@ def filled(text: str, lookup: Lookup, known: Iterable[str] = ()) -> str:
         name, default = found[1], found[2]
         given = lookup(name)
         if given is None and default is None:
-            hint = f"set the environment variable {name}, --set {name}=..., or [values] {name} = ... in routekit.toml"
-            near = did_you_mean(name, known)
-            raise UnknownName(
-                f"no value for ${{{name}}} in '{text}'", hint=f"{near}; or {hint}" if "mean" in near else hint
-            )
+            raise UnknownName(f"no value for ${{{name}}} in '{text}'", hint=_hint(name, known))
         return default if given is None else given
 
     return _PLACEHOLDER.sub(value, text)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    where = f"set the environment variable {name}, or --set {name}=..., or {name} under [values] in routekit.toml"
+    return f"did you mean ${{{near[0]}}}? else {where}" if near else where

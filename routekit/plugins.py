@@ -13,15 +13,15 @@ from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import pluggy
-from pydantic import ValidationError
 
 from . import hookspecs
 from .callables import Calling, calling
 from .codec import Codec
-from .endpoint import Consumer, Endpoint, Listener, Producer, Source, options_wrong, parse_uri
+from .endpoint import Consumer, Endpoint, Listener, Producer, Source, parse_uri
 from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownScheme, WrongDirection, did_you_mean
 from .events import Event
 from .hookspecs import GROUP
+from .options import made
 from .placeholders import Lookup, filled
 from .step import CodecChoice, Target
 from .store import Store
@@ -192,17 +192,7 @@ class Catalog:
 
     def _codec(self, name: str, options: Mapping[str, Any] | None = None) -> Codec:
         kind = self._find_codec(name)
-        unknown = sorted(set(options or {}) - set(kind.model_fields))
-        if unknown:
-            raise BadOption(
-                f"codec {kind.name}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], kind.model_fields)
-            )
-        try:
-            return kind.model_validate(dict(options or {}))
-        except ValidationError as error:
-            raise BadOption(
-                f"codec {kind.name}: {options_wrong(error)}", hint=f"routekit describe codec.{name}"
-            ) from None
+        return made(kind, options or {}, f"codec.{kind.name}")
 
     def _find_codec(self, name: str) -> type[Codec]:
         if f"codec.{name}" in self._points:
@@ -233,9 +223,8 @@ class Catalog:
         try:
             module = points[0].load()
         except Exception as error:  # whatever a stranger's module does when it is imported
-            raise LoadError(
-                f"plugin {self._named(name)} cannot be imported: {error!r}", hint="is it installed whole?"
-            ) from error
+            broken = f"plugin {self._named(name)} cannot be imported: {error!r}"
+            raise LoadError(broken, hint="is it installed whole?") from error
         self._manager.register(module, name=points[0].value)
 
     def _named(self, name: str) -> str:
@@ -244,26 +233,13 @@ class Catalog:
 
 
 def _offer(point: EntryPoint) -> Offer:
-    distribution = point.dist
-    return Offer(
-        point.name,
-        point.value,
-        distribution.name if distribution else "?",
-        distribution.version if distribution else "?",
-    )
+    dist = point.dist
+    return Offer(point.name, point.value, dist.name if dist else "?", dist.version if dist else "?")
 
 
 def _changed(endpoint: Endpoint, kind: type[Endpoint], options: Mapping[str, Any]) -> Endpoint:
     """A typed endpoint, with options that were given by keyword as well."""
     if not options:
         return endpoint
-    unknown = sorted(set(options) - set(kind.model_fields))
-    if unknown:
-        raise BadOption(
-            f"{kind.scheme}: has no option '{unknown[0]}'", hint=did_you_mean(unknown[0], kind.model_fields)
-        )
     given = {name: getattr(endpoint, name) for name in endpoint.model_fields_set}
-    try:
-        return kind.model_validate({**given, **options})
-    except ValidationError as error:
-        raise BadOption(f"{kind.scheme}: {options_wrong(error)}", hint=f"routekit describe {kind.scheme}") from None
+    return made(kind, {**given, **options}, kind.scheme)

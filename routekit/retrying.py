@@ -1,6 +1,7 @@
 """Trying again: exponential backoff with full jitter, in the runtime's time and chance."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -10,6 +11,8 @@ from .route import Retry, retry_for
 from .step import Runtime
 
 R = TypeVar("R")
+
+_ATTEMPTS = "__routekit_attempts__"
 
 
 async def retrying(
@@ -26,8 +29,15 @@ async def retrying(
         except Exception as error:
             rule = retry_for(rules, error)
             if rule is None or number > rule.attempts:
+                with suppress(AttributeError):  # an exception with slots keeps no count
+                    setattr(error, _ATTEMPTS, number)
                 raise
             wait = rule.wait(number, runtime.random)
             runtime.emit(Retrying(runtime.route, message_id, number, wait, error))
         await anyio.sleep(wait)
         number += 1
+
+
+def attempts_of(error: Exception) -> int:
+    """How often had been tried when this error was the last."""
+    return getattr(error, _ATTEMPTS, 1)

@@ -1,7 +1,7 @@
 """The contracts of the language: Handler, Step, Chain, and the Runtime that steps and endpoints may ask."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ Send: TypeAlias = Callable[..., Awaitable[Message[Any] | None]]
 Returning means delivered or durably stored over there. Options are those per-message fields that the author wrote.
 """
 
-Job: TypeAlias = Callable[[], Awaitable[None]]
+Job: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Address(Protocol):

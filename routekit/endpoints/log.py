@@ -1,0 +1,39 @@
+"""log: a sink that writes one line for each message."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..endpoint import Endpoint, PathField, Producer
+from ..events import Logged
+from ..hookspecs import hookimpl
+from ..message import Message
+from ..step import Runtime, Send
+
+
+class Log(Producer):
+    """Writes `name: body` to the log of the service. Delivered when written."""
+
+    scheme = "log"
+    name: PathField
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="level of the line")
+    headers: bool = Field(False, description="write the headers too")
+    most: int = Field(1000, ge=1, description="characters of the body that are written")
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
+        async def send(message: Message[Any]) -> None:
+            text = str(message.body)
+            body = text if len(text) <= self.most else f"{text[: self.most]}... ({len(text)} characters)"
+            headers = f" {dict(message.headers)}" if self.headers else ""
+            runtime.emit(Logged(runtime.route, self.level, f"{self.name}: {body}{headers}"))
+
+        yield send
+
+
+@hookimpl
+def register_endpoints() -> Sequence[type[Endpoint]]:
+    """`log:` as a sink."""
+    return [Log]

@@ -1,0 +1,109 @@
+"""Binding: a route becomes one awaited chain of handlers, and gets the runtime that its steps may ask."""
+
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import anyio
+
+from ..codec import Codec
+from ..events import Event
+from ..message import Message
+from ..route import Route
+from ..step import Chain, CodecChoice, Handler, Job, Send, Target
+from ..store import Store
+from .failure import observed
+from .senders import Senders
+from .services import Activity, Services
+
+R = TypeVar("R")
+
+GiveUp = Callable[[Message[Any], Exception], Awaitable[None]]
+
+
+class RouteRuntime:
+    """The `Runtime` of one route, made anew each time that the route starts."""
+
+    def __init__(self, route: Route, services: Services, activity: Activity) -> None:
+        self.route = route.name
+        self.jobs: list[Job] = []
+        self.is_resting = False
+        self._services = services
+        self._activity = activity
+        self._seen: int | None = None
+        self._senders = Senders(services.catalog)
+        self._give_up: GiveUp | None = None
+
+    @property
+    def random(self) -> Random:
+        return self._services.random
+
+    @property
+    def store(self) -> Store:
+        return self._services.store
+
+    @property
+    def data(self) -> Path:
+        return self._services.data
+
+    @property
+    def idle(self) -> bool:
+        """Whether the source rests, and, if it polls, has looked for more since anything last happened."""
+        return self.is_resting and self._seen in (None, self._activity.count)
+
+    def now(self) -> float:
+        return self._services.now()
+
+    def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
+        handler = proceed
+        for step, place in zip(reversed(chain.steps), reversed(chain.places), strict=True):
+            name = f"{label} > {step.label}" if label else step.label
+            handler = observed(step.bind(handler, self), self.route, name, place)
+        return handler
+
+    def sender(self, target: Target) -> Send:
+        return self._senders.sender(target)
+
+    def codec(self, choice: CodecChoice) -> Codec:
+        return self._services.catalog.codec(choice)
+
+    def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
+        return self._services.settings(table, name)
+
+    async def shared(self, factory: Callable[..., AbstractAsyncContextManager[R]], *args: Hashable) -> R:
+        return await self._services.shared.get(factory, *args)
+
+    def spawn(self, job: Job) -> None:
+        self.jobs.append(job)
+
+    @contextmanager
+    def resting(self) -> Generator[None]:
+        self.is_resting = True
+        self._activity.idle()
+        try:
+            yield
+        finally:
+            self.is_resting = False
+
+    async def rest(self, seconds: float) -> None:
+        self._seen = -1 if self._seen is None else self._seen
+        with self.resting():
+            await anyio.sleep(seconds)
+        self._seen = self._activity.count  # what the source finds from now on is newer than this
+
+    def emit(self, event: Event) -> None:
+        self._services.tell(event)
+
+    async def give_up(self, message: Message[Any], error: Exception) -> None:
+        assert self._give_up is not None
+        await self._give_up(message, error)
+
+    def giving_up(self, give_up: GiveUp) -> None:
+        """Say where dead letters go."""
+        self._give_up = give_up
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open all sinks that were bound."""
+        await self._senders.open(stack, self)

@@ -1,0 +1,177 @@
+"""Intake: takes messages from a source, one slot for each in flight, and tells the source what became of them.
+
+Nothing but the intake acknowledges. A stop ends the taking at once and never touches a message in flight: who cancels
+the task that awaits a handler and its acknowledgement loses acknowledgements.
+"""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from ..endpoint import Consumer, Listener
+from ..errors import Unavailable
+from ..message import Delivery, Message
+from ..route import Policy
+from .binding import RouteRuntime
+from .processing import Processing
+from .services import Activity
+
+_BREATH = 64
+"""After so many messages without a pause the other routes get a turn, even if nothing ever waits."""
+
+
+class Intake:
+    """The taking of one route's messages, from start to stop."""
+
+    def __init__(self, processing: Processing, policy: Policy, runtime: RouteRuntime, activity: Activity) -> None:
+        self._processing = processing
+        self._policy = policy
+        self._runtime = runtime
+        self._activity = activity
+        self._counts = processing.counts
+        self._stopping = False
+        self._internal = False
+        self._waiting = False
+        self._scope = anyio.CancelScope()
+        self._broken: Exception | None = None
+        self._freed = anyio.Event()
+
+    def stop(self) -> None:
+        """Take no more messages; what is in flight goes on."""
+        self._stopping = True
+        if self._waiting:
+            self._scope.cancel()
+
+    async def pull(self, consumer: Consumer) -> None:
+        """Take messages from a consumer until it is exhausted or `stop` is called, and finish those in flight."""
+        self._internal = consumer.internal
+        async with aclosing(consumer.consume(self._runtime)) as deliveries:
+            if (self._policy.concurrency or 1) == 1:
+                await self._one_by_one(deliveries)
+            else:
+                await self._concurrently(deliveries, self._policy.concurrency or 1)
+        if self._broken is not None:
+            raise self._broken
+
+    async def listen(self, listener: Listener) -> None:
+        """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""
+        with self._scope:
+            self._waiting = True
+            if not self._stopping:
+                await listener.listen(self._runtime, self._delivering())
+        while self._counts.in_flight:
+            self._freed = anyio.Event()
+            await self._freed.wait()
+
+    async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
+        taken = 0
+        with self._scope:
+            while (delivery := await self._next(deliveries)) is not None:
+                self._counts.in_flight += 1
+                await self._settle(delivery)
+                taken += 1
+                if taken % _BREATH == 0:
+                    await anyio.lowlevel.checkpoint()
+
+    async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]], slots: int) -> None:
+        taken = 0
+        lanes = _Lanes(self._policy.order_by)
+        async with anyio.create_task_group() as flight:
+            with self._scope:
+                while await self._slot(slots) and (delivery := await self._next(deliveries)) is not None:
+                    self._counts.in_flight += 1
+                    lanes.start(delivery, flight, self._settle)
+                    taken += 1
+                    if taken % _BREATH == 0:
+                        await anyio.lowlevel.checkpoint()
+
+    async def _next(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
+        if self._stopping or not (self._internal or self._activity.take()):
+            return None
+        self._waiting = True
+        try:
+            return await anext(deliveries, None)
+        finally:
+            self._waiting = False
+
+    async def _slot(self, slots: int) -> bool:
+        self._waiting = True
+        while self._counts.in_flight >= slots:
+            self._freed = anyio.Event()
+            await self._freed.wait()
+        self._waiting = False
+        return True
+
+    async def _settle(self, delivery: Delivery[Any]) -> None:
+        """Process one delivery and tell its source; if it cannot be told, the intake ends and those in flight go on."""
+        try:
+            try:
+                reply = await self._processing.process(delivery.message, delivery.error)
+            except Exception as error:
+                if delivery.nack is not None:
+                    await delivery.nack(error)
+            else:
+                if delivery.ack is not None:
+                    await delivery.ack(reply)
+        except Exception as error:  # the source cannot be told: it will redeliver once the route is up again
+            self._broken = self._broken or error
+            self.stop()
+        finally:
+            self._free()
+
+    def _free(self) -> None:
+        self._counts.in_flight -= 1
+        self._activity.count += 1
+        self._freed.set()
+        if self._runtime.is_resting:
+            self._activity.idle()
+
+    def _delivering(self) -> Callable[[Message[Any]], Any]:
+        process = self._processing.process
+        counts = self._counts
+        slots = self._policy.concurrency
+
+        async def deliver(message: Message[Any]) -> Message[Any] | None:
+            while slots is not None and counts.in_flight >= slots:
+                self._freed = anyio.Event()
+                await self._freed.wait()
+            if self._stopping:
+                raise Unavailable(f"route {self._runtime.route} is stopping", hint="the message was not taken")
+            counts.in_flight += 1
+            try:
+                return await process(message)
+            finally:
+                self._free()
+
+        return deliver
+
+
+class _Lanes:
+    """Starts deliveries as tasks; those with equal keys run one after the other, in the order of their arrival."""
+
+    def __init__(self, key: Callable[[Any], object] | None) -> None:
+        self._key = key
+        self._lanes: dict[object, deque[Delivery[Any]]] = {}
+
+    def start(self, delivery: Delivery[Any], flight: TaskGroup, settle: Callable[[Delivery[Any]], Any]) -> None:
+        if self._key is None:
+            flight.start_soon(settle, delivery)
+            return
+        key = self._key(delivery.message.body)
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.append(delivery)
+            return
+        self._lanes[key] = deque([delivery])
+        flight.start_soon(self._run, key, settle)
+
+    async def _run(self, key: object, settle: Callable[[Delivery[Any]], Any]) -> None:
+        lane = self._lanes[key]
+        while lane:
+            await settle(lane.popleft())
+        del self._lanes[key]

@@ -1,0 +1,121 @@
+"""Processing one message: checked, handled, tried again, given up. Returning is done, raising is refusing."""
+
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import anyio
+
+from ..errors import BodyError, Expired, Unavailable
+from ..events import Counts, Refused
+from ..fitting import Fit
+from ..isolation import apart
+from ..message import Message, Meta
+from ..retrying import attempts_of, retrying
+from ..route import Policy, Route
+from ..step import Handler
+from .binding import GiveUp, RouteRuntime
+from .failure import failure_of
+
+
+class Processing:
+    """One route's way with messages; everything per message happens here."""
+
+    def __init__(
+        self,
+        route: Route,
+        policy: Policy,
+        fit: Fit | None,
+        handler: Handler[Any],
+        give_up: GiveUp | None,
+        runtime: RouteRuntime,
+        counts: Counts,
+    ) -> None:
+        self.counts = counts
+        self._route = route.name
+        self._source = str(route.source)
+        self._policy = policy
+        self._fit = fit
+        self._handler = handler
+        self._give_up = give_up
+        self._runtime = runtime
+        self._prefix = f"{UUID(int=runtime.random.getrandbits(128)).hex[:12]}-"
+        self._numbers = count(1)
+
+    async def process(self, message: Message[Any], error: Exception | None = None) -> Message[Any] | None:
+        """The reply, or None if the message ended early or became a dead letter; raises if it is refused.
+
+        An `error` is what the source already knows to be wrong with the message.
+        """
+        counts = self.counts
+        counts.received += 1
+        deadline = None if self._policy.deadline is None else anyio.current_time() + self._policy.deadline
+        meta = Meta(self._route, self._source, self._runtime.now(), 1, deadline)
+        taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers):x}", meta)
+        try:
+            if error is not None:
+                raise error  # noqa: TRY301 - it goes the way of every other failure
+            reply = await (self._handle(taken) if deadline is None else self._in_time(taken))
+        except Exception as failure:
+            return await self._failed(taken, failure)
+        if reply is None:
+            counts.ended += 1
+        else:
+            counts.done += 1
+        return reply
+
+    async def _handle(self, message: Message[Any]) -> Message[Any] | None:
+        """One try, and more if the policy has them."""
+        try:
+            return await self._once(message)
+        except Exception as error:
+            if not self._policy.retries:
+                raise
+            first = error
+
+        async def again(number: int) -> Message[Any] | None:
+            if number == 1:
+                raise first
+            self.counts.retried += 1
+            return await self._once(_attempt(message, number))
+
+        return await retrying(again, self._policy.retries, self._runtime, message.id)
+
+    async def _once(self, message: Message[Any]) -> Message[Any] | None:
+        if self._fit is None:
+            return await self._handler(apart(message))
+        try:
+            body = self._fit(message.body)
+        except BodyError as error:
+            raise BodyError(error.reason, row=message.headers.get("row", error.row), column=error.column) from error
+        if body is message.body:
+            return await self._handler(apart(message))
+        return await self._handler(message.with_body(body))
+
+    async def _in_time(self, message: Message[Any]) -> Message[Any] | None:
+        with anyio.CancelScope(deadline=message.meta.deadline or 0.0):
+            return await self._handle(message)
+        raise Expired(f"not done within {self._policy.deadline} s, its deadline")
+
+    async def _failed(self, message: Message[Any], error: Exception) -> None:
+        """The message is given up, or refused by raising."""
+        if self._give_up is not None:
+            try:
+                await self._give_up(_attempt(message, attempts_of(error)), error)
+            except Exception as worse:
+                self._refuse(message, error)
+                raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
+            self.counts.dead += 1
+            return
+        self._refuse(message, error)
+        raise error
+
+    def _refuse(self, message: Message[Any], error: Exception) -> None:
+        self.counts.refused += 1
+        failure = failure_of(error)
+        self._runtime.emit(Refused(self._route, message.id, failure.step if failure else "source", error))
+
+
+def _attempt(message: Message[Any], number: int) -> Message[Any]:
+    meta = message.meta
+    return message.with_meta(Meta(meta.route, meta.source, meta.received, number, meta.deadline))

@@ -1,0 +1,89 @@
+"""Producers as send functions: opened when the route starts, closed when it ends, shared by equal targets."""
+
+from collections.abc import Awaitable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..callables import Calling, called
+from ..endpoint import Producer
+from ..errors import BodyError, Unavailable
+from ..fitting import misfit
+from ..message import Message
+from ..plugins import Catalog
+from ..step import Runtime, Send, Target
+
+
+class _Slot:
+    """A producer and, while the route runs, its send function."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self.send: Send = self._closed
+
+    def deliver(self, message: Message[Any]) -> Awaitable[Message[Any] | None]:
+        """Send by what is open now: steps are bound before it opens."""
+        return self.send(message)
+
+    async def _closed(self, message: Message[Any], **_: Any) -> Message[Any] | None:
+        raise Unavailable(f"{self.producer} is not open")
+
+
+class Senders:
+    """The senders of one route."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._slots: list[_Slot] = []
+
+    def sender(self, target: Target) -> Send:
+        """The send function for a target; raises DefinitionError."""
+        sink = self._catalog.sink(target)
+        slot = self._slot(sink.producer)
+        if not sink.computed and sink.codec is None:
+            return slot.deliver
+        computing = _Computing(sink.producer, sink.computed)
+        codec = sink.codec
+
+        async def send(message: Message[Any]) -> Message[Any] | None:
+            options = await computing.options(message)
+            if codec is not None:
+                message = message.with_body(codec.encode(message.body))
+            return await slot.send(message, **options)
+
+        return send
+
+    async def open(self, stack: AsyncExitStack, runtime: Runtime) -> None:
+        """Open every producer on the stack; raises what the first one that is away raises."""
+        for slot in self._slots:
+            slot.send = await stack.enter_async_context(slot.producer.open(runtime))
+
+    def _slot(self, producer: Producer) -> _Slot:
+        for slot in self._slots:
+            if slot.producer == producer:
+                return slot
+        self._slots.append(_Slot(producer))
+        return self._slots[-1]
+
+
+class _Computing:
+    """Options that are computed for each message, and checked as if they had been written in the URI."""
+
+    def __init__(self, producer: Producer, computed: Mapping[str, Calling]) -> None:
+        fields = producer.per_message()
+        self._scheme = producer.scheme
+        self._computed = [
+            (name, call, TypeAdapter[Any](fields[name].annotation or Any)) for name, call in computed.items()
+        ]
+
+    async def options(self, message: Message[Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        for name, call, adapter in self._computed:
+            value = await called(call, message)
+            try:
+                options[name] = adapter.validate_python(value)
+            except ValidationError as error:
+                reason = f"{self._scheme}: option '{name}' cannot be {value!r}: {misfit(error).reason}"
+                raise BodyError(reason, hint="see the function that computes it") from None
+        return options

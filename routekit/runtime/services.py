@@ -1,0 +1,59 @@
+"""What the routes of one service have in common."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ..events import Event
+from ..plugins import Catalog
+from ..route import Policy
+from ..store import Store
+from .shared import Shared
+
+
+def _no_settings(table: str, name: str) -> Mapping[str, Any] | None:
+    return None
+
+
+@dataclass(eq=False)
+class Services:
+    """Handed to every route's runtime."""
+
+    catalog: Catalog
+    store: Store
+    shared: Shared
+    tell: Callable[[Event], None]
+    now: Callable[[], float]
+    random: Random
+    data: Path
+    policy: Policy = field(default_factory=Policy)
+    settings: Callable[[str, str], Mapping[str, Any] | None] = _no_settings
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(eq=False)
+class Activity:
+    """How the service notices that nothing is left to do.
+
+    `count` grows with every message that is done; `idle` is called when a source rests; `left` is how many messages
+    may still be taken from outside (None: any number), and `enough` is called when there are none.
+    """
+
+    count: int = 0
+    idle: Callable[[], None] = _nothing
+    left: int | None = None
+    enough: Callable[[], None] = _nothing
+
+    def take(self) -> bool:
+        """Whether one more message may be taken from outside."""
+        if self.left is None:
+            return True
+        self.left -= 1
+        if self.left <= 0:
+            self.enough()
+        return self.left >= 0
