@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import Coro, calling, name_of
+from ..callables import Coro, arity, name_of
 from ..message import Message
 from ..step import Handler, Runtime, Step, ended
 
@@ -18,10 +18,10 @@ class Filter(Step[T, T]):
     predicate: Callable[..., Any]
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
-        wanted = calling(self.predicate)
+        wanted, with_message = self.predicate, arity(self.predicate) == 2
 
         def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
-            verdict = wanted(message)
+            verdict = wanted(message.body, message) if with_message else wanted(message.body)
             if type(verdict) is Coro:
                 return decide(message, verdict)
             return proceed(message) if verdict else ended()

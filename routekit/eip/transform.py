@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import Coro, calling, name_of
+from ..callables import Coro, arity, name_of
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
@@ -19,10 +19,10 @@ class Transform(Step[T, U]):
     function: Callable[..., Any]
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
-        call = calling(self.function)
+        function, with_message = self.function, arity(self.function) == 2
 
         def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
-            body = call(message)
+            body = function(message.body, message) if with_message else function(message.body)
             if type(body) is Coro:
                 return wait(message, body)
             return proceed(message.with_body(body))

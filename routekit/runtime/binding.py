@@ -30,6 +30,7 @@ class RouteRuntime:
         self.route = route.name
         self.jobs: list[Job] = []
         self.is_resting = False
+        self.now = services.now
         self._services = services
         self._activity = activity
         self._seen: int | None = None
@@ -52,9 +53,6 @@ class RouteRuntime:
     def idle(self) -> bool:
         """Whether the source rests, and, if it polls, has looked for more since anything last happened."""
         return self.is_resting and self._seen in (None, self._activity.count)
-
-    def now(self) -> float:
-        return self._services.now()
 
     def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
         handler = proceed

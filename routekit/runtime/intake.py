@@ -21,7 +21,7 @@ from .binding import RouteRuntime
 from .processing import Processing
 from .services import Activity
 
-_BREATH = 64
+_BREATH = 256
 """After so many messages without a pause the other routes get a turn, even if nothing ever waits."""
 
 
@@ -71,12 +71,19 @@ class Intake:
     async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
         taken = 0
         with self._scope:
-            while (delivery := await self._next(deliveries)) is not None:
+            self._waiting = self._more()
+            if not self._waiting:
+                return
+            async for delivery in deliveries:
+                self._waiting = False
                 self._counts.in_flight += 1
                 await self._settle(delivery)
                 taken += 1
                 if taken % _BREATH == 0:
                     await anyio.lowlevel.checkpoint()
+                if not self._more():
+                    break
+                self._waiting = True
 
     async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]], slots: int) -> None:
         taken = 0
@@ -90,8 +97,11 @@ class Intake:
                     if taken % _BREATH == 0:
                         await anyio.lowlevel.checkpoint()
 
+    def _more(self) -> bool:
+        return not self._stopping and (self._internal or self._activity.take())
+
     async def _next(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
-        if self._stopping or not (self._internal or self._activity.take()):
+        if not self._more():
             return None
         self._waiting = True
         try:

@@ -9,7 +9,7 @@ import anyio
 from ..errors import BodyError, Expired, Unavailable
 from ..events import Counts, Refused
 from ..fitting import Fit
-from ..isolation import apart
+from ..isolation import apart, unchanging
 from ..message import Message, Meta
 from ..retrying import attempts_of, retrying
 from ..route import Policy, Route
@@ -34,11 +34,16 @@ class Processing:
         self.counts = counts
         self._route = route.name
         self._source = str(route.source)
-        self._policy = policy
+        self._retries = policy.retries
+        self._patience = policy.deadline
+        self._simple = not policy.retries and policy.deadline is None
         self._fit = fit
+        self._kind = route.body
+        self._copies = not unchanging(route.body)
         self._handler = handler
         self._give_up = give_up
         self._runtime = runtime
+        self._now = runtime.now
         self._prefix = f"{UUID(int=runtime.random.getrandbits(128)).hex[:12]}-"
         self._numbers = count(1)
 
@@ -49,13 +54,13 @@ class Processing:
         """
         counts = self.counts
         counts.received += 1
-        deadline = None if self._policy.deadline is None else anyio.current_time() + self._policy.deadline
-        meta = Meta(self._route, self._source, self._runtime.now(), 1, deadline)
-        taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers):x}", meta)
+        deadline = None if self._patience is None else anyio.current_time() + self._patience
+        meta = Meta(self._route, self._source, self._now(), 1, deadline)
+        taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers)}", meta)
         try:
             if error is not None:
                 raise error  # noqa: TRY301 - it goes the way of every other failure
-            reply = await (self._handle(taken) if deadline is None else self._in_time(taken))
+            reply = await (self._once(taken) if self._simple else self._patiently(taken))
         except Exception as failure:
             return await self._failed(taken, failure)
         if reply is None:
@@ -64,44 +69,46 @@ class Processing:
             counts.done += 1
         return reply
 
-    async def _handle(self, message: Message[Any]) -> Message[Any] | None:
-        """One try, and more if the policy has them."""
+    async def _once(self, message: Message[Any]) -> Message[Any] | None:
+        """One try, with a body that nothing else can change."""
+        if self._fit is not None and type(message.body) is not self._kind:
+            try:
+                body = self._fit(message.body)
+            except BodyError as error:
+                raise BodyError(error.reason, row=message.headers.get("row", error.row), column=error.column) from error
+            if body is not message.body:
+                return await self._handler(message.with_body(body))
+        return await self._handler(apart(message) if self._copies else message)
+
+    async def _patiently(self, message: Message[Any]) -> Message[Any] | None:
+        """As many tries as the policy has, within its deadline."""
+        if message.meta.deadline is None:
+            return await self._tries(message)
+        with anyio.CancelScope(deadline=message.meta.deadline):
+            return await self._tries(message)
+        raise Expired(f"not done within {self._patience} s, its deadline")
+
+    async def _tries(self, message: Message[Any]) -> Message[Any] | None:
         try:
             return await self._once(message)
         except Exception as error:
-            if not self._policy.retries:
+            if not self._retries:
                 raise
             first = error
 
-        async def again(number: int) -> Message[Any] | None:
+        async def attempt(number: int) -> Message[Any] | None:
             if number == 1:
                 raise first
             self.counts.retried += 1
-            return await self._once(_attempt(message, number))
+            return await self._once(_numbered(message, number))
 
-        return await retrying(again, self._policy.retries, self._runtime, message.id)
-
-    async def _once(self, message: Message[Any]) -> Message[Any] | None:
-        if self._fit is None:
-            return await self._handler(apart(message))
-        try:
-            body = self._fit(message.body)
-        except BodyError as error:
-            raise BodyError(error.reason, row=message.headers.get("row", error.row), column=error.column) from error
-        if body is message.body:
-            return await self._handler(apart(message))
-        return await self._handler(message.with_body(body))
-
-    async def _in_time(self, message: Message[Any]) -> Message[Any] | None:
-        with anyio.CancelScope(deadline=message.meta.deadline or 0.0):
-            return await self._handle(message)
-        raise Expired(f"not done within {self._policy.deadline} s, its deadline")
+        return await retrying(attempt, self._retries, self._runtime, message.id)
 
     async def _failed(self, message: Message[Any], error: Exception) -> None:
         """The message is given up, or refused by raising."""
         if self._give_up is not None:
             try:
-                await self._give_up(_attempt(message, attempts_of(error)), error)
+                await self._give_up(_numbered(message, attempts_of(error)), error)
             except Exception as worse:
                 self._refuse(message, error)
                 raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
@@ -116,6 +123,6 @@ class Processing:
         self._runtime.emit(Refused(self._route, message.id, failure.step if failure else "source", error))
 
 
-def _attempt(message: Message[Any], number: int) -> Message[Any]:
+def _numbered(message: Message[Any], number: int) -> Message[Any]:
     meta = message.meta
     return message.with_meta(Meta(meta.route, meta.source, meta.received, number, meta.deadline))
