@@ -161,6 +161,9 @@ class Step(ABC, Generic[T, U]):
     word: ClassVar[str] = ""
     """The word of the language that makes this step; the class's name in lower case if empty."""
 
+    ends: ClassVar[bool] = False
+    """True for a step after which nothing is ever reached."""
+
     @abstractmethod
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         """The handler of this step, which passes its results on to `proceed`."""

@@ -12,5 +12,7 @@ T = TypeVar("T")
 class Stop(Step[T, T]):
     """Nothing after it runs; the message is acknowledged."""
 
+    ends = True
+
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return lambda message: ended()

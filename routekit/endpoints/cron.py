@@ -25,7 +25,7 @@ class Cron(Consumer):
 
     scheme = "cron"
     schedule: PathField = Field(description="minute hour day month weekday, as in crontab(5)")
-    zone: str = Field("UTC", description="name of the time zone, such as Europe/Berlin")
+    zone: str = Field(default="UTC", description="name of the time zone, such as Europe/Berlin")
 
     @field_validator("schedule")
     @classmethod

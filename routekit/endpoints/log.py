@@ -18,9 +18,9 @@ class Log(Producer):
 
     scheme = "log"
     name: PathField
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="level of the line")
-    headers: bool = Field(False, description="write the headers too")
-    most: int = Field(1000, ge=1, description="characters of the body that are written")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="level of the line")
+    headers: bool = Field(default=False, description="write the headers too")
+    most: int = Field(default=1000, ge=1, description="characters of the body that are written")
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

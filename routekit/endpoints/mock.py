@@ -35,8 +35,8 @@ class Mock(Producer):
 
     scheme = "mock"
     name: PathField
-    keep: int = Field(1000, ge=1, description="messages remembered at most, the newest")
-    fail: int = Field(0, ge=0, description="number of sends that fail first, as if the other side were away")
+    keep: int = Field(default=1000, ge=1, description="messages remembered at most, the newest")
+    fail: int = Field(default=0, ge=0, description="number of sends that fail first, as if the other side were away")
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

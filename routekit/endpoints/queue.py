@@ -82,7 +82,7 @@ class QueueSink(Producer):
 
     scheme = "queue"
     name: PathField
-    size: int = Field(1000, ge=1, description="messages in the queue at most; then the sender waits")
+    size: int = Field(default=1000, ge=1, description="messages in the queue at most; then the sender waits")
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

@@ -22,11 +22,9 @@ class Timer(Consumer):
 
     scheme = "timer"
     name: PathField
-    every: Seconds = Field(1.0, gt=0, description="seconds between two ticks")
-    delay: Seconds | None = Field(None, ge=0, description="seconds before the first tick; as `every` if not given")
-    repeat: int | None = Field(
-        None, ge=1, description="number of ticks, then the source is exhausted; for ever if not given"
-    )
+    every: Seconds = Field(default=1.0, gt=0, description="seconds between two ticks")
+    delay: Seconds | None = Field(default=None, ge=0, description="seconds before the first tick, else `every`")
+    repeat: int | None = Field(default=None, ge=1, description="number of ticks, then the source ends")
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         due = anyio.current_time() + (self.every if self.delay is None else self.delay)

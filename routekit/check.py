@@ -1,0 +1,185 @@
+"""Check: everything that is wrong with routes, at once, without running them.
+
+Each route is bound by a runtime that notes what binding refuses instead of raising; so a check knows exactly what the
+machine knows, also about the steps and endpoints of strangers.
+"""
+
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar, cast
+
+from .codec import Codec
+from .endpoint import Endpoint, Listener, Producer
+from .errors import DefinitionError, did_you_mean
+from .events import Event
+from .fitting import fitting
+from .message import Message
+from .place import Place
+from .plugins import Catalog
+from .problem import Problem, problem_of
+from .route import Route
+from .step import Chain, CodecChoice, Handler, Job, Send, Target, finish
+from .store import Store
+
+R = TypeVar("R")
+
+
+def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
+    """All problems of all routes, in the order of the routes and of their lines."""
+    problems: list[Problem] = []
+    bound = [_Bound(route, catalog, problems) for route in routes]
+    for one in bound:
+        one.check()
+    _unread(bound, catalog, problems)
+    _twice(bound, problems)
+    return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
+
+
+class _Bound:
+    """One route, bound for the check; implements `Runtime`."""
+
+    def __init__(self, route: Route, catalog: Catalog, problems: list[Problem]) -> None:
+        self.route = route.name
+        self.random = Random(0)
+        self.data = Path()
+        self.sinks: list[tuple[Producer, Place]] = []
+        self.source: Endpoint | None = None
+        self.states: list[tuple[str, Place]] = []
+        self.definition = route
+        self._catalog = catalog
+        self._problems = problems
+        self._place = route.place
+
+    def check(self) -> None:
+        route = self.definition
+        with self._noting(route.place):
+            self.source = self._catalog.source(route.source)
+        with self._noting(route.place):
+            codec = None if route.codec is None else self.codec(route.codec)
+            if route.body is not None:
+                fitting(route.body, codec)
+        self.bind(route.chain, finish)
+        if route.policy is not None and isinstance(route.policy.dead_letter, Chain):
+            self.bind(route.policy.dead_letter, finish)
+
+    @contextmanager
+    def _noting(self, place: Place) -> Generator[None]:
+        before, self._place = self._place, place
+        try:
+            yield
+        except Exception as error:  # a stranger's step may raise anything; a check reports it
+            self._problems.append(problem_of(error, place, self.route))
+        finally:
+            self._place = before
+
+    @property
+    def store(self) -> Store:
+        return cast("Store", _Nothing())
+
+    def now(self) -> float:
+        return 0.0
+
+    def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
+        stopped: Place | None = None
+        for step, place in zip(chain.steps, chain.places, strict=True):
+            if stopped is not None:
+                message = f"{step.label} is never reached"
+                self._problems.append(Problem(place, self.route, message, f"the route stops before it, at {stopped}"))
+                break
+            with self._noting(place):
+                state = step.state()
+                if state is not None:
+                    self.states.append((state, place))
+                step.bind(finish, self)
+                for error in step.problems(self):
+                    self._problems.append(problem_of(error, place, self.route))
+            stopped = place if step.ends else None
+        return finish
+
+    def sender(self, target: Target) -> Send:
+        sink = self._catalog.sink(target)
+        self.sinks.append((sink.producer, self._place))
+        return _silent
+
+    def codec(self, choice: CodecChoice) -> Codec:
+        return self._catalog.codec(choice)
+
+    def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
+        return None
+
+    async def shared(self, factory: Callable[..., AbstractAsyncContextManager[R]], *args: Hashable) -> R:
+        raise DefinitionError("a shared resource is opened when the route runs, not when it is bound")
+
+    def spawn(self, job: Job) -> None:
+        pass
+
+    @contextmanager
+    def resting(self) -> Generator[None]:
+        yield
+
+    async def rest(self, seconds: float) -> None:
+        pass
+
+    def emit(self, event: Event) -> None:
+        pass
+
+    async def give_up(self, message: Message[Any], error: Exception) -> None:
+        pass
+
+
+class _Nothing:
+    """Stands for a store while nothing is stored."""
+
+    owner = "check"
+    durable = False
+
+    def keys(self, name: str) -> "_Nothing":
+        return self
+
+    marks = keys
+
+
+async def _silent(message: Message[Any], **_: Any) -> None:
+    return None
+
+
+def _path(endpoint: Endpoint) -> str:
+    field = endpoint.path_field()
+    return str(getattr(endpoint, field)) if field else ""
+
+
+def _unread(bound: Sequence[_Bound], catalog: Catalog, problems: list[Problem]) -> None:
+    """What is sent to another route must be read by one, and by one only if the sender waits for it."""
+    readers: dict[str, list[_Bound]] = {}
+    for one in bound:
+        if one.source is not None and getattr(one.source, "internal", False):
+            readers.setdefault(f"{one.source.scheme}:{_path(one.source)}", []).append(one)
+    for name, those in readers.items():
+        for extra in those[1:] if isinstance(those[0].source, Listener) else ():
+            message = f"'{name}' is read by {those[0].route} already"
+            problems.append(Problem(extra.definition.place, extra.route, message, "only one route can answer a call"))
+    for one in bound:
+        for sink, place in one.sinks:
+            name = f"{sink.scheme}:{_path(sink)}"
+            if name not in readers and _is_internal(sink.scheme, catalog):
+                problems.append(Problem(place, one.route, f"no route reads from '{name}'", did_you_mean(name, readers)))
+
+
+def _is_internal(scheme: str, catalog: Catalog) -> bool:
+    try:
+        return any(getattr(kind, "internal", False) for kind in catalog.endpoints(scheme))
+    except DefinitionError:  # a typed endpoint that no plugin registers
+        return False
+
+
+def _twice(bound: Sequence[_Bound], problems: list[Problem]) -> None:
+    """A name owns its state: two steps with one name would share it, in one route even with themselves."""
+    owners: dict[str, tuple[str, Place]] = {}
+    for one in bound:
+        for state, place in one.states:
+            route, first = owners.setdefault(state, (one.route, place))
+            if route == one.route and first != place:
+                message = f"state '{state}' is owned by two steps of one route"
+                problems.append(Problem(place, one.route, message, f"the other is at {first}; give one another name"))

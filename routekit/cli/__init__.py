@@ -1,0 +1,14 @@
+"""The command line: prints, and decides nothing.
+
+Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot be done as it is written.
+"""
+
+from . import inspecting as inspecting
+from . import lettering as lettering
+from . import running as running
+from .app import app
+
+
+def main() -> None:
+    """The command `routekit`; the modules above have put their commands on `app`."""
+    app()

@@ -1,0 +1,129 @@
+"""The application `routekit`, and what its commands share: settings, routes, errors and exit codes."""
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ..errors import DefinitionError, RouteKitError
+from ..loader import Loaded, load
+from ..options import masked
+from ..plugins import Catalog
+from ..problem import Problem
+from ..runtime.service import Setup
+from ..settings import FILE, Settings, load_settings
+
+app = typer.Typer(
+    name="routekit",
+    help="Enterprise integration patterns in typed Python: run, check and look at routes.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Routes = Annotated[Path, typer.Argument(help="folder of route modules, or one module")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+WRONG = 2
+FAILED = 1
+
+
+@dataclass
+class Given:
+    """The options before the command."""
+
+    config: Path | None = None
+    sets: list[str] = field(default_factory=list[str])
+
+
+_given = Given()
+
+
+@app.callback()
+def given(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"settings file; else ./{FILE} if there is one")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting, may be repeated")
+    ] = None,
+) -> None:
+    """Take the options that hold for every command."""
+    _given.config = config
+    _given.sets = sets or []
+
+
+def settings(near: Path | None = None) -> Settings:
+    """The settings: of `--config`, of the working directory, or of the folder above the routes."""
+    candidates = [Path(FILE)] + ([near.resolve().parent / FILE] if near is not None else [])
+    file = _given.config or next((candidate for candidate in candidates if candidate.exists()), None)
+    return load_settings(file, _given.sets, os.environ)
+
+
+def catalog_of(given_settings: Settings) -> Catalog:
+    """What can be used in routes, with placeholders from the settings."""
+    return Catalog(given_settings.lookup)
+
+
+def setup_of(given_settings: Settings, catalog: Catalog, **changes: Any) -> Setup:
+    """What a service needs, as the settings say."""
+    options = given_settings.options
+    values: dict[str, Any] = {
+        "catalog": catalog,
+        "store": options.store,
+        "data": options.data,
+        "policy": given_settings.policy(),
+        "settings": given_settings.table,
+        "drain": options.drain,
+    }
+    return Setup(**{**values, **changes})
+
+
+def loaded(path: Path) -> Loaded:
+    """The routes of a path, whatever is wrong with them."""
+    return load(path)
+
+
+@contextmanager
+def answering() -> Generator[None]:
+    """Turn errors into one clear message and an exit code."""
+    try:
+        yield
+    except DefinitionError as error:
+        fail(error, WRONG)
+    except RouteKitError as error:
+        fail(error, FAILED)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise typer.Exit from None
+
+
+def fail(error: RouteKitError, code: int) -> NoReturn:
+    """Print an error as what is wrong and what to do, and leave."""
+    err.print(f"error: {masked(error.message)}", style="red", markup=False)
+    if error.hint:
+        err.print(f"  {masked(error.hint)}", markup=False)
+    raise typer.Exit(code)
+
+
+def show_problems(problems: list[Problem]) -> None:
+    """Print problems, one paragraph each."""
+    for problem in problems:
+        where = f"{problem.place}: " + (f"{problem.route}: " if problem.route else "")
+        err.print(f"{where}{masked(problem.message)}", markup=False)
+        if problem.hint:
+            err.print(f"    {masked(problem.hint)}", markup=False)
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as JSON, not folded to the terminal's width."""
+    typer.echo(json.dumps(data, indent=2, default=str))

@@ -1,0 +1,149 @@
+"""`routekit check`, `show`, `list`, `plugins` and `describe`: they run nothing."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..check import check as checked
+from ..options import masked
+from ..reference import Entry, Option, steps
+from ..reference import describe as described
+from ..route import Route
+from ..show import as_json, as_mermaid, as_text
+from .app import WRONG, AsJson, Routes, answering, app, catalog_of, loaded, out, print_json, settings, show_problems
+from .running import Only, chosen
+
+
+class Form(StrEnum):
+    """How `show` draws."""
+
+    text = "text"
+    mermaid = "mermaid"
+    json = "json"
+
+
+@app.command()
+def check(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
+    """Find everything that is wrong, at once.
+
+    Exit code 2 if there is anything.
+    """
+    with answering():
+        found = loaded(routes)
+        problems = [*found.problems, *checked(found.routes, catalog_of(settings(routes)))]
+    if as_json_:
+        names = [route.name for route in found.routes]
+        print_json({"routes": names, "problems": [problem.as_json() for problem in problems]})
+    elif problems:
+        show_problems(problems)
+    else:
+        out.print(f"{len(found.routes)} routes, no problems")
+    if problems:
+        raise typer.Exit(WRONG)
+
+
+@app.command()
+def show(
+    routes: Routes = Path("routes"),
+    only: Only = None,
+    form: Annotated[Form, typer.Option("--as", help="how to draw")] = Form.text,
+) -> None:
+    """Draw routes: a text tree, a Mermaid flowchart, or JSON."""
+    with answering():
+        those = chosen(_readable(routes), only)
+        if form is Form.text:
+            typer.echo("\n\n".join(as_text(route) for route in those))
+        elif form is Form.mermaid:
+            typer.echo(as_mermaid(those))
+        else:
+            print_json([as_json(route) for route in those])
+
+
+@app.command("list")
+def list_(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
+    """List routes: name, source and where they are written."""
+    with answering():
+        those = _readable(routes)
+    if as_json_:
+        print_json(
+            [{"name": r.name, "source": masked(str(r.source)), "place": str(r.place), "doc": r.doc} for r in those]
+        )
+        return
+    table = _table("route", "source", "written at")
+    for route in those:
+        table.add_row(route.name, masked(str(route.source)), str(route.place))
+    out.print(table)
+
+
+@app.command()
+def plugins(as_json_: AsJson = False) -> None:
+    """List what the installed plugins offer; none is imported."""
+    with answering():
+        offers = catalog_of(settings()).offers()
+    if as_json_:
+        print_json([{**asdict(offer), "kind": offer.kind} for offer in offers])
+        return
+    table = _table("offers", "kind", "distribution", "version")
+    for offer in offers:
+        table.add_row(offer.name, offer.kind, offer.distribution, offer.version)
+    out.print(table)
+
+
+@app.command()
+def describe(
+    name: Annotated[str | None, typer.Argument(help="a scheme, a step, or codec.NAME; all names if not given")] = None,
+    as_json_: AsJson = False,
+) -> None:
+    """Explain an endpoint, codec or step.
+
+    Its options with types, defaults and meaning, from the code itself.
+    """
+    with answering():
+        catalog = catalog_of(settings())
+        if name is None:
+            codecs = [f"codec.{codec}" for codec in sorted(catalog.codecs())]
+            typer.echo(
+                f"endpoints: {', '.join(catalog.schemes())}\nsteps: {', '.join(steps())}\ncodecs: {', '.join(codecs)}"
+            )
+            return
+        entries = described(name, catalog)
+    if as_json_:
+        print_json([asdict(entry) for entry in entries])
+        return
+    for entry in entries:
+        _show_entry(entry)
+
+
+def _readable(path: Path) -> Sequence[Route]:
+    """The routes that can be read; modules that cannot are told on the error stream."""
+    found = loaded(path)
+    show_problems(list(found.problems))
+    return found.routes
+
+
+def _show_entry(entry: Entry) -> None:
+    out.print(f"{entry.name}, a {entry.kind}", style="bold")
+    out.print(f"  {entry.usage}\n", markup=False)
+    out.print(entry.doc, markup=False)
+    if entry.options:
+        table = _table("option", "type", "default", "meaning")
+        for option in entry.options:
+            table.add_row(option.name, option.type, _default(option), option.doc)
+        out.print(table)
+    out.print()
+
+
+def _default(option: Option) -> str:
+    return "required" if option.required else option.default
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    return table

@@ -1,0 +1,102 @@
+"""`routekit serve` and `routekit run`."""
+
+import logging
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from ..check import check
+from ..console import Watcher, log_to
+from ..errors import UnknownName, did_you_mean
+from ..route import Route
+from ..runtime.service import Service
+from ..settings import Settings
+from .app import FAILED, WRONG, Routes, answering, app, catalog_of, err, loaded, settings, setup_of, show_problems
+
+_log = logging.getLogger("routekit")
+
+Only = Annotated[list[str] | None, typer.Option("--route", help="only this route, may be repeated")]
+
+
+@app.command()
+def serve(routes: Routes = Path("routes"), only: Only = None) -> None:
+    """Run routes until stopped: the daemon.
+
+    SIGTERM or Ctrl-C stops orderly: sources first, then messages in flight within the drain time, then resources. A
+    second signal forces. What was not finished is redelivered by its source.
+    """
+    with answering():
+        given = settings(routes)
+        _run(given, _checked(routes, only, given), until_idle=False, most=None)
+
+
+@app.command()
+def run(
+    routes: Routes = Path("routes"),
+    only: Only = None,
+    count: Annotated[int | None, typer.Option(min=1, help="stop after so many messages")] = None,
+) -> None:
+    """Run routes until nothing is left to do, or for so many messages.
+
+    Exit code 1 if a message was refused, became a dead letter, or a route was degraded when it ended.
+    """
+    with answering():
+        given = settings(routes)
+        if not _run(given, _checked(routes, only, given), until_idle=True, most=count):
+            raise typer.Exit(FAILED)
+
+
+def _checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
+    """The routes that are to run; leaves with their problems if there are any."""
+    found = loaded(path)
+    problems = [*found.problems, *check(found.routes, catalog_of(given))]
+    if problems:
+        show_problems(problems)
+        err.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: nothing was started", style="red")
+        raise typer.Exit(WRONG)
+    return chosen(found.routes, only)
+
+
+def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
+    """The routes named, or all; raises UnknownName for a name that does not exist."""
+    names = [route.name for route in routes]
+    for name in only or ():
+        if name not in names:
+            raise UnknownName(f"there is no route '{name}'", hint=did_you_mean(name, names))
+    return [route for route in routes if not only or route.name in only]
+
+
+def _run(given: Settings, routes: list[Route], *, until_idle: bool, most: int | None) -> bool:
+    log_to(err, given.options.log)
+    with Watcher(err) as watcher:
+        service = Service(routes, setup_of(given, catalog_of(given), watch=watcher))
+        anyio.run(_served, service, until_idle, most)
+    return all(
+        not (runner.counts.dead or runner.counts.refused or runner.state == "degraded") for runner in service.runners
+    )
+
+
+async def _served(service: Service, until_idle: bool, most: int | None) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_obey_signals, service)
+        await service.run(until_idle=until_idle, most=most)
+        tasks.cancel_scope.cancel()
+
+
+async def _obey_signals(service: Service) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        asked = False
+        async for number in signals:
+            name = signal.Signals(number).name
+            if asked:
+                _log.warning("%s again: stopping at once, what is unfinished will be redelivered", name)
+                service.force()
+                return
+            asked = True
+            in_flight = sum(counts.in_flight for counts in service.counts().values())
+            _log.info("%s: stopping, %d in flight; once more to stop at once", name, in_flight)
+            service.stop()

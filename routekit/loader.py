@@ -1,0 +1,119 @@
+"""Loader: a folder of route modules becomes routes.
+
+Every module-level flow with a source is a route, named `module.variable`. A module that cannot be imported is a
+problem of its own; the others are read all the same.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from .errors import LoadError
+from .flow import Choosing, Chosen, Flow
+from .place import Place
+from .problem import Problem, problem_of, raised_in
+from .route import Route
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The routes of a folder, by name, and what could not be read."""
+
+    routes: Sequence[Route] = ()
+    problems: Sequence[Problem] = ()
+
+
+@dataclass
+class _Found:
+    routes: list[Route] = field(default_factory=list[Route])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    flows: set[int] = field(default_factory=set[int])
+
+
+def load(path: Path) -> Loaded:
+    """The routes of a folder or of one module; raises LoadError if there is neither."""
+    path = path.resolve()
+    if not path.exists():
+        raise LoadError(f"there is no '{path}'", hint="give a folder of route modules, or one module")
+    folder = path if path.is_dir() else path.parent
+    package = _package(folder)
+    found = _Found()
+    for file in [path] if path.is_file() else _modules(folder):
+        _read(file, folder, package, found)
+    if not found.routes and not found.problems:
+        raise LoadError(f"no route in '{path}'", hint="a route is a module-level variable: name = from_(...)")
+    return Loaded(sorted(found.routes, key=lambda route: route.name), found.problems)
+
+
+def _modules(folder: Path) -> Iterable[Path]:
+    """The modules below a folder; tests and hidden files are not routes."""
+    for file in sorted(folder.rglob("*.py")):
+        parts = file.relative_to(folder).parts
+        if not any(part.startswith((".", "_", "test_")) or part == "tests" for part in parts):
+            yield file
+
+
+def _package(folder: Path) -> str:
+    """Make the folder importable as a package, so that its modules can import each other relatively; gives its name."""
+    name = folder.name if folder.name.isidentifier() else "routes"
+    if not _free(name, folder):
+        name = f"{name}_{sha256(str(folder).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return name
+    init = folder / "__init__.py"
+    if init.exists():
+        spec = spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+    else:
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+    assert spec is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
+    return name
+
+
+def _free(name: str, folder: Path) -> bool:
+    """Whether the name is this folder's, or nobody's."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return str(folder) in [str(Path(place).resolve()) for place in getattr(known, "__path__", [])]
+    spec = find_spec(name)
+    return spec is None or str(folder) in [str(Path(p).resolve()) for p in spec.submodule_search_locations or []]
+
+
+def _read(file: Path, folder: Path, package: str, found: _Found) -> None:
+    inner = ".".join(file.relative_to(folder).with_suffix("").parts)
+    try:
+        module = import_module(f"{package}.{inner}")
+    except Exception as error:  # whatever an author's module does when it is imported
+        sys.modules.pop(f"{package}.{inner}", None)
+        place = raised_in(error, str(folder), Place(str(file), 1))
+        wrong = problem_of(error, place, "")
+        found.problems.append(Problem(place, "", f"module '{inner}' cannot be imported: {wrong.message}", wrong.hint))
+        return
+    for name, value in vars(module).items():
+        _take(name, value, inner, module, found)
+
+
+def _take(name: str, value: Any, inner: str, module: ModuleType, found: _Found) -> None:
+    if isinstance(value, Choosing | Chosen):
+        flow = cast("Choosing[Any]", value).flow
+        places = flow.chain.places or (flow.place,)
+        message = f"'{name}' is a choice that was not closed"
+        found.problems.append(Problem(places[-1], f"{inner}.{name}", message, "end it with .otherwise(...)"))
+    if not isinstance(value, Flow):
+        return
+    flow = cast("Flow[Any]", value)
+    if flow.source is None or id(flow) in found.flows or flow.place.file != module.__file__:
+        return
+    found.flows.add(id(flow))
+    found.routes.append(flow.route(f"{inner}.{name}", (module.__doc__ or "").strip()))

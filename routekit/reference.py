@@ -1,0 +1,100 @@
+"""Reference: what an endpoint, codec or step is and which options it has, from the models and docstrings themselves."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from .endpoint import PER_MESSAGE, Endpoint, Listener, Producer
+from .errors import UnknownName, did_you_mean
+from .flow import Flow
+from .plugins import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: `default` is empty for one that must be given."""
+
+    name: str
+    type: str
+    default: str
+    doc: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that can be written in a route."""
+
+    name: str
+    kind: str
+    usage: str
+    doc: str
+    options: tuple[Option, ...] = ()
+
+
+def describe(name: str, catalog: Catalog) -> list[Entry]:
+    """The entries for a scheme, a step or `codec.NAME`; raises UnknownName with what there is."""
+    if name.startswith("codec."):
+        kind = type(catalog.codec(name.removeprefix("codec.")))
+        return [Entry(name, "codec", f"codec={kind.name}", inspect.getdoc(kind) or "", _options(kind, None))]
+    entries = [_step(name)] if name in steps() else []
+    if name in catalog.schemes():
+        entries += [_endpoint(kind) for kind in catalog.endpoints(name)]
+    if not entries:
+        raise UnknownName(f"nothing is called '{name}'", hint=did_you_mean(name, {*catalog.schemes(), *steps()}))
+    return entries
+
+
+def steps() -> dict[str, Callable[..., Any]]:
+    """The words of the language."""
+    return {name: word for name, word in vars(Flow).items() if inspect.isfunction(word) and _is_word(name)}
+
+
+def _is_word(name: str) -> bool:
+    return not name.startswith("_") and name != "route"
+
+
+def _step(name: str) -> Entry:
+    word = steps()[name]
+    signature = inspect.signature(word)
+    options = tuple(
+        Option(p.name, _typed(p.annotation), "" if p.default is p.empty else repr(p.default), "", p.default is p.empty)
+        for p in signature.parameters.values()
+        if p.name != "self" and p.kind is not p.VAR_KEYWORD
+    )
+    return Entry(name, "step", f".{name}(...)", inspect.getdoc(word) or "", options)
+
+
+def _endpoint(kind: type[Endpoint]) -> Entry:
+    path = kind.path_field()
+    source = "source (event-driven)" if issubclass(kind, Listener) else "source"
+    direction = "sink" if issubclass(kind, Producer) else source
+    usage = f"{kind.scheme}:{path.upper() if path else ''}?option=value"
+    return Entry(kind.scheme, direction, usage, inspect.getdoc(kind) or "", _options(kind, path))
+
+
+def _options(kind: type[BaseModel], path: str | None) -> tuple[Option, ...]:
+    return tuple(_option(name, field, name == path) for name, field in kind.model_fields.items())
+
+
+def _option(name: str, field: FieldInfo, is_path: bool) -> Option:
+    doc = field.description or ""
+    if is_path:
+        doc = f"{doc} (the path of the URI)".strip()
+    if PER_MESSAGE in field.metadata:
+        doc = f"{doc} (may be computed for each message)".strip()
+    default = "" if field.is_required() else str(field.get_default(call_default_factory=False))
+    return Option(name, _typed(field.annotation), default, doc, field.is_required())
+
+
+def _typed(annotation: Any) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation.__name__
+    return re.sub(r"(?:[a-z_]\w*\.)+(?=[A-Za-z])", "", str(annotation)).replace("NoneType", "None")

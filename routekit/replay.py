@@ -1,0 +1,65 @@
+"""Replay: a dead letter goes through its route again, from the start, with its original body and headers."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import anyio
+from pydantic import ConfigDict
+
+from .endpoint import Consumer
+from .errors import UnknownName, did_you_mean
+from .letter import Letter, unpacked
+from .message import Delivery, Message
+from .route import REFUSE, Policy, Route
+from .runtime.service import Service, Setup
+from .step import Runtime, Target
+
+
+class _Letters(Consumer):
+    """A source of one letter; keeps what became of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    scheme: ClassVar[str] = "letter"
+    letter: Letter
+    outcome: list[Exception | None]
+    told: anyio.Event
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        headers = {name: unpacked(value) for name, value in self.letter.headers.items()}
+        message = Message(unpacked(self.letter.body), headers, self.letter.message_id)
+
+        async def ack(reply: Message[Any] | None) -> None:
+            self.outcome.append(None)
+            self.told.set()
+
+        async def nack(error: Exception) -> None:
+            self.outcome.append(error)
+            self.told.set()
+
+        yield Delivery(message, ack, nack)
+
+
+async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Exception | None:
+    """Run the letter's route on it, with the routes that it calls; None if it is done now, else what failed.
+
+    No new letter is written when it fails again: the old one stays.
+    """
+    route = next((route for route in routes if route.name == letter.route), None)
+    if route is None:
+        known = [route.name for route in routes]
+        raise UnknownName(f"letter {letter.id} is of route '{letter.route}'", hint=did_you_mean(letter.route, known))
+    outcome: list[Exception | None] = []
+    told = anyio.Event()
+    source = Target(_Letters(letter=letter, outcome=outcome, told=told))
+    policy = replace(route.policy or Policy(), dead_letter=REFUSE)
+    inner = [other for other in routes if _internal(other, setup) and other is not route]
+    service = Service([replace(route, source=source, policy=policy), *inner], setup)
+    async with service.started():
+        await told.wait()
+    return outcome[0]
+
+
+def _internal(route: Route, setup: Setup) -> bool:
+    return setup.catalog.source(route.source).internal

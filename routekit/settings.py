@@ -1,0 +1,138 @@
+"""Settings: from `routekit.toml`, the environment and the command line, one value handed down.
+
+    [routekit]                       # options of the service
+    data = "data"
+    drain = "30s"
+    [values]                         # placeholders: ${LEADS}
+    LEADS = "data/leads"
+    [sql.crm]                        # a table for plugins: [scheme.name]
+    url = "sqlite:///${data}/crm.db"
+
+The later wins: file, environment (`ROUTEKIT_DRAIN=10s`, `ROUTEKIT_SQL__CRM__URL=...`, `LEADS=...`), `--set`.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .errors import BadOption, DefinitionError
+from .options import made
+from .placeholders import filled
+from .route import Policy, Retry
+from .units import Seconds
+
+FILE = "routekit.toml"
+
+
+class Options(BaseModel):
+    """The table `[routekit]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(default=Path("data"), description="folder for embedded state")
+    store: str = Field(default="sqlite:${data}/routekit.db", description="durable state: sqlite:FILE or memory:")
+    drain: Seconds = Field(default=30.0, ge=0, description="seconds that messages in flight get when the service stops")
+    concurrency: int | None = Field(default=None, ge=1, description="messages in flight, where the route says nothing")
+    retries: int = Field(default=0, ge=0, description="retries of a failed message, where the route says nothing")
+    deadline: Seconds | None = Field(
+        default=None, gt=0, description="seconds for one message, where the route says nothing"
+    )
+    log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was set, wherever it was set."""
+
+    options: Options = field(default_factory=lambda: Options())
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    tables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    file: Path | None = None
+
+    def lookup(self, name: str) -> str | None:
+        """The value of a placeholder: `--set`, then the environment, then `[values]`; `data` is the data folder."""
+        if name == "data":
+            return str(self.options.data)
+        return self.values.get(name)
+
+    def table(self, scheme: str, name: str) -> Mapping[str, Any] | None:
+        """The table `[scheme.name]` with its placeholders filled, or None."""
+        tables = self.tables.get(scheme)
+        table = cast("Mapping[str, Any]", tables).get(name) if isinstance(tables, Mapping) else None
+        return self._filled(cast("Mapping[str, Any]", table)) if isinstance(table, Mapping) else None
+
+    def policy(self) -> Policy:
+        """What holds for routes that say nothing else."""
+        options = self.options
+        retry = Retry(options.retries) if options.retries else ()
+        return Policy(concurrency=options.concurrency, retry=retry, deadline=options.deadline)
+
+    def _filled(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: filled(value, self.lookup, self.values) if isinstance(value, str) else value
+            for name, value in table.items()
+        }
+
+
+def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file (None: no file), the environment and `--set name=value`; raises DefinitionError."""
+    environ = environ or {}
+    tables = _read(file) if file is not None else {}
+    for path, value in (*_environment(environ), *(_assignment(text) for text in sets)):
+        _put(tables, path, value)
+    options = _table(tables, "routekit", file)
+    values = {name: str(value) for name, value in _table(tables, "values", file).items()}
+    given = {text.partition("=")[0] for text in sets}
+    values |= {name: value for name, value in environ.items() if name not in given}
+    return Settings(made(Options, options, "routekit"), values, tables, environ, file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DefinitionError(f"cannot read the settings {file}: {error.strerror}", hint="see --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{file} is not TOML: {error}", hint="see the line that it names") from error
+
+
+def _table(tables: dict[str, Any], name: str, file: Path | None) -> dict[str, Any]:
+    table = tables.pop(name, {})
+    if not isinstance(table, dict):
+        raise BadOption(f"[{name}] in {file or 'the settings'} is no table", hint=f"write [{name}] and lines below it")
+    return cast("dict[str, Any]", table)
+
+
+def _environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """`ROUTEKIT_DRAIN` sets an option; `ROUTEKIT_SQL__CRM__URL` sets `url` in `[sql.crm]`; other names are not ours."""
+    found: list[tuple[list[str], str]] = []
+    for name, value in environ.items():
+        path = name.removeprefix("ROUTEKIT_").lower().split("__")
+        if name.startswith("ROUTEKIT_") and (len(path) > 1 or path[0] in Options.model_fields):
+            found.append((path if len(path) > 1 else ["routekit", *path], value))
+    return found
+
+
+def _assignment(text: str) -> tuple[list[str], str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadOption(f"--set {text}: no value", hint="write --set name=value")
+    path = name.split(".")
+    if len(path) > 1:
+        return path, value
+    return (["routekit", name] if name in Options.model_fields else ["values", name]), value
+
+
+def _put(tables: dict[str, Any], path: Sequence[str], value: str) -> None:
+    table = tables
+    for name in path[:-1]:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise BadOption(f"'{'.'.join(path)}' cannot be set", hint=f"'{name}' is a value, not a table")
+        table = cast("dict[str, Any]", inner)
+    table[path[-1]] = value
