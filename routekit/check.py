@@ -125,7 +125,7 @@ class _Bound:
     def emit(self, event: Event) -> None:
         pass
 
-    async def give_up(self, message: Message[Any], error: Exception) -> None:
+    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
         pass
 
 

@@ -80,6 +80,15 @@ class Consumer(Endpoint):
     internal: ClassVar[bool] = False
     """True for sources fed by other routes of this service: they stop last, once they have nothing left."""
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether a failed message goes back to the source, unless the route's policy says where else.
+
+        True for one that knows what to do with it, such as a folder for failed files; false for one that would only
+        bring it again: there it becomes a dead letter.
+        """
+        return False
+
     @abstractmethod
     def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Yield deliveries until the source is exhausted, or for ever.
@@ -99,6 +108,11 @@ class Listener(Endpoint):
 
     internal: ClassVar[bool] = False
     """As for `Consumer`."""
+
+    @property
+    def takes_back(self) -> bool:
+        """True: the caller is told."""
+        return True
 
     @abstractmethod
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:

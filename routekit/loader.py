@@ -34,7 +34,17 @@ class Loaded:
 class _Found:
     routes: list[Route] = field(default_factory=list[Route])
     problems: list[Problem] = field(default_factory=list[Problem])
-    flows: set[int] = field(default_factory=set[int])
+    candidates: list["_Candidate"] = field(default_factory=list["_Candidate"])
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A flow under the name that a module gives it; a flow that is imported elsewhere has several."""
+
+    flow: Flow[Any]
+    name: str
+    module: ModuleType
+    inner: str
 
 
 def load(path: Path) -> Loaded:
@@ -47,6 +57,7 @@ def load(path: Path) -> Loaded:
     found = _Found()
     for file in [path] if path.is_file() else _modules(folder):
         _read(file, folder, package, found)
+    found.routes.extend(_owned(found.candidates))
     if not found.routes and not found.problems:
         raise LoadError(f"no route in '{path}'", hint="a route is a module-level variable: name = from_(...)")
     return Loaded(sorted(found.routes, key=lambda route: route.name), found.problems)
@@ -113,7 +124,15 @@ def _take(name: str, value: Any, inner: str, module: ModuleType, found: _Found) 
     if not isinstance(value, Flow):
         return
     flow = cast("Flow[Any]", value)
-    if flow.source is None or id(flow) in found.flows or flow.place.file != module.__file__:
-        return
-    found.flows.add(id(flow))
-    found.routes.append(flow.route(f"{inner}.{name}", (module.__doc__ or "").strip()))
+    if flow.source is not None:
+        found.candidates.append(_Candidate(flow, name, module, inner))
+
+
+def _owned(candidates: Sequence[_Candidate]) -> Iterable[Route]:
+    """Each flow as one route: under its name in the module that it was written in, else in the first that has it."""
+    flows: dict[int, list[_Candidate]] = {}
+    for candidate in candidates:
+        flows.setdefault(id(candidate.flow), []).append(candidate)
+    for those in flows.values():
+        owner = next((one for one in those if one.flow.place.file == one.module.__file__), those[0])
+        yield owner.flow.route(f"{owner.inner}.{owner.name}", (owner.module.__doc__ or "").strip())

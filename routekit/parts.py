@@ -6,22 +6,24 @@ stops the others unless asked, and never vanishes: the parent fails, or the part
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import anyio
 import anyio.lowlevel
 
-from .errors import DefinitionError, PartsFailed
+from .errors import DefinitionError, PartsFailed, StoreError, Unavailable
 from .events import Progress
 from .isolation import apart
 from .message import Message
 from .reading import Source, closing, opening
-from .step import Handler, Runtime
+from .step import Chain, Handler, Runtime, finish
 from .tasks import together
 
-OnError = Literal["fail", "fail_fast", "dead_letter_items"]
+OnError: TypeAlias = Literal["fail", "fail_fast", "dead_letter_items"] | Chain
 """`fail`: all parts run, then the message fails. `fail_fast`: the first failure ends it, parts at work are
-cancelled. `dead_letter_items`: each failed part becomes a dead letter of its own and the message succeeds."""
+cancelled. `dead_letter_items`: each failed part becomes a dead letter of its own and the message succeeds; a branch
+made by `dead_letters(...)` does the same and takes the letters. What is `Unavailable` is no part's fault: then the
+whole message fails at once, to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class Splitting:
         if self.parallel < 1:
             raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
 
+    @property
+    def label(self) -> str:
+        """The options that were changed, in one line."""
+        options = [f"parallel={self.parallel}"] if self.parallel > 1 else []
+        if isinstance(self.on_error, str) and self.on_error != "fail":
+            options.append(f"on_error={self.on_error}")
+        return ", ".join(options)
+
+    def branches(self) -> list[tuple[str, Chain]]:
+        """The branch of the dead letters, if there is one."""
+        return [("dead letters", self.on_error)] if isinstance(self.on_error, Chain) else []
+
 
 @dataclass(slots=True)
 class _Run:
@@ -76,6 +90,9 @@ class PartRunner:
         self._handle = handle
         self._runtime = runtime
         self._open = opening(splitting.parts, runtime)
+        channel = splitting.on_error
+        self._channel = runtime.bind(channel, finish, "dead_letters") if isinstance(channel, Chain) else None
+        self._gives_up = channel == "dead_letter_items" or self._channel is not None
 
     async def run(self, message: Message[Any], collect: Collect | None = None) -> Tally:
         """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says."""
@@ -90,7 +107,7 @@ class PartRunner:
                     for _ in range(self._how.parallel):
                         workers.start_soon(self._work, parts, run, meter, collect)
             meter.finish(run.total)
-        if run.failed and self._how.on_error != "dead_letter_items":
+        if run.failed and not self._gives_up:
             raise _failure(run)
         return Tally(run.total, run.done, run.ended, run.failed, anyio.current_time() - started)
 
@@ -118,12 +135,12 @@ class PartRunner:
 
     async def _failed(self, part: Message[Any], error: Exception, run: _Run) -> None:
         run.failed += 1
-        if self._how.on_error == "fail_fast":
+        if self._how.on_error == "fail_fast" or (self._gives_up and isinstance(error, Unavailable | StoreError)):
             raise error
         if len(run.failures) < PartsFailed.KEPT:
             run.failures.append((part.id, error))
-        if self._how.on_error == "dead_letter_items":
-            await self._runtime.give_up(part, error)
+        if self._gives_up:
+            await self._runtime.give_up(part, error, self._channel)
             if self._too_many(run):
                 raise _failure(run)
 

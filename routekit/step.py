@@ -144,8 +144,8 @@ class Runtime(Protocol):
         """Tell whoever watches."""
         ...
 
-    async def give_up(self, message: Message[Any], error: Exception) -> None:
-        """Put a message, such as one failed part, where the route's policy says that dead letters go.
+    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
+        """Put a message, such as one failed part, among the dead letters: into `channel`, or where the policy says.
 
         Raises what prevented it: then the message must not be acknowledged.
         """

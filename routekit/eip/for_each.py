@@ -28,4 +28,8 @@ class ForEach(Step[T, Tally]):
         return handle
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
-        return (("each", self.each),)
+        return (("each", self.each), *self.how.branches())
+
+    @property
+    def label(self) -> str:
+        return f"for_each({self.how.label})"

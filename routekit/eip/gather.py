@@ -30,4 +30,8 @@ class Gather(Step[T, list[Any]]):
         return handle
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
-        return (("each", self.each),)
+        return (("each", self.each), *self.how.branches())
+
+    @property
+    def label(self) -> str:
+        return f"gather({self.how.label})"

@@ -1,11 +1,12 @@
 """Splitter: the rest of the route runs once for each part of a message."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..message import Message
 from ..parts import PartRunner, Splitting
-from ..step import Handler, Runtime, Step
+from ..step import Chain, Handler, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -28,10 +29,7 @@ class Split(Step[T, U]):
 
     @property
     def label(self) -> str:
-        return f"split({describe(self.how)})"
+        return f"split({self.how.label})"
 
-
-def describe(how: Splitting) -> str:
-    """The options of a splitting that were changed."""
-    options = [f"parallel={how.parallel}"] if how.parallel > 1 else []
-    return ", ".join([*options, *([f"on_error={how.on_error}"] if how.on_error != "fail" else [])])
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        return self.how.branches()

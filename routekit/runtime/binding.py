@@ -20,7 +20,7 @@ from .services import Activity, Services
 
 R = TypeVar("R")
 
-GiveUp = Callable[[Message[Any], Exception], Awaitable[None]]
+GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None], Awaitable[None]]
 
 
 class RouteRuntime:
@@ -94,9 +94,9 @@ class RouteRuntime:
     def emit(self, event: Event) -> None:
         self._services.tell(event)
 
-    async def give_up(self, message: Message[Any], error: Exception) -> None:
-        assert self._give_up is not None
-        await self._give_up(message, error)
+    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
+        assert self._give_up is not None  # set before any message is taken
+        await self._give_up(message, error, channel)
 
     def giving_up(self, give_up: GiveUp) -> None:
         """Say where dead letters go."""

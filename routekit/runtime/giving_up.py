@@ -3,36 +3,37 @@
 from typing import Any
 from uuid import UUID
 
-from ..events import DeadLettered
+from ..endpoint import Source
+from ..events import Counts, DeadLettered
 from ..letter import Letter, packed
 from ..message import Message
 from ..route import REFUSE, Policy, Route
-from ..step import Chain, finish
+from ..step import Chain, Handler, finish
 from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
 
 
-def giving_up(route: Route, policy: Policy, answers: bool, runtime: RouteRuntime) -> GiveUp | None:
-    """Where messages of this route go when they fail for good; None when they go back to their source."""
-    channel = policy.dead_letter
-    if channel == REFUSE or (channel is None and answers):
-        return None
-    if isinstance(channel, Chain):
-        handler = runtime.bind(channel, finish, "dead_letter")
+def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Counts) -> GiveUp:
+    """How messages and parts of this route become dead letters: in the channel of the policy, else in the store."""
+    usual = runtime.bind(policy.dead_letter, finish, "dead_letter") if isinstance(policy.dead_letter, Chain) else None
 
-        async def send(letter: Letter, message: Message[Any]) -> None:
-            await handler(Message(letter, message.headers, message.id, message.meta))
-    else:
-
-        async def send(letter: Letter, message: Message[Any]) -> None:
-            await runtime.store.letters.add(letter)
-
-    async def give_up(message: Message[Any], error: Exception) -> None:
+    async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None) -> None:
         letter = letter_of(route, message, error, runtime)
-        await send(letter, message)
-        runtime.emit(DeadLettered(route.name, message.id, letter.step, error))
+        way = channel or usual
+        if way is None:
+            await runtime.store.letters.add(letter)
+        else:
+            await way(Message(letter, message.headers, message.id, message.meta.with_error(error)))
+        if channel is None:  # else the author has said what to do with such a part
+            counts.dead += 1
+            runtime.emit(DeadLettered(route.name, message.id, letter.step, error))
 
     return give_up
+
+
+def takes_back(policy: Policy, source: Source) -> bool:
+    """Whether a failed message goes back to its source rather than to the dead letters."""
+    return policy.dead_letter == REFUSE or (policy.dead_letter is None and source.takes_back)
 
 
 def letter_of(route: Route, message: Message[Any], error: Exception, runtime: RouteRuntime) -> Letter:

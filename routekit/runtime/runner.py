@@ -11,7 +11,7 @@ from ..route import Policy, Retry, Route
 from ..step import finish
 from ..tasks import together
 from .binding import RouteRuntime
-from .giving_up import giving_up
+from .giving_up import giving_up, takes_back
 from .intake import Intake
 from .processing import Processing
 from .services import Activity, Services
@@ -75,12 +75,14 @@ class Runner:
     async def _once(self) -> None:
         runtime = RouteRuntime(self.route, self._services, self._activity)
         handler = runtime.bind(self.route.chain, finish)
-        give_up = giving_up(self.route, self._policy, isinstance(self._source, Listener), runtime)
-        if give_up is not None:
-            runtime.giving_up(give_up)
+        give_up = giving_up(self.route, self._policy, runtime, self.counts)
+        runtime.giving_up(give_up)
         codec = None if self.route.codec is None else runtime.codec(self.route.codec)
         fit = None if self.route.body is None and codec is None else fitting(self.route.body or object, codec)
-        processing = Processing(self.route, self._policy, fit, handler, give_up, runtime, self.counts)
+        refuses = takes_back(self._policy, self._source)
+        processing = Processing(
+            self.route, self._policy, fit, handler, None if refuses else give_up, runtime, self.counts
+        )
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
