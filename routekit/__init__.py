@@ -29,7 +29,9 @@ from .errors import UnknownScheme as UnknownScheme
 from .errors import WrongDirection as WrongDirection
 from .errors import did_you_mean as did_you_mean
 from .events import Event as Event
+from .events import Logged as Logged
 from .events import Progress as Progress
+from .events import Refused as Refused
 from .flow import Flow as Flow
 from .flow import dead_letters as dead_letters
 from .flow import from_ as from_
