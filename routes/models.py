@@ -2,7 +2,7 @@
 
 A row model takes one CSV row as text, under the column names of its source, and reads numbers, dates and yes/no.
 What only a look at the whole row can tell (a phone number needs its country) is left to `cleansing`.
-Every error names the column and says in plain words what is wrong with the value.
+Every error names the column and says in plain words what is wrong; whoever reports it adds the value that was found.
 """
 
 import re
@@ -23,15 +23,6 @@ MOST_MONEY = Decimal(1_000_000_000_000)
 Source: TypeAlias = Literal["web", "fair", "partner"]
 
 
-def shown(text: str) -> str:
-    """A value as an error quotes it: on one line and never longer than 60 characters.
-
-    >>> shown(" 12,5 "), shown("x" * 99)[-5:]
-    ("' 12,5 '", 'xx...')
-    """
-    return repr(text) if len(text) <= 60 else f"{text[:57]!r}"[:-1] + "..."
-
-
 def plain_number(text: str) -> Decimal:
     """A number of money as programs write it; raises ValueError.
 
@@ -39,7 +30,7 @@ def plain_number(text: str) -> Decimal:
     Decimal('12500.5')
     """
     if not _PLAIN.fullmatch(text):
-        raise ValueError(f"{shown(text)} is no number; write it like 12500.00")
+        raise ValueError("is no number like 12500.00")
     return plausible(Decimal(text))
 
 
@@ -50,8 +41,17 @@ def german_number(text: str) -> Decimal:
     (Decimal('12500.50'), Decimal('900'))
     """
     if not _GERMAN.fullmatch(text):
-        raise ValueError(f"{shown(text)} is no number; write it like 12.500,00")
+        raise ValueError("is no number like 12.500,00")
     return plausible(Decimal(text.replace(".", "").replace(",", ".")))
+
+
+def plausible(amount: Decimal) -> Decimal:
+    """The amount itself; raises ValueError for one below zero or above `MOST_MONEY`."""
+    if amount < 0:
+        raise ValueError("is below zero")
+    if amount > MOST_MONEY:
+        raise ValueError(f"is more than {MOST_MONEY:,}, which must be a mistake")
+    return amount
 
 
 def german_day(text: str) -> datetime:
@@ -63,7 +63,7 @@ def german_day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%d.%m.%Y").replace(tzinfo=UTC)
     except ValueError:
-        raise ValueError(f"{shown(text)} is no date; write it like 31.12.2026") from None
+        raise ValueError("is no date like 31.12.2026") from None
 
 
 def instant(text: str) -> datetime:
@@ -75,13 +75,13 @@ def instant(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{shown(text)} is no date and time; write it like 2026-12-31T09:15:00+01:00") from None
+        raise ValueError("is no date and time like 2026-12-31T09:15:00+01:00") from None
     if moment.tzinfo is None:
-        raise ValueError(f"{shown(text)} does not say where; add the offset from UTC, like +01:00")
+        raise ValueError("has no offset from UTC, such as +01:00")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{shown(text)} is at the end of the calendar") from None
+        raise ValueError("is at the end of the calendar") from None
 
 
 def yes(text: str) -> bool:
@@ -93,21 +93,13 @@ def yes(text: str) -> bool:
     word = text.lower()
     if word in _YES or word in _NO:
         return word in _YES
-    raise ValueError(f"{shown(text)} is neither yes nor no")
+    raise ValueError("is neither yes nor no")
 
 
 _PLAIN = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,2})?")
 _GERMAN = re.compile(r"-?([0-9]{1,3}(\.[0-9]{3}){1,9}|[0-9]{1,30})(,[0-9]{1,2})?")
 _YES = frozenset({"yes", "true", "1", "on", "ja"})
 _NO = frozenset({"no", "false", "0", "off", "nein"})
-
-
-def plausible(amount: Decimal) -> Decimal:
-    if amount < 0:
-        raise ValueError(f"{amount} is below zero")
-    if amount > MOST_MONEY:
-        raise ValueError(f"{amount} is more than {MOST_MONEY}, which must be a mistake")
-    return amount
 
 
 def _cell(function: Callable[[str], object], *, needed: bool = False, empty: object = None) -> BeforeValidator:
