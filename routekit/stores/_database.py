@@ -104,6 +104,8 @@ def explainer(path: Path) -> Callable[[Exception], StoreError]:
 
     def explain(error: Exception) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if isinstance(error, OSError):
+            code = sqlite3.SQLITE_CANTOPEN
         what, hint = _MEANINGS.get(code, ("failed", ""))
         told = StoreError(f"the store '{path}' {what}: {error}", hint=hint)
         told.__cause__ = error
