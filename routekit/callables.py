@@ -5,9 +5,10 @@ once, when a route is bound. What an async function returns is awaited by the st
 """
 
 import inspect
+import linecache
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
-from types import CoroutineType
+from types import CodeType, CoroutineType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import anyio.to_thread
@@ -79,14 +80,31 @@ def _starred(function: Callable[..., Any]) -> bool:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """How a function is named in a drawing or an error: its name, or the file and line of a lambda."""
+    """How a function is named in a drawing or an error: its name, or what a lambda says.
+
+    >>> name_of(str.upper), name_of(arity)
+    ('str.upper', 'arity')
+    """
     while isinstance(function, partial):
         function = function.func
     code = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", type(function).__name__)
-    if name.endswith("<lambda>") and code is not None:
-        return f"lambda at line {code.co_firstlineno}"
+    if isinstance(code, CodeType) and name.endswith("<lambda>"):
+        return _said(code) or f"lambda at line {code.co_firstlineno}"
     return name.rpartition("<locals>.")[2]
+
+
+def _said(code: CodeType, most: int = 60) -> str:
+    """The body of a lambda as it was written, if it stands on one line and is short."""
+    spans = [(line, start, end) for line, last, start, end in code.co_positions() if line == last and start != end]
+    lines = {line for line, _, _ in spans}
+    if len(lines) != 1:
+        return ""
+    line = linecache.getline(code.co_filename, lines.pop() or 0).encode()  # columns count bytes
+    said = line[min(start or 0 for _, start, _ in spans) : max(end or 0 for _, _, end in spans)].decode(
+        errors="replace"
+    )
+    return said if len(said) <= most else ""
 
 
 def in_thread(function: Callable[P, U]) -> Callable[P, Coroutine[Any, Any, U]]:

@@ -4,7 +4,8 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -93,8 +94,16 @@ def _option(name: str, field: FieldInfo, is_path: bool) -> Option:
 
 
 def _typed(annotation: Any) -> str:
+    """A type as people write it: `float | None`, `'move' | 'delete'`."""
     if isinstance(annotation, str):
         return annotation
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _typed(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return " | ".join(_typed(arm) for arm in get_args(annotation))
+    if origin is Literal:
+        return " | ".join(repr(value) for value in get_args(annotation))
+    if isinstance(annotation, type) and origin is None:
+        return "None" if annotation is NoneType else annotation.__name__
     return re.sub(r"(?:[a-z_]\w*\.)+(?=[A-Za-z])", "", str(annotation)).replace("NoneType", "None")

@@ -9,6 +9,9 @@ from .place import Place
 from .route import Route
 from .step import Chain
 
+_ASIDE = frozenset({"tap", "dead letters", "finally"})
+"""The branches that nothing comes back from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -68,7 +71,7 @@ def _tree(nodes: Sequence[Node], indent: str) -> Iterator[str]:
         yield f"{indent}{'└─' if last else '├─'} {node.label}"
         inner = f"{indent}{'   ' if last else '│  '}"
         for label, branch in node.branches:
-            yield f"{inner}{label}:"
+            yield f"{inner}{label}:" if branch else f"{inner}{label}: goes on"
             yield from _tree(branch, inner)
 
 
@@ -84,7 +87,7 @@ class _Drawing:
     """Numbers the nodes and collects the lines."""
 
     def __init__(self) -> None:
-        self._lines = ["flowchart LR"]
+        self._lines = ["flowchart TD"]
         self._count = 0
         self._sources: dict[str, str] = {}
         self._sends: list[tuple[str, str]] = []
@@ -114,10 +117,9 @@ class _Drawing:
     def _branches(self, node: Node, name: str) -> list[tuple[str, str]]:
         if not node.branches:
             return [(name, "")]
-        ends = [end for label, branch in node.branches for end in self._chain(branch, [(name, label)])]
-        if node.kind == "tap":
-            return [(name, "")]
-        return ends
+        ends = [(label, self._chain(branch, [(name, label)])) for label, branch in node.branches]
+        onward = [end for label, those in ends if label not in _ASIDE for end in those]
+        return onward or [(name, "")]
 
     def _node(self, node: Node, shape: Callable[[str], str]) -> str:
         self._count += 1
