@@ -80,7 +80,6 @@ class Consumer(Endpoint):
     internal: ClassVar[bool] = False
     """True for sources fed by other routes of this service: they stop last, once they have nothing left."""
 
-    @property
     def takes_back(self) -> bool:
         """Whether a failed message goes back to the source, unless the route's policy says where else.
 
@@ -109,7 +108,6 @@ class Listener(Endpoint):
     internal: ClassVar[bool] = False
     """As for `Consumer`."""
 
-    @property
     def takes_back(self) -> bool:
         """True: the caller is told."""
         return True

@@ -33,7 +33,7 @@ def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Count
 
 def takes_back(policy: Policy, source: Source) -> bool:
     """Whether a failed message goes back to its source rather than to the dead letters."""
-    return policy.dead_letter == REFUSE or (policy.dead_letter is None and source.takes_back)
+    return policy.dead_letter == REFUSE or (policy.dead_letter is None and source.takes_back())
 
 
 def letter_of(route: Route, message: Message[Any], error: Exception, runtime: RouteRuntime) -> Letter:
