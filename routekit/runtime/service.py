@@ -54,7 +54,7 @@ class Service:
         self._stop = anyio.Event()
         self._rested = anyio.Event()
         self._activity = Activity(idle=self._rest, enough=self.stop)
-        self._force = anyio.CancelScope()
+        self._force: anyio.CancelScope | None = None  # made in the event loop: it cannot be made outside
         self.runners: list[Runner] = []
         self.store: Store | None = None
 
@@ -65,7 +65,8 @@ class Service:
     def force(self) -> None:
         """Stop at once; what was not finished is redelivered."""
         self._stop.set()
-        self._force.cancel()
+        if self._force is not None:
+            self._force.cancel()
 
     def counts(self) -> dict[str, Counts]:
         """What each route has done so far."""
@@ -90,7 +91,7 @@ class Service:
             self.store = store
             shared = Shared(tasks)
             services = self._services(store, shared)
-            with self._force:
+            with anyio.CancelScope() as self._force:
                 self.runners = [Runner(route, services, self._activity) for route in self._routes]
                 async with anyio.create_task_group() as running:
                     for runner in self.runners:
