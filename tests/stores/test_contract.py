@@ -139,6 +139,16 @@ async def test_prune_forgets_only_old_done_keys(store: Store, clock):
     assert await keys.claim("held", owner="you", lease=1) is Claim.HELD
 
 
+async def test_completing_again_does_not_make_a_key_newer(store: Store, clock):
+    """A key counts as done since it was done first, so that pruning forgets it in time."""
+    keys = store.keys("seen")
+    await keys.claim("a", owner="me", lease=10)
+    await keys.complete("a", owner="me")
+    clock.time += 100
+    await keys.complete("a", owner="me")
+    assert await keys.prune(before=clock.time) == 1  # pyright: ignore[reportAttributeAccessIssue]  # ours have it
+
+
 async def test_a_mark_is_read_back(store: Store):
     """What was put is got, the last value counts, and what was never put is None."""
     marks = store.marks("cursor")
@@ -183,8 +193,8 @@ async def test_a_letter_with_the_same_id_replaces(store: Store):
 
 async def test_the_newest_letters_come_first(store: Store):
     """Letters are listed by time, newest first, of equal times the last added first, up to the limit."""
-    for id, when in (("a", 2.0), ("b", 3.0), ("c", 1.0), ("d", 2.0)):
-        await store.letters.add(letter(id, when=when))
+    for name, when in (("a", 2.0), ("b", 3.0), ("c", 1.0), ("d", 2.0)):
+        await store.letters.add(letter(name, when=when))
     assert [found.id for found in await store.letters.list()] == ["b", "d", "a", "c"]
     assert [found.id for found in await store.letters.list(limit=2)] == ["b", "d"]
     assert list(await store.letters.list(limit=0)) == []
@@ -192,8 +202,8 @@ async def test_the_newest_letters_come_first(store: Store):
 
 async def test_letters_are_filtered_by_route(store: Store):
     """Listing and counting can be asked for one route."""
-    for id, route in (("a", "x"), ("b", "y"), ("c", "x")):
-        await store.letters.add(letter(id, route=route))
+    for name, route in (("a", "x"), ("b", "y"), ("c", "x")):
+        await store.letters.add(letter(name, route=route))
     assert [found.id for found in await store.letters.list(route="x")] == ["c", "a"]
     assert (await store.letters.count(), await store.letters.count(route="x")) == (3, 2)
     assert await store.letters.count(route="z") == 0

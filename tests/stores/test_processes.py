@@ -5,19 +5,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from routekit import Claim
+from routekit.stores._database import connect
 from routekit.stores.sqlite import open_sqlite
-
-pytestmark = pytest.mark.anyio
 
 WRITER = """
 import sys, time
 import anyio
+from routekit.stores._database import connect
 from routekit.stores.sqlite import open_sqlite
 
 async def work(store, keys, caller):
@@ -50,6 +52,7 @@ def writer(path: Path, name: str, each: int) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.anyio
 async def test_a_killed_process_loses_nothing_that_it_was_told(tmp_path: Path):
     """After a SIGKILL in the middle of writing, every key that was told done is done."""
     with writer(tmp_path / "s.db", "w", 100_000) as process:
@@ -63,6 +66,7 @@ async def test_a_killed_process_loses_nothing_that_it_was_told(tmp_path: Path):
     assert len(told) >= 500
 
 
+@pytest.mark.anyio
 async def test_the_next_process_takes_over_the_claims_of_a_killed_one(tmp_path: Path):
     """The successor of a killed process has its owner, so that a claim is granted before its lease has run out."""
     with writer(tmp_path / "s.db", "w", 100_000) as process:
@@ -76,6 +80,7 @@ async def test_the_next_process_takes_over_the_claims_of_a_killed_one(tmp_path: 
         assert await store.keys("seen").claim("held", owner=store.owner, lease=1) is Claim.MINE
 
 
+@pytest.mark.anyio
 async def test_processes_that_start_together_share_one_new_file(tmp_path: Path):
     """Several processes may create, migrate and write the same database at once."""
     with (
@@ -89,3 +94,18 @@ async def test_processes_that_start_together_share_one_new_file(tmp_path: Path):
     async with open_sqlite(str(tmp_path / "s.db"), {}, time.time) as store:
         for key in told:
             assert await store.keys("seen").claim(key, owner="other", lease=1) is Claim.DONE
+
+
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path):
+    """Of many that open a new database at the same moment, each finds it ready, whoever sets it up."""
+
+    def opened(path: Path, start: Barrier) -> None:
+        start.wait()
+        connect(path, busy_timeout=30, max_size=None).close()
+
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(10):
+            start = Barrier(8)
+            jobs = [threads.submit(opened, tmp_path / f"{number}.db", start) for _ in range(8)]
+            for job in jobs:
+                job.result()
