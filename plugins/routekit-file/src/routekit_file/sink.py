@@ -1,0 +1,93 @@
+"""The sink: its options, and the sending of messages into files."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import anyio.to_thread
+from pydantic import Field, InstanceOf, field_validator, model_validator
+
+from routekit import PER_MESSAGE, BodyError, Codec, Message, Producer, Runtime, Send
+
+from .disk import explained
+from .inside import parts_of
+from .publishing import Exists, sweep
+from .selection import marker_template
+from .writing import Writer
+
+
+class FileSink(Producer):
+    """Writes each message to a file of a directory, or appends it to one.
+
+    A file gets its name when it is complete and on disk; nobody ever sees half of one. The answer is the message with
+    the headers `file.name` and `file.path` of the file that was written. A name that would leave the directory, or a
+    body that cannot be written, is refused for good; a full or read-only disk is tried again.
+    """
+
+    scheme = "file"
+
+    directory: Path = Field(description="the directory")
+    name: Annotated[str | None, PER_MESSAGE] = Field(
+        None, description="the file's name, with folders if wanted; unset: the id of the message made safe"
+    )
+    exists: Exists = Field(
+        "fail",
+        description="when the file exists: `fail` (unless it has the same content), `replace` it, `rename` the new "
+        "one, `skip` the message, or `append` to the file",
+    )
+    codec: str | dict[str, Any] | InstanceOf[Codec] | None = Field(
+        None, description="how bodies are written; unset: bytes and text as they are, others by the name's suffix"
+    )
+    create: bool = Field(True, description="make folders that are missing")
+    fsync: bool = Field(True, description="return only when the file is on disk; without it, a power cut may lose it")
+    done_file: str = Field(
+        "", description="write an empty marker after the file, `{name}.done` or `{stem}.ok`: the file is complete"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _stays_inside(cls, name: str | None) -> str | None:
+        try:
+            return name if name is None else "/".join(parts_of(name))
+        except BodyError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("done_file")
+    @classmethod
+    def _names_its_file(cls, template: str) -> str:
+        return marker_template(template)
+
+    @model_validator(mode="after")
+    def _without_contradictions(self) -> "FileSink":
+        if self.exists == "append" and self.done_file:
+            raise ValueError("done_file says that a file is complete, but exists=append adds to it")
+        return self
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
+        """Make or find the directory, and give the send function; see `Producer.open`."""
+        codec = None if self.codec is None else runtime.codec(self.codec)
+        try:
+            await anyio.to_thread.run_sync(self._prepare)
+        except OSError as error:
+            raise explained(error, str(self.directory)) from error
+        writer = Writer(runtime, self.directory, codec, self.exists, self.create, self.fsync, self.done_file)
+        yield partial(self._send, writer)
+
+    async def _send(self, writer: Writer, message: Message[Any], name: str | None = None) -> Message[Any]:
+        wanted = name if name is not None else self.name
+        path = await writer.write(message, wanted if wanted is not None else writer.name_of(message))
+        return message.with_headers({**message.headers, "file.name": path.rpartition("/")[2], "file.path": path})
+
+    def _prepare(self) -> None:
+        if self.create:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            sweep(folder)
+        finally:
+            os.close(folder)

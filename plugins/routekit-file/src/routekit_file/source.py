@@ -1,0 +1,180 @@
+"""The source: its options, and the way of its files into a route."""
+
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, InstanceOf, field_validator, model_validator
+
+from routekit import Bytes, Codec, Consumer, Delivery, Runtime, Seconds
+
+from .fate import After, Fate
+from .reading import Read, Reader
+from .selection import DATE, ORDERS, Globs, Markers, Selection, marker_template, work_pattern
+from .taking import Taking, made_ready
+from .terms import Terms, unsettled_files
+from .watching import can_watch, watching
+
+Sort = Literal["name", "modified", "size", "-name", "-modified", "-size"]
+
+
+class FileSource(Consumer):
+    """Takes the files of a directory: each is a message, or each of its lines or records is one.
+
+    A file stays where it is while it is worked on, under a lease that ends with the process: nothing has to be taken
+    back after a crash. Once everything that it caused is done, it is moved, deleted or kept; one that was refused is
+    moved to `failed_to`, with the reason in a file beside it.
+    """
+
+    scheme = "file"
+
+    directory: Path = Field(description="the directory")
+    after: After = Field(
+        description="what becomes of a file that was handled: `move`, `delete` or `keep`; must be given"
+    )
+    include: str = Field("*", min_length=1, description="globs, comma separated; with a `/` for the relative path")
+    exclude: str = Field("", description="globs of what is not taken, comma separated")
+    recursive: bool = Field(False, description="also take the files of folders in the directory")
+    sort: Sort = Field("name", description="the order: `name`, `modified` or `size`; with `-` the other way round")
+    read: Read = Field(
+        "whole",
+        description="the body: `whole` (bytes), `path` (a Path, the file stays there while it is worked on), "
+        "`lines` (a message for each line) or `records` (one for each record of the codec)",
+    )
+    codec: str | dict[str, Any] | InstanceOf[Codec] | None = Field(
+        None, description="what decodes; unset: for records by the file's suffix, for lines `text`, for whole none"
+    )
+    max_bytes: Bytes = Field(64 << 20, gt=0, description="with read=whole: a larger file is refused")
+    done_to: str = Field(
+        ".done", min_length=1, description="where after=move moves to, in the directory or absolute; may hold `{date}`"
+    )
+    failed_to: str = Field(".failed", min_length=1, description="where refused files go; may hold `{date}`")
+    done_file: str = Field(
+        "",
+        description="take a file only when this marker is there, `{name}.done` or `{stem}.ok`; it goes with the file",
+    )
+    min_age: Seconds = Field(0.0, ge=0, description="seconds since the last modification before a file is taken")
+    stable: Seconds = Field(0.0, ge=0, description="seconds for which size and time must not have changed")
+    poll: Seconds = Field(1.0, gt=0, description="seconds between two looks at the directory")
+    watch: bool = Field(False, description="also be woken by changes (needs routekit-file[watch])")
+    create: bool = Field(True, description="make the directory if it is missing")
+
+    def takes_back(self) -> bool:
+        """A refused file goes to `failed_to`; a refused line or record does not fail the others of its file."""
+        return self.read in ("whole", "path")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _after_is_chosen(cls, options: Any) -> Any:
+        if isinstance(options, Mapping) and "after" not in options:
+            raise ValueError(
+                "'after' is missing: say what becomes of a file that was handled, "
+                "after=move (to done_to), after=delete or after=keep (and remember it)"
+            )
+        return options  # pyright: ignore[reportUnknownVariableType]  # as it was given, for pydantic to judge
+
+    @field_validator("done_to", "failed_to")
+    @classmethod
+    def _knows_its_placeholders(cls, folder: str) -> str:
+        if any(brace in folder.replace(DATE, "") for brace in "{}"):
+            raise ValueError(f"the only placeholder is {DATE}")
+        if ".." in folder.split("/"):
+            raise ValueError("'..' is not followed; write an absolute path")
+        return folder
+
+    @field_validator("done_file")
+    @classmethod
+    def _names_its_file(cls, template: str) -> str:
+        return marker_template(template)
+
+    @field_validator("watch")
+    @classmethod
+    def _can_watch(cls, watch: bool) -> bool:
+        if watch and not can_watch():
+            raise ValueError("needs a package that is not installed: pip install 'routekit-file[watch]'")
+        return watch
+
+    @model_validator(mode="after")
+    def _without_contradictions(self) -> "FileSource":
+        given = self.model_fields_set
+        if "done_to" in given and self.after != "move":
+            raise ValueError(f"done_to is for after=move, but after={self.after}")
+        if "max_bytes" in given and self.read != "whole":
+            raise ValueError(f"max_bytes is for read=whole, but read={self.read} never holds a whole file")
+        if self.codec is not None and self.read == "path":
+            raise ValueError("a codec is for contents, but read=path gives the path; decode with Records(..., codec=)")
+        if self.after == "move" and self.done_to == self.failed_to:
+            raise ValueError(f"done_to and failed_to are both '{self.done_to}'")
+        for folder in (self.done_to, self.failed_to):
+            if self.directory / folder == self.directory:
+                raise ValueError(f"done_to and failed_to are other folders than the directory, found '{folder}'")
+        return self
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        """Deliver file after file, for ever; see `Consumer.consume`."""
+        await made_ready(self.directory, create=self.create)
+        taking = Taking(await self._terms(runtime))
+        await taking.recall()
+        while True:
+            taken = False
+            for found in await taking.look():
+                work = await taking.take(found)
+                if work is None:
+                    continue
+                taken = True
+                try:
+                    while batch := await work.batch():
+                        while batch:
+                            yield work.delivery(batch)
+                finally:
+                    await work.leave()
+            if not taken:
+                await taking.rest()
+
+    async def _terms(self, runtime: Runtime) -> Terms:
+        key = runtime.route or str(self.directory)
+        selection = self._selection()
+        return Terms(
+            runtime=runtime,
+            root=self.directory,
+            create=self.create,
+            poll=self.poll,
+            stable=self.stable,
+            many=self.read in ("lines", "records"),
+            selection=selection,
+            reader=self._reader(runtime),
+            fate=Fate(self.directory, self.after, self.done_to, self.failed_to, runtime.route, runtime.now),
+            seen=runtime.store.marks(f"file-seen:{key}") if self.after == "keep" else None,
+            unsettled=await runtime.shared(unsettled_files, str(self.directory), runtime.route),
+            watch=await runtime.shared(watching, str(self.directory), self.recursive) if self.watch else None,
+        )
+
+    def _reader(self, runtime: Runtime) -> Reader:
+        choice = self.codec if self.codec is not None or self.read != "lines" else "text"
+        codec = None if choice is None else runtime.codec(choice)
+        return Reader(self.read, partial(_codec_for, runtime, codec), codec, self.max_bytes)
+
+    def _selection(self) -> Selection:
+        return Selection(
+            include=Globs(self.include),
+            exclude=Globs(self.exclude),
+            recursive=self.recursive,
+            order=ORDERS[self.sort.removeprefix("-")],
+            backwards=self.sort.startswith("-"),
+            min_age=self.min_age,
+            markers=Markers(self.done_file) if self.done_file else None,
+            work=tuple(self._inside(folder) for folder in (self.done_to, self.failed_to)),
+        )
+
+    def _inside(self, folder: str) -> str:
+        """The pattern of a work folder as the scan meets it, also if it was given as an absolute path."""
+        path = Path(folder)
+        root = self.directory.absolute()
+        if path.is_absolute() and path.is_relative_to(root):
+            folder = str(path.relative_to(root))
+        return work_pattern(folder)
+
+
+def _codec_for(runtime: Runtime, codec: Codec | None, suffix: str) -> Codec:
+    return codec or runtime.codec(suffix)
