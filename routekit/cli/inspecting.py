@@ -42,7 +42,7 @@ def check(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
     elif problems:
         show_problems(problems)
     else:
-        out.print(f"{len(found.routes)} routes, no problems")
+        out.print(f"{len(found.routes)} route{'s' if len(found.routes) != 1 else ''}, no problems")
     if problems:
         raise typer.Exit(WRONG)
 
