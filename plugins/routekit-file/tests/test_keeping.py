@@ -1,0 +1,83 @@
+"""Files that stay where they are: each version of a file is taken once."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from routekit import StoreError
+from routekit_file import FileSource
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_kept_file_is_taken_once(bench: Any, inbox: Path, tree: Any) -> None:
+    """An unchanged file is not taken again, neither at the next look nor after a restart."""
+    (inbox / "a").write_text("x")
+    bench.between = [lambda: None, lambda: None]
+    source = FileSource(directory=inbox, after="keep")
+    assert await bench.work(source) == [b"x"]
+    assert await bench.work(source) == []
+    assert tree(inbox) == {"a": b"x"}
+
+
+async def test_a_changed_file_is_taken_again(bench: Any, inbox: Path) -> None:
+    """Another size or time of modification makes it a new file."""
+    source = FileSource(directory=inbox, after="keep")
+    (inbox / "a").write_text("1")
+    assert await bench.work(source) == [b"1"]
+    os.utime(inbox / "a", (1000, 1000))
+    assert await bench.work(source) == [b"1"]
+    (inbox / "a").write_text("12")
+    os.utime(inbox / "a", (1000, 1000))
+    assert await bench.work(source) == [b"12"]
+    assert await bench.work(source) == []
+
+
+async def test_what_was_seen_is_remembered_by_route(bench: Any, inbox: Path) -> None:
+    """The marks are under the route's name, keyed by the relative path; another route takes the file as well."""
+    (inbox / "a").write_text("x")
+    source = FileSource(directory=inbox, after="keep")
+    await bench.work(source)
+    [(key, value)] = await bench.store.marks("file-seen:leads").items()
+    assert (key, value) == ("a", f"1:{(inbox / 'a').stat().st_mtime_ns}")
+    bench.route = "other"
+    assert await bench.work(source) == [b"x"]
+
+
+async def test_a_file_that_another_process_has_seen_meanwhile_is_passed_over(bench: Any, inbox: Path) -> None:
+    """What was seen is asked again under the lease: a memory of the start is not enough among several processes."""
+    (inbox / "a").write_text("1")
+    (inbox / "b").write_text("2")
+    deliveries = FileSource(directory=inbox, after="keep").consume(bench)
+    await anext(deliveries)
+    stat = (inbox / "b").stat()
+    await bench.store.marks("file-seen:leads").put("b", f"{stat.st_size}:{stat.st_mtime_ns}")
+    bench.between = [lambda: (inbox / "c").write_text("3")]
+    last = await anext(deliveries)
+    assert last.message.body == b"3"
+    await deliveries.aclose()
+
+
+async def test_a_file_that_was_not_remembered_is_taken_again(bench: Any, inbox: Path, accept: Any) -> None:
+    """A store that cannot be written makes the acknowledgement fail, and the file comes again."""
+    (inbox / "a").write_text("x")
+    source = FileSource(directory=inbox, after="keep")
+    marks = bench.store.marks
+
+    class Broken:
+        def __init__(self, name: str) -> None:
+            self.real = marks(name)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        async def put(self, key: str, value: str) -> None:
+            raise StoreError("the disk of the store is full")
+
+    bench.store.marks = Broken
+    [delivery] = await bench.take(source)
+    with pytest.raises(StoreError):
+        await accept(delivery)
+    bench.store.marks = marks
+    assert await bench.work(source) == [b"x"]
