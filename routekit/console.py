@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager
+from time import monotonic
 from types import TracebackType
 
 from rich.console import Console as RichConsole
@@ -21,6 +22,9 @@ from .events import (
     RouteStopped,
 )
 from .options import masked
+
+_QUIET = 10.0
+"""Seconds between two lines of progress where there is no terminal to draw a bar on."""
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -57,6 +61,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         )
         self._tasks: dict[tuple[str, str, str], TaskID] = {}
         self._terminal = stream.is_terminal
+        self._told: dict[tuple[str, str, str], float] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -73,9 +78,7 @@ class Watcher(AbstractContextManager["Watcher"]):
 
     def _progress(self, event: Progress) -> None:
         if not self._terminal:
-            total = f" of {event.total:,}" if event.total is not None else ""
-            if not event.finished:
-                self._log.info("%s: %s: %s%s %s", event.route, event.name, f"{event.done:,}", total, event.unit)
+            self._progress_line(event)
             return
         key = (event.route, event.name, event.unit)
         if key not in self._tasks:
@@ -86,6 +89,20 @@ class Watcher(AbstractContextManager["Watcher"]):
             self._bars.remove_task(self._tasks.pop(key))
             if not self._tasks:
                 self._bars.stop()
+
+    def _progress_line(self, event: Progress) -> None:
+        """A line every ten seconds for each file; those in between are for who debugs."""
+        key = (event.route, event.name, event.unit)
+        if event.finished:
+            self._told.pop(key, None)
+            return
+        now = monotonic()
+        due = now - self._told.setdefault(key, now) >= _QUIET
+        if due:
+            self._told[key] = now
+        total = f" of {event.total:,}" if event.total is not None else ""
+        line = f"{event.route}: {event.name}: {event.done:,}{total} {event.unit}"
+        self._log.log(logging.INFO if due else logging.DEBUG, "%s", line)
 
 
 def line_of(event: Event) -> tuple[int, str]:
