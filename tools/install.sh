@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Makes .venv and installs what is needed into it: `tools/install.sh serve` or `tools/install.sh test`.
+# When nothing changed since the last time it does nothing, in some milliseconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+want=$1
+
+# The place belongs to the state: scripts in .venv/bin and editable installs hold absolute paths.
+state="$(pwd) $(cat pyproject.toml plugins/*/pyproject.toml constraints.txt tools/requirements.py | cksum)"
+installed() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$state" ]; }
+if installed "$want" || installed test; then exit 0; fi
+
+usable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+interpreter() {
+    local candidate
+    for candidate in ${PYTHON:-python3.14 python3.13 python3.12 python3.11 python3}; do
+        if usable "$candidate"; then command -v "$candidate" && return; fi
+    done
+    return 1
+}
+
+# Debian's python3 comes without venv and ensurepip.
+if ! interpreter >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing python3-venv ..."
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+fi
+if ! python="$(interpreter)"; then
+    echo "No Python 3.11 or newer with the modules venv and ensurepip (looked for ${PYTHON:-python3.14 ... python3.11, python3})." >&2
+    echo "Install one, on Debian and Ubuntu with 'sudo apt-get install python3-venv', or name one: make PYTHON=/path/to/python3.12 ..." >&2
+    exit 1
+fi
+
+moved() { [ -e .venv/.place ] && [ "$(cat .venv/.place)" != "$(pwd)" ]; }
+if moved || ! usable .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    echo "Making .venv with $("$python" --version) ..."
+    "$python" -m venv --clear .venv
+fi
+pwd > .venv/.place
+
+echo "Installing what 'make $want' needs ..."
+rm -f .venv/.installed-*
+pip() { .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet "$@"; }
+gone="$(.venv/bin/python tools/requirements.py gone)"
+if [ -n "$gone" ]; then pip uninstall --yes $gone; fi
+.venv/bin/python tools/requirements.py "$want" > .venv/requirements.txt
+# The build backend comes first, once: with build isolation pip would install it anew for every distribution.
+pip install -c constraints.txt hatchling editables
+pip install -c constraints.txt --no-build-isolation -r .venv/requirements.txt
+echo "$state" > ".venv/.installed-$want"
