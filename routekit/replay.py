@@ -23,7 +23,7 @@ class _Letters(Consumer):
 
     scheme: ClassVar[str] = "letter"
     letter: Letter
-    outcome: list[Exception | None]
+    outcome: Any  # the caller's own list: one that pydantic checks would be a copy
     told: anyio.Event
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
