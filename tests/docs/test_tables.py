@@ -1,0 +1,72 @@
+"""The tables of options in the documentation are those of the code; `python tests/docs/test_tables.py` writes them anew."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from routekit.plugins import Catalog
+from routekit.reference import Entry, Option, describe
+from routekit.settings import Options
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if "<!-- options:" in path.read_text(encoding="utf-8")]
+
+_TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_tables_of_the_page_are_those_of_the_code(path: Path) -> None:
+    """No option is missing from a page, and none has another default or meaning than in the code."""
+    text = path.read_text(encoding="utf-8")
+    assert text == with_tables(text)
+
+
+def with_tables(text: str) -> str:
+    """The page with its tables written anew."""
+    return _TABLE.sub(lambda found: f"{found[1]}{tables(found[2])}\n{found[3]}", text)
+
+
+def tables(name: str) -> str:
+    """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
+    if name == "routekit":
+        return table(tuple(settings()))
+    entries = describe(name, Catalog())
+    return "\n\n".join(f"{titled(entry, many=len(entries) > 1)}{table(entry.options)}" for entry in entries)
+
+
+def titled(entry: Entry, *, many: bool) -> str:
+    """The heading of a table, where a name has several."""
+    return f"As a {entry.kind}:\n\n" if many else ""
+
+
+def table(options: tuple[Option, ...]) -> str:
+    """Options as a Markdown table."""
+    rows = [(f"`{option.name}`", f"`{option.type}`", default(option), option.doc) for option in options]
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(["| option | type | default | meaning |", "|---|---|---|---|", *(f"| {line} |" for line in lines)])
+
+
+def default(option: Option) -> str:
+    """The default as it is shown; a delimiter is a tab, not a gap."""
+    if option.required:
+        return "required"
+    return f"`{option.default}`" if option.default else "empty"
+
+
+def settings() -> list[Option]:
+    """The options of the table `[routekit]`."""
+    return [
+        Option(
+            name,
+            re.sub(r"[a-z_]+\.", "", getattr(field.annotation, "__name__", str(field.annotation))),
+            str(field.default),
+            field.description or "",
+        )
+        for name, field in Options.model_fields.items()
+    ]
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
