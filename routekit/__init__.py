@@ -32,6 +32,7 @@ from .events import Event as Event
 from .events import Logged as Logged
 from .events import Progress as Progress
 from .events import Refused as Refused
+from .events import RouteDegraded as RouteDegraded
 from .flow import Flow as Flow
 from .flow import dead_letters as dead_letters
 from .flow import from_ as from_
