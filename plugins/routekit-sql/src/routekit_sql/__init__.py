@@ -1,0 +1,14 @@
+"""SQL databases for RouteKit: `sql:connection/table`."""
+
+from collections.abc import Sequence
+
+from routekit import Endpoint, hookimpl
+
+from .settings import ConnectionSettings as ConnectionSettings
+from .sink import SqlSink as SqlSink
+
+
+@hookimpl
+def register_endpoints() -> Sequence[type[Endpoint]]:
+    """The source and the sink of the scheme `sql`."""
+    return [SqlSink]

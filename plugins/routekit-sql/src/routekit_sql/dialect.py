@@ -1,0 +1,64 @@
+"""What differs between databases, as one contract; each database keeps it in a file of its own."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Executable, Table, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.elements import ColumnElement
+
+from routekit import BadOption, RouteKitError
+
+from .settings import ConnectionSettings
+from .sqlite import Sqlite
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    begin: str
+    """The statement that begins a transaction for writing, where the driver does not do it by itself."""
+
+    def engine(self, url: URL, settings: ConnectionSettings) -> AsyncEngine:
+        """An engine that opens connections as RouteKit needs them; nothing is connected yet."""
+        ...
+
+    async def run_script(self, connection: AsyncConnection, script: str) -> None:
+        """Run a script of several statements."""
+        ...
+
+    def check(self, statement: str) -> str:
+        """A statement that fails where `statement` would, and changes nothing."""
+        ...
+
+    def upsert(
+        self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]
+    ) -> Executable:
+        """Insert a row; where one with this key exists, update these columns of it, or none."""
+        ...
+
+    def fault(self, error: Exception, where: str) -> RouteKitError | None:
+        """What an error of the driver means.
+
+        BodyError: the row is at fault. Unavailable: the database is. DefinitionError: the statement is. None: not the
+        database's error.
+        """
+        ...
+
+
+DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite()}
+
+
+def parsed(settings: ConnectionSettings, where: str) -> tuple[URL, Dialect]:
+    """The URL of a connection and what kind of database it names; raises BadOption, without the URL's password."""
+    try:
+        url = make_url(settings.url.get_secret_value())
+    except ArgumentError:
+        raise BadOption(f"{where}: the url is no database URL", hint="write sqlite:///folder/file.db") from None
+    dialect = DIALECTS.get(url.get_backend_name())
+    if dialect is None:
+        found, known = url.get_backend_name(), ", ".join(sorted(DIALECTS))
+        raise BadOption(f"{where}: the url is of the database '{found}'", hint=f"supported: {known}")
+    return url, dialect

@@ -1,0 +1,113 @@
+"""The sink `sql:connection/table`: rows are inserted, upserted, updated or deleted, many senders in one commit."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from sqlalchemy.engine import Connection
+
+from routekit import BodyError, Message, PathField, Producer, Runtime, Send
+
+from .body import Rows
+from .database import Database, database_of
+from .group import GroupCommit
+from .named import named_sender
+from .statements import Bound, Statements, split_names
+from .table import reflected
+
+
+class SqlSink(Producer):
+    """Stores bodies as rows of a table, or runs a statement with their values.
+
+    A body is a mapping, a pydantic model or a dataclass; a list of them is stored whole or not at all. Sending returns
+    when the rows are committed; the answer has their number in the header `sql.rows`. Raises `BodyError` for a row
+    that the table refuses, `Unavailable` while the database is away, locked or full.
+    """
+
+    scheme = "sql"
+
+    target: PathField = Field(description="connection/table; only the connection with mode=execute")
+    mode: Literal["insert", "upsert", "update", "delete", "execute"] = Field(
+        default="insert", description="what is done with a row"
+    )
+    key: str = Field(default="", description="comma list of the columns that name a row: upsert, update, delete")
+    columns: str = Field(default="", description="comma list: only these columns are written, other fields are ignored")
+    on_conflict: Literal["update", "ignore"] = Field(
+        default="update", description="upsert: what becomes of a row that exists"
+    )
+    statement: str = Field(default="", description="mode=execute: a statement with :named parameters")
+    batch: int = Field(default=500, ge=1, description="rows in one transaction, if many messages come at once")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SqlSink":
+        connection, _, table = self.target.partition("/")
+        if self.mode == "execute":
+            _need(self.statement, "mode=execute needs statement=...")
+            _need(not table, f"mode=execute takes no table: write sql:{connection}?mode=execute&statement=...")
+            _need(not self.key and not self.columns, "key and columns do not go with mode=execute")
+            return self
+        _need(not self.statement, f"statement= does not go with mode={self.mode}: write mode=execute")
+        _need(table, f"the table is missing: write sql:{connection}/table")
+        _need(self.mode == "insert" or split_names(self.key), f"mode={self.mode} needs key=column,...")
+        _need(self.mode != "insert" or not self.key, "key does not go with mode=insert: write mode=upsert")
+        return self
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
+        """A send function; raises DefinitionError if table, key or statement do not fit the database."""
+        database = await database_of(runtime, self.target.partition("/")[0])
+        if self.mode == "execute":
+            yield await named_sender(database, self.statement, self.batch)
+            return
+        statements = await database.read(lambda connection: self._statements(connection, database))
+        yield _sender(statements, GroupCommit(database, self.batch))
+
+    def _statements(self, connection: Connection, database: Database) -> Statements:
+        assert self.mode != "execute"
+        name, _, table = self.target.partition("/")
+        shape = reflected(connection, table, f"sql:{name}")
+        key, only = split_names(self.key), split_names(self.columns)
+        shape.check(key, "key")
+        shape.check(only, "columns")
+        if self.mode == "upsert":
+            shape.check_unique(key)
+        return Statements(
+            shape,
+            self.mode,
+            key,
+            dialect=database.dialect,
+            engine=connection.dialect,
+            only=only,
+            replace=self.on_conflict == "update",
+        )
+
+
+def _need(given: object, reason: str) -> None:
+    if not given:
+        raise ValueError(reason)
+
+
+def _sender(statements: Statements, group: GroupCommit) -> Send:
+    rows = Rows()
+
+    async def send(message: Message[Any]) -> Message[Any]:
+        unit = bound(statements, rows, message.body)
+        count = await group.commit(unit) if unit else 0
+        return message.with_header("sql.rows", count)
+
+    return send
+
+
+def bound(statements: Statements, rows: Rows, body: Any) -> list[Bound]:
+    """The rows of a body, ready to be written; raises BodyError, with the row's number in a list of several."""
+    found = rows.of(body)
+    if len(found) == 1:
+        return [statements.bind(found[0])]
+    unit: list[Bound] = []
+    for number, row in enumerate(found, 1):
+        try:
+            unit.append(statements.bind(row))
+        except BodyError as error:
+            raise BodyError(error.reason, row=number, column=error.column, hint=error.hint) from error
+    return unit

@@ -1,0 +1,129 @@
+"""SQLite: how it is opened, its upsert, and what its errors mean."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Executable, Table, event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.elements import ColumnElement
+
+from routekit import BadOption, BodyError, DefinitionError, RouteKitError, Unavailable, UnknownName
+
+from .settings import ConnectionSettings
+
+_AWAY = {
+    sqlite3.SQLITE_BUSY: "another process holds its lock",
+    sqlite3.SQLITE_LOCKED: "another connection holds its lock",
+    sqlite3.SQLITE_PROTOCOL: "another process holds its lock",
+    sqlite3.SQLITE_CANTOPEN: "check that the folder exists and may be written",
+    sqlite3.SQLITE_READONLY: "check who may write the file and its folder",
+    sqlite3.SQLITE_PERM: "check who may read and write the file",
+    sqlite3.SQLITE_IOERR: "check the disk",
+    sqlite3.SQLITE_FULL: "free some space on the disk",
+    sqlite3.SQLITE_NOMEM: "free some memory",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup",
+    sqlite3.SQLITE_INTERRUPT: "the statement was interrupted",
+}
+_ROW = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+_PRIMARY = 0xFF
+"""The lowest byte of an extended result code is the primary one (sqlite.org/rescode.html)."""
+
+
+class Sqlite:
+    """SQLite through aiosqlite, in WAL mode."""
+
+    begin = "BEGIN IMMEDIATE"
+
+    def engine(self, url: URL, settings: ConnectionSettings) -> AsyncEngine:
+        """An engine for a database file, whose folder is made if it is missing."""
+        if not url.database or url.database == ":memory:":
+            raise BadOption("a database in memory would not survive", hint="write sqlite:///folder/file.db")
+        _make_folder(Path(url.database).parent)
+        engine = create_async_engine(
+            url.set(drivername="sqlite+aiosqlite"),
+            pool_size=settings.pool_size + 1,
+            max_overflow=0,
+            pool_timeout=settings.timeout,
+            connect_args={"timeout": settings.timeout},
+            hide_parameters=True,  # bodies stay out of error texts
+        )
+
+        def set_up(connection: Any, _: object) -> None:
+            # the driver begins each change by itself, and takes the lock at once: who waits for it holds no old view
+            connection.isolation_level = "IMMEDIATE"
+            cursor = connection.cursor()
+            for pragma in ("journal_mode = WAL", f"synchronous = {settings.synchronous}", "foreign_keys = ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        event.listen(engine.sync_engine, "connect", set_up)
+        return engine
+
+    async def run_script(self, connection: AsyncConnection, script: str) -> None:
+        """Run a script of several statements."""
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        try:
+            await driver.executescript(script)
+        except sqlite3.Error as error:
+            raise DBAPIError(None, None, error, hide_parameters=True) from error
+
+    def check(self, statement: str) -> str:
+        """The statement as a plan only."""
+        return f"EXPLAIN {statement}"
+
+    def upsert(
+        self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]
+    ) -> Executable:
+        """`INSERT ... ON CONFLICT (key) DO UPDATE`, or `DO NOTHING` without columns to update."""
+        statement = insert(table).values(values).inline()
+        if not update:
+            return statement.on_conflict_do_nothing(index_elements=list(key))
+        new = {name: statement.excluded[name] for name in update}
+        return statement.on_conflict_do_update(index_elements=list(key), set_=new)
+
+    def fault(self, error: Exception, where: str) -> RouteKitError | None:
+        """What an error means, by SQLite's result code."""
+        if isinstance(error, OverflowError | UnicodeEncodeError):  # raised while binding, by no statement
+            return BodyError(f"{where}: a value cannot be stored: {error}")
+        if isinstance(error, PoolTimeout):
+            return Unavailable(f"{where}: all connections are in use", hint="raise pool_size or timeout")
+        if not isinstance(error, DBAPIError):
+            return None
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        return _meaning(code, str(error.orig), where)
+
+
+def _meaning(code: int, text: str, where: str) -> RouteKitError:
+    if code in _ROW:
+        return BodyError(f"{where}: {text}", column=_column(text))
+    if code in _AWAY:
+        return Unavailable(f"{where}: {text}", hint=_AWAY[code])
+    if code == sqlite3.SQLITE_NOTADB:
+        return DefinitionError(
+            f"{where}: the file of its url is not an SQLite database", hint="see url in its settings"
+        )
+    if text.startswith(("no such table", "no such column")):
+        return UnknownName(f"{where}: {text}", hint="see the schema of the database")
+    return DefinitionError(f"{where}: {text}", hint="see the statement and the schema of the database")
+
+
+def _column(text: str) -> str | None:
+    """The column that a constraint names: `UNIQUE constraint failed: contacts.email`."""
+    kind, _, named = text.partition(" constraint failed: ")
+    return named.rpartition(".")[2] if kind in ("UNIQUE", "NOT NULL") and ", " not in named else None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot make the folder {folder}: {error.strerror}", hint="see url in its settings"
+        ) from error
