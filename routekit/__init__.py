@@ -42,7 +42,8 @@ from .message import Delivery as Delivery
 from .message import Message as Message
 from .message import Meta as Meta
 from .parts import Tally as Tally
-from .reading import Records as Records
+from .records import Batches as Batches
+from .records import Records as Records
 from .route import Policy as Policy
 from .route import Retry as Retry
 from .route import Route as Route

@@ -34,7 +34,7 @@ from .letter import Letter
 from .message import Message
 from .parts import OnError, Splitting, Tally
 from .place import NOWHERE, Place, here
-from .reading import Records
+from .reading import PartsOf
 from .route import Policy, Retry, Route
 from .step import Chain, CodecChoice, Step, Target
 
@@ -44,13 +44,13 @@ P = TypeVar("P")
 Params = ParamSpec("Params")
 
 Parts: TypeAlias = (
-    Records[P]
+    PartsOf[P]
     | Callable[[T], Iterable[P]]
     | Callable[[T], AsyncIterable[P]]
     | Callable[[T, Message[T]], Iterable[P]]
     | Callable[[T, Message[T]], AsyncIterable[P]]
 )
-"""How a message is taken apart: the records of a codec, or a function that gives or yields the parts."""
+"""How a message is taken apart: `Records` or `Batches` of a codec, or a function that gives or yields the parts."""
 
 Rule: TypeAlias = Callable[[T], object] | Callable[[T, Message[T]], object]
 Retries: TypeAlias = Retry | tuple[Retry, ...]

@@ -6,16 +6,19 @@ stops the others unless asked, and never vanishes: the parent fails, or the part
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import anyio
 import anyio.lowlevel
 
+from .callables import calling
 from .errors import DefinitionError, PartsFailed, StoreError, Unavailable
 from .events import Progress
+from .fitting import fitting
 from .isolation import apart
 from .message import Message
-from .reading import Source, closing, opening
+from .reading import Items, Source, closing
+from .records import Batches, BatchReader, RecordReader, Records
 from .step import Chain, Handler, Runtime, finish
 from .tasks import together
 
@@ -89,7 +92,7 @@ class PartRunner:
         self._how = splitting
         self._handle = handle
         self._runtime = runtime
-        self._open = opening(splitting.parts, runtime)
+        self._open = _opening(splitting.parts, runtime)
         channel = splitting.on_error
         self._channel = runtime.bind(channel, finish, "dead_letters") if isinstance(channel, Chain) else None
         self._gives_up = channel == "dead_letter_items" or self._channel is not None
@@ -120,7 +123,7 @@ class PartRunner:
             try:
                 if error is not None:
                     raise error  # noqa: TRY301 - it goes the way of every other failure
-                reply = await handle(apart(message))
+                reply = await handle(message if parts.fresh else apart(message))
             except Exception as failure:
                 await self._failed(message, failure, run)
             else:
@@ -178,3 +181,17 @@ class _Meter:
     def finish(self, count: int) -> None:
         if self._telling:
             self._runtime.emit(Progress(self._runtime.route, self._name, count, count, "parts", finished=True))
+
+
+def _opening(parts: Any, runtime: Runtime) -> Callable[[Message[Any]], Source]:
+    """How the parts of a message are read; raises DefinitionError for a codec or function that cannot work."""
+    if not isinstance(parts, Records | Batches):
+        call = calling(parts)
+        return lambda message: Items(call(message), message)
+    records = cast("Records[Any] | Batches[Any]", parts)
+    codec = None if records.codec is None else runtime.codec(records.codec)
+    fit = fitting(records.type)
+    if isinstance(records, Records):
+        return lambda message: RecordReader(message, codec, fit, runtime)
+    size = records.size
+    return lambda message: BatchReader(RecordReader(message, codec, fit, runtime), message, size)
