@@ -105,7 +105,7 @@ def console(example: Example) -> None:
     """Run the commands of a session; every line that it shows must be printed, in that order."""
     for block in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         command, _, expected = block.partition("\n")
-        done = subprocess.run(  # noqa: PLW1510 - its exit code is looked at
+        done = subprocess.run(
             ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
         )
         where = f"{example.path}:{example.line}: $ {command}\n{done.stdout}"

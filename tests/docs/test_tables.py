@@ -1,4 +1,4 @@
-"""The tables of options in the documentation are those of the code; `python tests/docs/test_tables.py` writes them anew."""
+"""The tables of options in the documentation are those of the code: `python tests/docs/test_tables.py` writes them."""
 
 import re
 from pathlib import Path
