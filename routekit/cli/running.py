@@ -15,6 +15,7 @@ from ..errors import UnknownName, did_you_mean
 from ..route import Route
 from ..runtime.service import Service
 from ..settings import Settings
+from ..tasks import together
 from .app import FAILED, WRONG, Routes, answering, app, catalog_of, err, loaded, settings, setup_of, show_problems
 
 _log = logging.getLogger("routekit")
@@ -81,7 +82,7 @@ def _run(given: Settings, routes: list[Route], *, until_idle: bool, most: int | 
 
 
 async def _served(service: Service, until_idle: bool, most: int | None) -> None:
-    async with anyio.create_task_group() as tasks:
+    async with together() as tasks:
         tasks.start_soon(_obey_signals, service)
         await service.run(until_idle=until_idle, most=most)
         tasks.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from ..events import Counts, Event
 from ..plugins import Catalog
 from ..route import Policy, Route
 from ..store import Store
+from ..tasks import together
 from .runner import Runner
 from .services import Activity, Services
 from .shared import Shared
@@ -79,7 +80,7 @@ class Service:
         taken in by routes that are not fed by others.
         """
         self._activity.left = most
-        async with self.started(), anyio.create_task_group() as watching:
+        async with self.started(), together() as watching:
             watching.start_soon(self._stop_when, self._all_idle if until_idle else self._all_ended)
             await self._stop.wait()
             watching.cancel_scope.cancel()
@@ -87,13 +88,13 @@ class Service:
     @asynccontextmanager
     async def started(self) -> AsyncGenerator["Service"]:
         """The service with its routes running; leaving it stops them orderly."""
-        async with self._opened() as store, anyio.create_task_group() as tasks:
+        async with self._opened() as store, together() as tasks:
             self.store = store
             shared = Shared(tasks)
             services = self._services(store, shared)
             with anyio.CancelScope() as self._force:
                 self.runners = [Runner(route, services, self._activity) for route in self._routes]
-                async with anyio.create_task_group() as running:
+                async with together() as running:
                     for runner in self.runners:
                         running.start_soon(runner.run)
                     yield self
