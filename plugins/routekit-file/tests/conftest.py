@@ -4,14 +4,22 @@ import inspect
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
+from functools import cache
 from pathlib import Path
 from random import Random
 from time import time
 from typing import Any
 
 import pytest
+
 from routekit import Consumer, Delivery, Event, Message, Producer
 from routekit.testing import Run, setup_for
+
+
+@cache
+def catalog() -> Any:
+    """What is installed; finding that out takes most of the time of a test."""
+    return setup_for(Run()).catalog
 
 
 class Idle(Exception):
@@ -30,7 +38,7 @@ class Bench:
         self.between: list[Callable[[], Any]] = []
         self.time: float | None = None
         self.data = Path("data")
-        self._catalog = setup_for(Run()).catalog
+        self._catalog = catalog()
         self._stack = stack
         self._shared: dict[Any, Any] = {}
 
@@ -115,7 +123,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def bench(anyio_backend: Any) -> AsyncGenerator[Bench]:
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(setup_for(Run()).catalog.open_store("memory:", time))
+        store = await stack.enter_async_context(catalog().open_store("memory:", time))
         yield Bench(store, stack)
 
 

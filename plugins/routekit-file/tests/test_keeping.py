@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from routekit import StoreError
 from routekit_file import FileSource
 

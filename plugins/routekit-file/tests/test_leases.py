@@ -1,26 +1,32 @@
 """A file belongs to one route of one process at a time, and to nobody once that is dead."""
+# ruff: noqa: ASYNC240 - nothing else runs in the event loop of a test
 
 import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from routekit_file import FileSource
+from routekit_file.lease import Lease
 
 pytestmark = pytest.mark.anyio
 
 WORKER = """
 import sys, anyio
+from itertools import chain
 from pathlib import Path
 from routekit import from_
 from routekit.testing import run_routes
 inbox, taken = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-flow = from_(f"file:{inbox}?after=delete", bytes).to(f"file:{taken}?name={sys.argv[2].rpartition('/')[2]}&exists=append")
+flow = from_(f"file:{inbox}?after=delete", bytes).to(f"file:{taken}?name=all&exists=append")
 anyio.run(run_routes, flow)
 """
 
@@ -71,6 +77,31 @@ async def test_deliveries_that_were_dropped_free_their_files(bench: Any, inbox: 
     assert len(await bench.take(source)) == 1
 
 
+def test_a_lease_is_never_held_twice(inbox: Path) -> None:
+    """Taken and released by many at once, each lease is held by one: also while lease files come and go.
+
+    The lease itself is tested, since this race cannot be forced through the source.
+    """
+    (inbox / "a").touch()
+    holders: list[int] = []
+    held: list[int] = []
+
+    def compete(number: int) -> None:
+        for _ in range(1500):
+            lease = Lease.take(inbox / "a")
+            if lease is None:
+                continue
+            holders.append(number)
+            held.append(len(holders))
+            holders.remove(number)
+            lease.release()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(compete, range(4)))
+    assert len(held) > 100
+    assert set(held) == {1}
+
+
 async def test_two_processes_share_the_files_of_a_directory(inbox: Path, tmp_path: Path) -> None:
     """Of 200 files that two processes compete for, each is taken exactly once."""
     for number in range(200):
@@ -83,7 +114,7 @@ async def test_two_processes_share_the_files_of_a_directory(inbox: Path, tmp_pat
         worker.communicate("go\n", timeout=60)
         assert worker.returncode == 0
     taken = [file.read_text().split() for file in (tmp_path / "taken").rglob("*") if file.is_file()]
-    assert Counter(sum(taken, [])) == Counter(f"{number:03}" for number in range(200))
+    assert Counter(chain.from_iterable(taken)) == Counter(f"{number:03}" for number in range(200))
 
 
 async def test_a_file_of_a_killed_process_is_taken_again(bench: Any, inbox: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from routekit import Unavailable
 from routekit_file import FileSource
 

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 import trio.testing
+
 from routekit_file import FileSource
 
 pytestmark = pytest.mark.anyio

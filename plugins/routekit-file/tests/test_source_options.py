@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from routekit import BadOption
 from routekit_file import FileSource
 

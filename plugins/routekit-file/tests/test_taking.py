@@ -1,10 +1,12 @@
 """Which files the source takes, in which order, and as what."""
+# ruff: noqa: ASYNC240 - nothing else runs in the event loop of a test
 
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from routekit import Unavailable
 from routekit_file import FileSource
 
@@ -41,12 +43,12 @@ async def test_the_id_is_the_same_when_a_file_is_taken_again(bench: Any, inbox: 
     write(inbox, "a.txt")
     source = FileSource(directory=inbox, after="move")
     [first] = await bench.take(source)
-    id = first.message.id
+    known = first.message.id
     del first  # as a crash would: neither acknowledged nor refused
     [again] = await bench.take(source)
-    assert again.message.id == id
+    assert again.message.id == known
     stat = (inbox / "a.txt").stat()
-    assert id == f"a.txt:5:{stat.st_mtime_ns}"
+    assert known == f"a.txt:5:{stat.st_mtime_ns}"
 
 
 async def test_globs_choose_by_name_and_by_path(bench: Any, inbox: Path) -> None:
