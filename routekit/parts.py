@@ -119,13 +119,13 @@ class PartRunner:
         while (part := await parts.pull()) is not None:
             index = run.total
             run.total += 1
-            message, error = part
+            message, original, error = part
             try:
                 if error is not None:
                     raise error  # noqa: TRY301 - it goes the way of every other failure
                 reply = await handle(message if parts.fresh else apart(message))
             except Exception as failure:
-                await self._failed(message, failure, run)
+                await self._failed(message.with_body(original), failure, run)
             else:
                 if reply is None:
                     run.ended += 1

@@ -10,8 +10,8 @@ from .message import Message
 
 P = TypeVar("P")
 
-Part: TypeAlias = tuple[Message[Any], Exception | None]
-"""A part, and what is already known to be wrong with it."""
+Part: TypeAlias = tuple[Message[Any], Any, Exception | None]
+"""A part, its body as it was read, and what is already known to be wrong with it."""
 
 
 class PartsOf(Generic[P]):
@@ -71,7 +71,7 @@ class Items(Source):
             return None
         part = self._message.part(self._index, item)
         self._index += 1
-        return part, None
+        return part, item, None
 
     async def _next(self) -> Any:
         if self._sync is not None:

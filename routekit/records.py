@@ -102,13 +102,16 @@ class RecordReader(Source):
         return batch
 
     def _part(self, record: Record) -> Part:
-        raw = self._message.part(record.number, record.body, {**self._message.headers, "row": record.number})
-        if record.error is not None:
-            return raw, BodyError(record.error, row=record.number, column=record.column)
-        try:
-            return raw.with_body(self._fit(record.body)), None
-        except BodyError as error:
-            return raw, BodyError(error.reason, row=record.number, column=error.column)
+        number, raw = record.number, record.body
+        headers = {**self._message.headers, "row": number}
+        if record.error is None:
+            try:
+                return self._message.part(number, self._fit(raw), headers), raw, None
+            except BodyError as misfit:
+                error = BodyError(misfit.reason, row=number, column=misfit.column)
+        else:
+            error = BodyError(record.error, row=number, column=record.column)
+        return self._message.part(number, raw, headers), raw, error
 
     async def close(self) -> None:
         if self._stream is not None:
@@ -131,16 +134,19 @@ class BatchReader(Source):
     async def pull(self) -> Part | None:
         async with self._lock:
             good: list[Message[Any]] = []
+            read: list[Any] = []
             while len(good) < self._size and len(self._refused) < self._size:
                 part = await self._records.pull()
                 if part is None:
                     break
-                if part[1] is None:
-                    good.append(part[0])
+                message, raw, error = part
+                if error is None:
+                    good.append(message)
+                    read.append(raw)
                 else:
                     self._refused.append(part)
             if good:
-                return self._together(good), None
+                return self._together(good), read, None
             return self._refused.popleft() if self._refused else None
 
     def _together(self, good: list[Message[Any]]) -> Message[Any]:
