@@ -14,6 +14,7 @@ The later wins: file, environment (`ROUTEKIT_DRAIN=10s`, `ROUTEKIT_SQL__CRM__URL
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,19 +87,46 @@ def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[
     for path, value in (*_environment(environ), *(_assignment(text) for text in sets)):
         _put(tables, path, value)
     options = _table(tables, "routekit", file)
-    values = {name: str(value) for name, value in _table(tables, "values", file).items()}
-    given = {text.partition("=")[0] for text in sets}
-    values |= {name: value for name, value in environ.items() if name not in given}
-    return Settings(made(Options, options, "routekit"), values, tables, environ, file)
+    written = {name: _text(name, value) for name, value in _table(tables, "values", file).items()}
+    given = {text.partition("=")[0].removeprefix("values.") for text in sets}
+    outside = {name: value for name, value in environ.items() if name not in given}
+    if isinstance(options.get("data"), str):
+        options["data"] = _expanded(options["data"], written, outside)
+    made_options = made(Options, options, "routekit")
+    outside["data"] = str(made_options.data)
+    values = {name: _expanded(f"${{{name}}}", written, outside) for name in written}
+    return Settings(made_options, {**values, **outside}, tables, environ, file)
+
+
+def _text(name: str, value: object) -> str:
+    """A value as a placeholder gives it: `true` and `8080` as they are written in TOML."""
+    if isinstance(value, list | dict):
+        raise BadOption(f"[values] {name} is a {'list' if isinstance(value, list) else 'table'}", hint="write one text")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _expanded(text: str, written: Mapping[str, str], outside: Mapping[str, str], within: Sequence[str] = ()) -> str:
+    """A text with placeholders filled, whose values may have placeholders too; those of the environment may not."""
+
+    def value(name: str) -> str | None:
+        if name in outside or name not in written:
+            return outside.get(name)
+        if name in within:
+            raise BadOption(f"[values] {name} needs itself", hint=" -> ".join([*within, name]))
+        return _expanded(written[name], written, outside, [*within, name])
+
+    return filled(text, value, written)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DefinitionError(f"cannot read the settings {file}: {error.strerror}", hint="see --config") from error
+        raise DefinitionError(
+            f"cannot read the settings {file}: {error.strerror}", hint="--config names another file"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{file} is not TOML: {error}", hint="see the line that it names") from error
+        raise DefinitionError(f"{file} is not TOML: {error}", hint='write text in quotes: name = "value"') from error
 
 
 def _table(tables: dict[str, Any], name: str, file: Path | None) -> dict[str, Any]:
@@ -109,12 +137,16 @@ def _table(tables: dict[str, Any], name: str, file: Path | None) -> dict[str, An
 
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
-    """`ROUTEKIT_DRAIN` sets an option; `ROUTEKIT_SQL__CRM__URL` sets `url` in `[sql.crm]`; other names are not ours."""
+    """`ROUTEKIT_DRAIN` sets an option, `ROUTEKIT_SQL__CRM__URL` sets `url` in `[sql.crm]`; others are placeholders."""
     found: list[tuple[list[str], str]] = []
     for name, value in environ.items():
         path = name.removeprefix("ROUTEKIT_").lower().split("__")
-        if name.startswith("ROUTEKIT_") and (len(path) > 1 or path[0] in Options.model_fields):
+        if not name.startswith("ROUTEKIT_"):
+            continue
+        if len(path) > 1 or path[0] in Options.model_fields:
             found.append((path if len(path) > 1 else ["routekit", *path], value))
+        else:
+            _almost(path[0], name, "for a placeholder choose a name that does not begin with ROUTEKIT_")
     return found
 
 
@@ -125,7 +157,17 @@ def _assignment(text: str) -> tuple[list[str], str]:
     path = name.split(".")
     if len(path) > 1:
         return path, value
-    return (["routekit", name] if name in Options.model_fields else ["values", name]), value
+    if name in Options.model_fields:
+        return ["routekit", name], value
+    _almost(name, f"--set {name}", f"for a placeholder write --set values.{name}=...")
+    return ["values", name], value
+
+
+def _almost(name: str, asked: str, otherwise: str) -> None:
+    """Refuse a name that is nearly an option's: taken as a placeholder, a slip of the finger would say nothing."""
+    near = get_close_matches(name, Options.model_fields, n=1, cutoff=0.8)
+    if near:
+        raise BadOption(f"{asked}: there is no option '{name}'", hint=f"did you mean '{near[0]}'? {otherwise}")
 
 
 def _put(tables: dict[str, Any], path: Sequence[str], value: str) -> None:
