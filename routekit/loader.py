@@ -52,8 +52,13 @@ def load(path: Path) -> Loaded:
     path = path.resolve()
     if not path.exists():
         raise LoadError(f"there is no '{path}'", hint="give a folder of route modules, or one module")
+    if path.is_file() and path.suffix != ".py":
+        raise LoadError(f"'{path}' is no Python module", hint="give a folder of route modules, or one module")
     folder = path if path.is_dir() else path.parent
-    package = _package(folder)
+    try:
+        package = _package(folder)
+    except (Exception, SystemExit) as error:  # whatever an author's package does when it is imported
+        return Loaded((), [_broken(error, folder / "__init__.py", folder, folder.name)])
     found = _Found()
     for file in [path] if path.is_file() else _modules(folder):
         _read(file, folder, package, found)
@@ -64,11 +69,16 @@ def load(path: Path) -> Loaded:
 
 
 def _modules(folder: Path) -> Iterable[Path]:
-    """The modules below a folder; tests and hidden files are not routes."""
+    """The modules below a folder, packages too; tests and names that begin with `_` or a dot are not routes."""
     for file in sorted(folder.rglob("*.py")):
-        parts = file.relative_to(folder).parts
-        if not any(part.startswith((".", "_", "test_")) or part == "tests" for part in parts):
+        if not any(part.startswith((".", "_", "test_")) or part == "tests" for part in _parts(file, folder)):
             yield file
+
+
+def _parts(file: Path, folder: Path) -> tuple[str, ...]:
+    """The name of a module below its folder; a package has that of its own folder."""
+    parts = file.relative_to(folder).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
 
 
 def _package(folder: Path) -> str:
@@ -88,7 +98,11 @@ def _package(folder: Path) -> str:
     module = module_from_spec(spec)
     sys.modules[name] = module
     if spec.loader is not None:
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit):
+            del sys.modules[name]
+            raise
     return name
 
 
@@ -102,17 +116,23 @@ def _free(name: str, folder: Path) -> bool:
 
 
 def _read(file: Path, folder: Path, package: str, found: _Found) -> None:
-    inner = ".".join(file.relative_to(folder).with_suffix("").parts)
+    parts = _parts(file, folder)
+    inner = ".".join(parts)
     try:
-        module = import_module(f"{package}.{inner}")
-    except Exception as error:  # whatever an author's module does when it is imported
+        module = import_module(".".join([package, *parts]))
+    except (Exception, SystemExit) as error:  # whatever an author's module does when it is imported
         sys.modules.pop(f"{package}.{inner}", None)
-        place = raised_in(error, str(folder), Place(str(file), 1))
-        wrong = problem_of(error, place, "")
-        found.problems.append(Problem(place, "", f"module '{inner}' cannot be imported: {wrong.message}", wrong.hint))
+        found.problems.append(_broken(error, file, folder, inner))
         return
     for name, value in vars(module).items():
         _take(name, value, inner, module, found)
+
+
+def _broken(error: BaseException, file: Path, folder: Path, inner: str) -> Problem:
+    """What is wrong with a module, at the line of the author's that it came through."""
+    place = raised_in(error, str(folder), Place(str(file), 1))
+    wrong = problem_of(error, place, "")
+    return Problem(place, "", f"module '{inner}' cannot be imported: {wrong.message}", wrong.hint)
 
 
 def _take(name: str, value: Any, inner: str, module: ModuleType, found: _Found) -> None:
@@ -120,7 +140,7 @@ def _take(name: str, value: Any, inner: str, module: ModuleType, found: _Found) 
         flow = cast("Choosing[Any]", value).flow
         places = flow.chain.places or (flow.place,)
         message = f"'{name}' is a choice that was not closed"
-        found.problems.append(Problem(places[-1], f"{inner}.{name}", message, "end it with .otherwise(...)"))
+        found.problems.append(Problem(places[-1], _named(inner, name), message, "end it with .otherwise(...)"))
     if not isinstance(value, Flow):
         return
     flow = cast("Flow[Any]", value)
@@ -135,4 +155,9 @@ def _owned(candidates: Sequence[_Candidate]) -> Iterable[Route]:
         flows.setdefault(id(candidate.flow), []).append(candidate)
     for those in flows.values():
         owner = next((one for one in those if one.flow.place.file == one.module.__file__), those[0])
-        yield owner.flow.route(f"{owner.inner}.{owner.name}", (owner.module.__doc__ or "").strip())
+        yield owner.flow.route(_named(owner.inner, owner.name), (owner.module.__doc__ or "").strip())
+
+
+def _named(inner: str, name: str) -> str:
+    """`module.variable`; in the folder's own `__init__` there is no module to name."""
+    return f"{inner}.{name}" if inner else name

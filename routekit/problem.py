@@ -22,11 +22,12 @@ class Problem:
         return {**asdict(self), "place": str(self.place)}
 
 
-def problem_of(error: Exception, place: Place, route: str) -> Problem:
+def problem_of(error: BaseException, place: Place, route: str) -> Problem:
     """A problem from an error, with its hint if it has one."""
     if isinstance(error, RouteKitError):
         return Problem(place, route, error.message, error.hint)
-    return Problem(place, route, f"{type(error).__name__}: {error}")
+    said = error.msg if isinstance(error, SyntaxError) else error  # its text repeats file and line
+    return Problem(place, route, f"{type(error).__name__}: {said}")
 
 
 def raised_in(error: BaseException, folder: str, default: Place) -> Place:
