@@ -6,6 +6,7 @@ machine knows, also about the steps and endpoints of strangers.
 
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar, cast
@@ -164,7 +165,10 @@ def _unread(bound: Sequence[_Bound], catalog: Catalog, problems: list[Problem]) 
         for sink, place in one.sinks:
             name = f"{sink.scheme}:{_path(sink)}"
             if name not in readers and _is_internal(sink.scheme, catalog):
-                problems.append(Problem(place, one.route, f"no route reads from '{name}'", did_you_mean(name, readers)))
+                hint = (
+                    did_you_mean(name, readers) if get_close_matches(name, readers) else f"start one: from_('{name}')"
+                )
+                problems.append(Problem(place, one.route, f"no route reads from '{name}'", hint))
 
 
 def _is_internal(scheme: str, catalog: Catalog) -> bool:
