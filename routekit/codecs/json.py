@@ -1,12 +1,14 @@
 """JSON: one document, whose array is a stream of records."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, ClassVar
 
 from pydantic import Field
 
 from ..codec import Codec, Record
 from ..hookspecs import hookimpl
+from ..units import Bytes
+from ._jsonarray import elements
 from ._jsontext import parsed, written
 
 
@@ -21,6 +23,7 @@ class Json(Codec):
     content_type: ClassVar[str] = "application/json"
 
     indent: int | None = Field(default=None, ge=0, le=16, description="spaces to indent by; unset: one line")
+    max_record: Bytes = Field(default=64 << 20, gt=0, description="an array's element much longer than this is broken")
 
     def decode(self, data: bytes) -> Any:
         """The document as dicts, lists, texts, numbers, booleans and None."""
@@ -31,10 +34,11 @@ class Json(Codec):
         return written(body, indent=self.indent)
 
     def records(self, stream: BinaryIO) -> Iterator[Record]:
-        """The elements of an array, or the one document."""
-        document = parsed(stream.read())
-        elements = cast("list[Any]", document) if isinstance(document, list) else [document]
-        for number, element in enumerate(elements, 1):
+        """The elements of an array, read lazily, or the one document; raises BodyError where the text is broken.
+
+        What follows a broken element cannot be told apart from it, so the records end there.
+        """
+        for number, element in enumerate(elements(stream, self.max_record), 1):
             yield Record(number, element)
 
     def lines(self, bodies: Iterable[Any], *, first: bool) -> bytes:
