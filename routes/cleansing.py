@@ -138,7 +138,7 @@ def email_of(raw: str) -> str:
     try:
         if at and domain.isascii() and _USUAL.fullmatch(local):
             return f"{local}@{_domain(domain)}"
-        return validate_email(text, check_deliverability=False).normalized
+        return validate_email(text, check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         reason = str(error).removesuffix(".")
         raise ValueError(f"{_shown(text)} is no e-mail address: {reason[:1].lower()}{reason[1:]}") from None
