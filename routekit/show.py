@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from .options import masked
@@ -21,6 +22,8 @@ class Node:
     label: str
     place: Place
     branches: tuple[tuple[str, tuple["Node", ...]], ...] = ()
+    ends: bool = False
+    """Whether nothing comes after it."""
 
     def as_json(self) -> dict[str, Any]:
         """The node as plain data."""
@@ -33,8 +36,10 @@ class Node:
 
 
 def walk(route: Route) -> tuple[Node, ...]:
-    """The source and the steps of a route."""
-    return (Node("from", masked(str(route.source)), route.place), *_nodes(route.chain))
+    """The source and the steps of a route; the dead letter channel of its policy is a branch of the source."""
+    channel = route.policy.dead_letter if route.policy is not None else None
+    branches = (("dead letters", _nodes(channel)),) if isinstance(channel, Chain) else ()
+    return (Node("from", masked(str(route.source)), route.place, branches), *_nodes(route.chain))
 
 
 def _nodes(chain: Chain) -> tuple[Node, ...]:
@@ -44,6 +49,7 @@ def _nodes(chain: Chain) -> tuple[Node, ...]:
             masked(step.label),
             place,
             tuple((label, _nodes(branch)) for label, branch in step.branches()),
+            step.ends,
         )
         for step, place in zip(chain.steps, chain.places, strict=True)
     )
@@ -62,17 +68,21 @@ def as_json(route: Route) -> dict[str, Any]:
 def as_text(route: Route) -> str:
     """A route as an indented tree."""
     source, *steps = walk(route)
-    return "\n".join([f"{route.name}  ({route.place})", f"from {source.label}", *_tree(steps, "")])
+    head = [f"{route.name}  ({route.place})", f"from {source.label}"]
+    return "\n".join([*head, *_tree(steps, ""), *_limbs(source, "")])
 
 
 def _tree(nodes: Sequence[Node], indent: str) -> Iterator[str]:
     for number, node in enumerate(nodes, 1):
         last = number == len(nodes)
         yield f"{indent}{'└─' if last else '├─'} {node.label}"
-        inner = f"{indent}{'   ' if last else '│  '}"
-        for label, branch in node.branches:
-            yield f"{inner}{label}:" if branch else f"{inner}{label}: goes on"
-            yield from _tree(branch, inner)
+        yield from _limbs(node, f"{indent}{'   ' if last else '│  '}")
+
+
+def _limbs(node: Node, indent: str) -> Iterator[str]:
+    for label, branch in node.branches:
+        yield f"{indent}{label}:" if branch else f"{indent}{label}: goes on"
+        yield from _tree(branch, indent)
 
 
 def as_mermaid(routes: Sequence[Route]) -> str:
@@ -97,7 +107,7 @@ class _Drawing:
         self._lines.append(f'  subgraph "{_safe(route.name)}"')
         first = self._node(source, lambda text: f"([{text}])")
         self._sources[source.label.partition("?")[0]] = first
-        self._chain(steps, [(first, "")])
+        self._chain(steps, self._branches(source, first))
         self._lines.append("  end")
 
     def text(self) -> str:
@@ -115,11 +125,12 @@ class _Drawing:
         return ends
 
     def _branches(self, node: Node, name: str) -> list[tuple[str, str]]:
-        if not node.branches:
-            return [(name, "")]
+        """Draw the branches of a node; gives the ends from which it goes on: its own, if it has only branches aside."""
+        if node.ends:
+            return []
         ends = [(label, self._chain(branch, [(name, label)])) for label, branch in node.branches]
-        onward = [end for label, those in ends if label not in _ASIDE for end in those]
-        return onward or [(name, "")]
+        onward = [those for label, those in ends if label not in _ASIDE]
+        return [end for those in onward for end in those] if onward else [(name, "")]
 
     def _node(self, node: Node, shape: Callable[[str], str]) -> str:
         self._count += 1
@@ -136,4 +147,11 @@ def _shape(kind: str) -> Callable[[str], str]:
 
 
 def _safe(text: str) -> str:
-    return text.replace('"', "#quot;").replace("\n", " ")
+    """A text as Mermaid's labels take it: they are HTML, in which `#` begins a character's name."""
+    text = text.replace("#", "#35;")
+    if unescape(text) != text:  # such as `?a=1&copy=2`; any other ampersand is left, as it reads better
+        text = text.replace("&", "#amp;")
+    return " ".join(text.translate(_NAMED).split("\n"))
+
+
+_NAMED = str.maketrans({'"': "#quot;", "<": "#lt;", ">": "#gt;"})
