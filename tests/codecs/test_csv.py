@@ -252,6 +252,12 @@ def test_the_delimiter_is_found(delimiter: str):
     assert [list(body.values()) for body in bodies(text.getvalue().encode(), delimiter="auto")] == list(table[1:])
 
 
+def test_the_delimiter_divides_all_rows_alike():
+    """With `delimiter=auto` a character that divides only the header into more columns is not taken."""
+    data = b"last, first, title;city\nSmith;Berlin\nJones;Paris\n"
+    assert list(bodies(data, delimiter="auto")[0]) == ["last, first, title", "city"]
+
+
 def test_a_single_column_needs_no_delimiter():
     """With `delimiter=auto` a file of one column is read as such."""
     assert bodies(b"name\nanna\nbert\n", delimiter="auto") == [{"name": "anna"}, {"name": "bert"}]

@@ -28,6 +28,18 @@ def test_only_line_feeds_and_returns_end_a_line():
     assert [record.body for record in Text().records(io.BytesIO(data))] == ["a", "b", "c", "d\u2028e\x0bf\x85g"]
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_line_end_may_be_cut_between_blocks(step: int):
+    """A CR LF that two reads divide is one line end."""
+
+    class Trickle(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(step)
+
+    found = Text().records(Trickle("ä\r\nb\r\n\r\nc\r".encode()))
+    assert [record.body for record in found] == ["ä", "b", "", "c"]
+
+
 def test_an_undecodable_line_costs_only_itself():
     """A line that is not in the encoding is an error that names the byte; the others are read."""
     good, broken, last = Text().records(io.BytesIO(b"one\nM\xfcller\nthr\xc3\xa9\xc3\xa9"))

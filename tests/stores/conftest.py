@@ -20,9 +20,10 @@ class Clock:
         return self.time
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return request.param
+@pytest.fixture
+def anyio_backend(real_backend: str) -> str:
+    """By the real clock: a store's thread takes real time."""
+    return real_backend
 
 
 @pytest.fixture
