@@ -1,6 +1,7 @@
 """Appending: many messages in one file, whole and in order, in few writes."""
 # ruff: noqa: ASYNC220 - nothing else runs in the event loop of a test
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from routekit import BodyError, Message, Unavailable
@@ -94,13 +94,14 @@ from routekit.testing import Feed, run_routes
 who, folder = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-rows = [{"who": who, "n": n, "text": "x" * 5000} for n in range(100)]
-anyio.run(run_routes, from_(Feed(rows)).to(f"file:{folder}?name=all.csv&exists=append&fsync=false"))
+rows = [{"who": who, "n": n, "text": "x" * 5000} for n in range(300)]
+flow = from_(Feed(rows)).to(f"file:{folder}?exists=append&fsync=false", name=lambda row: f"{row['n'] // 3}.csv")
+anyio.run(run_routes, flow)
 """
 
 
 async def test_two_processes_do_not_mix_their_rows(tmp_path: Path) -> None:
-    """Rows of several processes in one file are whole, none is missing, and there is one header."""
+    """Rows of several processes in the same files are whole, none is missing, and each file has one header."""
     command = [sys.executable, "-c", PROCESS]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen([*command, who, str(tmp_path)], **pipes) for who in "ab"]
@@ -110,9 +111,10 @@ async def test_two_processes_do_not_mix_their_rows(tmp_path: Path) -> None:
     for process in processes:
         process.communicate("go\n", timeout=60)
         assert process.returncode == 0
-    header, *rows = (tmp_path / "all.csv").read_text().splitlines()
-    assert header == "who,n,text"
-    assert sorted(rows) == sorted(f"{who},{n},{'x' * 5000}" for who in "ab" for n in range(100))
+    for number in range(100):
+        header, *rows = (tmp_path / f"{number}.csv").read_text().splitlines()
+        assert header == "who,n,text"
+        assert sorted(rows) == sorted(f"{who},{number * 3 + n},{'x' * 5000}" for who in "ab" for n in range(3))
 
 
 async def test_a_file_that_was_taken_away_is_begun_anew(bench: Any, tmp_path: Path) -> None:
@@ -147,18 +149,50 @@ async def test_a_full_disk_leaves_the_file_as_it_was(bench: Any, small_disk: Pat
 
 
 async def test_a_send_that_was_cancelled_while_waiting_stops_nobody(bench: Any, tmp_path: Path) -> None:
-    """Cancelling one of many waiting sends loses none of the others."""
-    async with to(tmp_path).open(bench) as send:
-        async with anyio.create_task_group() as tasks:
-            for n in range(10):
+    """Cancelling one of many waiting sends takes back its row and loses none of the others."""
+    with (tmp_path / "all.csv").open("ab") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        async with to(tmp_path).open(bench) as send, anyio.create_task_group() as tasks:
+            for n in range(5):
                 tasks.start_soon(send, Message({"n": n}))
+            await anyio.wait_all_tasks_blocked()
             async with anyio.create_task_group() as doomed:
                 doomed.start_soon(send, Message({"n": 99}))
-                await anyio.lowlevel.checkpoint()
+                await anyio.wait_all_tasks_blocked()
                 doomed.cancel_scope.cancel()
-        await send(Message({"n": 10}))
-    rows = set((tmp_path / "all.csv").read_text().split())
-    assert {str(n) for n in range(11)} <= rows
+            tasks.start_soon(send, Message({"n": 5}))
+            fcntl.flock(holder, fcntl.LOCK_UN)
+    assert sorted((tmp_path / "all.csv").read_text().split()) == ["0", "1", "2", "3", "4", "5", "n"]
+
+
+async def test_what_others_write_meanwhile_is_seen(bench: Any, tmp_path: Path) -> None:
+    """Whether the file is empty is asked under its lock: a header that another process has written is enough."""
+    with (tmp_path / "all.csv").open("ab", buffering=0) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        async with to(tmp_path).open(bench) as send, anyio.create_task_group() as tasks:
+            tasks.start_soon(send, Message({"n": 2}))
+            await anyio.wait_all_tasks_blocked()
+            holder.write(b"n\n1\n")
+            fcntl.flock(holder, fcntl.LOCK_UN)
+    assert (tmp_path / "all.csv").read_text().split() == ["n", "1", "2"]
+
+
+async def test_a_file_that_is_taken_away_just_before_it_is_locked_gets_no_more(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row never goes to a file that another process has moved away and thinks complete."""
+    (tmp_path / "all.csv").write_text("n\n1\n")
+    lock = fcntl.flock
+
+    def late(descriptor: int, operation: int) -> None:
+        if not (tmp_path / "old.csv").exists():
+            (tmp_path / "all.csv").rename(tmp_path / "old.csv")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    await bench.send(to(tmp_path), {"n": 2})
+    assert (tmp_path / "old.csv").read_text() == "n\n1\n"
+    assert (tmp_path / "all.csv").read_text().split() == ["n", "2"]
 
 
 async def test_files_are_appended_whole(bench: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Watching: a change wakes the source before its next poll."""
 
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ class Inlet:
     async def next(self) -> bytes:
         with anyio.fail_after(60):
             return await self._receive.receive()
+
+
+async def test_a_change_during_the_rest_is_not_missed(bench: Any, inbox: Path) -> None:
+    """A source that rests for a day is woken by a file that comes meanwhile."""
+
+    async def rest(seconds: float) -> None:
+        (inbox / "b").write_text("2")
+        await anyio.sleep_forever()
+
+    bench.rest = rest
+    (inbox / "a").write_text("1")
+    async with AsyncExitStack() as bench._stack:
+        deliveries = FileSource(directory=inbox, after="delete", watch=True, poll=86400).consume(bench)
+        assert (await anext(deliveries)).message.body == b"1"
+        with anyio.fail_after(20):
+            assert (await anext(deliveries)).message.body == b"2"
+        await deliveries.aclose()
 
 
 @pytest.fixture

@@ -32,18 +32,21 @@ def can_watch() -> bool:
 @asynccontextmanager
 async def watching(directory: str, recursive: bool) -> AsyncGenerator[Watch]:
     """Watch a directory for as long as this is open; made for `runtime.shared`."""
-    watch = Watch()
+    watch, stop = Watch(), anyio.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_follow, watch, directory, recursive)
-        yield watch
-        tasks.cancel_scope.cancel()
+        tasks.start_soon(_follow, watch, directory, recursive, stop)
+        try:
+            yield watch
+        finally:
+            stop.set()  # the package's thread looks at this, and only every five seconds at a cancellation
+            tasks.cancel_scope.cancel()
 
 
-async def _follow(watch: Watch, directory: str, recursive: bool) -> None:
+async def _follow(watch: Watch, directory: str, recursive: bool, stop: anyio.Event) -> None:
     from watchfiles import awatch
 
     try:
-        async for _ in awatch(directory, recursive=recursive, watch_filter=None, debounce=_GROUPING):
+        async for _ in awatch(directory, recursive=recursive, watch_filter=None, debounce=_GROUPING, stop_event=stop):
             watch.tell()
     except (OSError, RuntimeError) as error:  # the package's own errors are RuntimeErrors
         watch.error = error
