@@ -1,7 +1,8 @@
 """A database in a folder of its own, and a runtime that knows it."""
 
+import gc
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -112,6 +113,13 @@ async def host(file: Path) -> AsyncGenerator[Host]:
     made = Host(file)
     async with made.stack:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Generator[None]:
+    """A connection that was not closed is reported by the test that opened it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class Rows:
         """One row; raises BodyError if the body is none."""
         if type(body) is dict:
             return cast("Row", body)
-        kind: type[Any] = type(body)
+        kind: type = type(body)  # pyright: ignore[reportUnknownVariableType]  # of any class
         reader = self._readers.get(kind)
         if reader is None:
             reader = self._readers[kind] = _reader(body)

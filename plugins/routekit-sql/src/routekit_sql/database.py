@@ -1,7 +1,7 @@
 """A named database: one engine for all routes, with one writer and a pool of readers."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -84,9 +84,26 @@ class Database:
             try:
                 self._writer = self._writer or await self._engine.connect()
                 return await self._writer.run_sync(work)
-            except Exception as error:  # as above; the connection may be broken, so the next work gets a new one
+            except Exception as error:  # as above; the connection may be broken: the next work gets a new one
+                if self._writer is not None:
+                    await self._writer.invalidate()
                 await self.close()
                 raise self.meaning(error) from error
+
+
+@contextmanager
+def transaction(connection: Connection) -> Generator[None]:
+    """A transaction that is over at the end of the block, whatever happens.
+
+    SQLAlchemy holds a transaction for closed whose commit failed, but SQLite leaves it open, with its rows: they would
+    be part of the next one.
+    """
+    try:
+        with connection.begin():
+            yield
+    except Exception:
+        connection.connection.rollback()
+        raise
 
 
 async def _uninterrupted(job: Callable[[], Awaitable[R]]) -> R:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from routekit import BodyError, Unavailable
 
-from .database import Database
+from .database import Database, transaction
 from .plan import Parameters, Plan
 from .statements import Bound
 
@@ -99,7 +99,7 @@ class GroupCommit:
         Halves have transactions of their own, since a deferred constraint fails only at the commit.
         """
         try:
-            with connection.begin():
+            with transaction(connection):
                 changed = _changed(connection, batch.units[first:last], each=each)
         except _Unclear:
             self._attempt(connection, batch, first, last, each=True)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from routekit import BadOption, BodyError, Message, Send
 
 from .body import Row, Rows
-from .database import Database
+from .database import Database, transaction
 from .group import GroupCommit
 from .plan import Parameters, Plan, compiled, taking
 
@@ -73,7 +73,7 @@ async def named_sender(database: Database, statement: str, most: int) -> Send:
         parameters = [named.bind(row) for row in rows.of(message.body)]
 
         def work(connection: Connection) -> Sequence[Mapping[str, Any]]:
-            with connection.begin():
+            with transaction(connection):
                 connection.exec_driver_sql(database.dialect.begin)
                 return _answers(connection, named.plan.sql, parameters)
 

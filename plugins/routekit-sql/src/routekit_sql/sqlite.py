@@ -44,7 +44,7 @@ class Sqlite:
         """An engine for a database file, whose folder is made if it is missing."""
         if not url.database or url.database == ":memory:":
             raise BadOption("a database in memory would not survive", hint="write sqlite:///folder/file.db")
-        _make_folder(Path(url.database).parent)
+        _check_place(Path(url.database))
         engine = create_async_engine(
             url.set(drivername="sqlite+aiosqlite"),
             pool_size=settings.pool_size + 1,
@@ -55,12 +55,11 @@ class Sqlite:
         )
 
         def set_up(connection: Any, _: object) -> None:
-            # the driver begins each change by itself, and takes the lock at once: who waits for it holds no old view
-            connection.isolation_level = "IMMEDIATE"
-            cursor = connection.cursor()
-            for pragma in ("journal_mode = WAL", f"synchronous = {settings.synchronous}", "foreign_keys = ON"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
+            try:
+                _set_up(connection, settings)
+            except Exception:  # nobody else closes a connection that was never handed out
+                connection.close()
+                raise
 
         event.listen(engine.sync_engine, "connect", set_up)
         return engine
@@ -100,6 +99,15 @@ class Sqlite:
         return _meaning(code, str(error.orig), where)
 
 
+def _set_up(connection: Any, settings: ConnectionSettings) -> None:
+    # the driver begins each change by itself, and takes the lock at once: who waits for it holds no old view
+    connection.isolation_level = "IMMEDIATE"
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", f"synchronous = {settings.synchronous}", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
 def _meaning(code: int, text: str, where: str) -> RouteKitError:
     if code in _ROW:
         return BodyError(f"{where}: {text}", column=_column(text))
@@ -120,10 +128,11 @@ def _column(text: str) -> str | None:
     return named.rpartition(".")[2] if kind in ("UNIQUE", "NOT NULL") and ", " not in named else None
 
 
-def _make_folder(folder: Path) -> None:
+def _check_place(file: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unavailable(
-            f"cannot make the folder {folder}: {error.strerror}", hint="see url in its settings"
-        ) from error
+        found = f"cannot make the folder {file.parent}: {error.strerror}"
+        raise Unavailable(found, hint="see url in its settings") from error
+    if file.is_dir():
+        raise Unavailable(f"cannot open {file}: it is a folder", hint="see url in its settings")
