@@ -11,6 +11,7 @@ from .route import Retry, retry_for
 from .step import Runtime
 
 R = TypeVar("R")
+E = TypeVar("E", bound=Exception)
 
 _ATTEMPTS = "__routekit_attempts__"
 
@@ -29,13 +30,19 @@ async def retrying(
         except Exception as error:
             rule = retry_for(rules, error)
             if rule is None or number > rule.attempts:
-                with suppress(AttributeError):  # an exception with slots keeps no count
-                    setattr(error, _ATTEMPTS, number)
+                counted(error, number)
                 raise
             wait = rule.wait(number, runtime.random)
             runtime.emit(Retrying(runtime.route, message_id, number, wait, error))
         await anyio.sleep(wait)
         number += 1
+
+
+def counted(error: E, attempts: int) -> E:
+    """The error, which knows how often had been tried when it was the last."""
+    with suppress(AttributeError):  # an exception with slots keeps no count
+        setattr(error, _ATTEMPTS, attempts)
+    return error
 
 
 def attempts_of(error: Exception) -> int:

@@ -1,4 +1,4 @@
-"""An asyncio event loop whose time is virtual: it jumps to the next timer instead of sleeping, as trio's MockClock does.
+"""An asyncio event loop in virtual time: it jumps to the next timer instead of sleeping, as trio's MockClock does.
 
 Time stands still while something real is under way: a file descriptor that is ready, or a worker thread at work.
 """

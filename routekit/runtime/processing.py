@@ -9,9 +9,9 @@ import anyio
 from ..errors import BodyError, Expired, Unavailable
 from ..events import Counts, Refused
 from ..fitting import Fit
-from ..isolation import apart, unchanging
+from ..isolation import apart, isolated, unchanging
 from ..message import Message, Meta
-from ..retrying import attempts_of, retrying
+from ..retrying import attempts_of, counted, retrying
 from ..route import Policy, Route
 from ..step import Handler
 from .binding import GiveUp, RouteRuntime
@@ -69,26 +69,31 @@ class Processing:
             counts.done += 1
         return reply
 
+    def fitted(self, body: Any) -> Any:
+        """A body as the route's type; raises BodyError."""
+        return body if self._fit is None else self._fit(body)
+
     async def _once(self, message: Message[Any]) -> Message[Any] | None:
         """One try, with a body that nothing else can change."""
         if self._fit is not None and type(message.body) is not self._kind:
             try:
-                body = self._fit(message.body)
+                body = self._fit(isolated(message.body) if self._copies else message.body)
             except BodyError as error:
-                raise BodyError(error.reason, row=message.headers.get("row", error.row), column=error.column) from error
-            if body is not message.body:
-                return await self._handler(message.with_body(body))
+                row = message.headers.get("row", error.row)
+                raise BodyError(error.reason, row=row, column=error.column, hint=error.hint) from error
+            return await self._handler(message.with_body(body))
         return await self._handler(apart(message) if self._copies else message)
 
     async def _patiently(self, message: Message[Any]) -> Message[Any] | None:
         """As many tries as the policy has, within its deadline."""
+        tried = [1]
         if message.meta.deadline is None:
-            return await self._tries(message)
+            return await self._tries(message, tried)
         with anyio.CancelScope(deadline=message.meta.deadline):
-            return await self._tries(message)
-        raise Expired(f"not done within {self._patience} s, its deadline")
+            return await self._tries(message, tried)
+        raise counted(Expired(f"not done within {self._patience} s, its deadline"), tried[0])
 
-    async def _tries(self, message: Message[Any]) -> Message[Any] | None:
+    async def _tries(self, message: Message[Any], tried: list[int]) -> Message[Any] | None:
         try:
             return await self._once(message)
         except Exception as error:
@@ -100,6 +105,7 @@ class Processing:
             if number == 1:
                 raise first
             self.counts.retried += 1
+            tried[0] = number
             return await self._once(_numbered(message, number))
 
         return await retrying(attempt, self._retries, self._runtime, message.id)

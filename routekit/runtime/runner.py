@@ -36,6 +36,8 @@ class Runner:
         self._runtime: RouteRuntime | None = None
         self._stopping = anyio.Event()
         self._failures = 0
+        self._since = 0.0
+        self._bound()  # a definition that cannot work is raised before any route starts
 
     @property
     def internal(self) -> bool:
@@ -72,7 +74,7 @@ class Runner:
             self._services.tell(RouteStopped(self.route.name, self.counts, self.counts.in_flight))
             self._activity.idle()
 
-    async def _once(self) -> None:
+    def _bound(self) -> tuple[Processing, RouteRuntime]:
         runtime = RouteRuntime(self.route, self._services, self._activity)
         handler = runtime.bind(self.route.chain, finish)
         give_up = giving_up(self.route, self._policy, runtime, self.counts)
@@ -83,6 +85,10 @@ class Runner:
         processing = Processing(
             self.route, self._policy, fit, handler, None if refuses else give_up, runtime, self.counts
         )
+        return processing, runtime
+
+    async def _once(self) -> None:
+        processing, runtime = self._bound()
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
@@ -96,6 +102,8 @@ class Runner:
         if self._stopping.is_set():
             return
         self.state = "running"
+        self._since = anyio.current_time()
+        self.counts.in_flight = 0  # what an earlier start left unfinished is redelivered
         self._services.tell(RouteStarted(self.route.name))
         try:
             if isinstance(self._source, Listener):
@@ -106,8 +114,8 @@ class Runner:
             self._intake = None
 
     async def _degrade(self, error: Exception) -> None:
-        if self.state == "running":
-            self._failures = 0
+        if self.state == "running" and anyio.current_time() - self._since >= AGAIN.most:
+            self._failures = 0  # it ran well for a while: a new failure, not the old one again
         self._failures += 1
         self.state = "degraded"
         wait = AGAIN.wait(self._failures, self._services.random)
