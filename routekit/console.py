@@ -1,6 +1,7 @@
 """Console: what a person sees while routes run. Lines in the log, and a progress bar on a terminal."""
 
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from time import monotonic
 from types import TracebackType
@@ -26,6 +27,11 @@ from .options import masked
 _QUIET = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
 
+_MOST = 20
+"""Files whose progress is followed at once; the one that has not moved for longest makes room."""
+
+_Key = tuple[str, str, str]
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -46,22 +52,23 @@ def log_to(stream: RichConsole, level: str) -> None:
 class Watcher(AbstractContextManager["Watcher"]):
     """Turns events into log lines and bars; use it as a context manager around the run."""
 
-    def __init__(self, stream: RichConsole) -> None:
+    def __init__(self, stream: RichConsole, clock: Callable[[], float] = monotonic) -> None:
         self._log = logging.getLogger("routekit")
+        self._clock = clock
         self._bars = Bars(
-            TextColumn("{task.fields[route]}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.fields[route]}", markup=False),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[unit]}", markup=False),
             TimeRemainingColumn(),
             console=stream,
             disable=not stream.is_terminal,
             transient=True,
         )
-        self._tasks: dict[tuple[str, str, str], TaskID] = {}
+        self._tasks: dict[_Key, TaskID] = {}
         self._terminal = stream.is_terminal
-        self._told: dict[tuple[str, str, str], float] = {}
+        self._told: dict[_Key, float] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -73,36 +80,52 @@ class Watcher(AbstractContextManager["Watcher"]):
         if isinstance(event, Progress):
             self._progress(event)
             return
+        if isinstance(event, RouteDegraded | RouteStopped):  # what it was at will not go on
+            self._forget([key for key in (*self._tasks, *self._told) if key[0] == event.route])
         level, line = line_of(event)
-        self._log.log(level, "%s", masked(line))
+        self._log.log(level, "%s", one_line(masked(line)))
 
     def _progress(self, event: Progress) -> None:
-        if not self._terminal:
-            self._progress_line(event)
-            return
         key = (event.route, event.name, event.unit)
-        if key not in self._tasks:
-            self._bars.start()
-            self._tasks[key] = self._bars.add_task(event.name, total=event.total, route=event.route, unit=event.unit)
-        self._bars.update(self._tasks[key], completed=event.done, total=event.total)
         if event.finished:
-            self._bars.remove_task(self._tasks.pop(key))
-            if not self._tasks:
-                self._bars.stop()
+            self._forget([key])
+        elif self._terminal:
+            self._bar(key, event)
+        else:
+            self._progress_line(key, event)
 
-    def _progress_line(self, event: Progress) -> None:
+    def _bar(self, key: _Key, event: Progress) -> None:
+        task = self._tasks.pop(key, None)
+        if task is None:
+            self._forget(_oldest(self._tasks))
+            self._bars.start()
+            task = self._bars.add_task(one_line(event.name), total=event.total, route=event.route, unit=event.unit)
+        self._tasks[key] = task  # the last that moved is the last of the dict
+        self._bars.update(task, completed=event.done, total=event.total)
+
+    def _progress_line(self, key: _Key, event: Progress) -> None:
         """A line every ten seconds for each file; those in between are for who debugs."""
-        key = (event.route, event.name, event.unit)
-        if event.finished:
-            self._told.pop(key, None)
-            return
-        now = monotonic()
-        due = now - self._told.setdefault(key, now) >= _QUIET
-        if due:
-            self._told[key] = now
-        total = f" of {event.total:,}" if event.total is not None else ""
-        line = f"{event.route}: {event.name}: {event.done:,}{total} {event.unit}"
+        now = self._clock()
+        told = self._told.pop(key, now)
+        due = now - told >= _QUIET
+        self._forget(_oldest(self._told))
+        self._told[key] = now if due else told
+        line = one_line(masked(line_of(event)[1]))
         self._log.log(logging.INFO if due else logging.DEBUG, "%s", line)
+
+    def _forget(self, keys: list[_Key]) -> None:
+        for key in keys:
+            self._told.pop(key, None)
+            task = self._tasks.pop(key, None)
+            if task is not None:
+                self._bars.remove_task(task)
+        if not self._tasks:
+            self._bars.stop()
+
+
+def _oldest(followed: Mapping[_Key, object]) -> list[_Key]:
+    """Those that make room for one more."""
+    return list(followed)[: max(0, len(followed) + 1 - _MOST)]
 
 
 def line_of(event: Event) -> tuple[int, str]:
@@ -127,8 +150,21 @@ def line_of(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{route}: {message_id}: dead letter at {step}: {_short(error)}"
         case Refused(route, message_id, step, error):
             return logging.ERROR, f"{route}: {message_id}: refused at {step}: {_short(error)}"
-        case Progress(route, name, done):
-            return logging.INFO, f"{route}: {name}: {done:,}"
+        case Progress(route, name, done, total, unit):
+            whole = f" of {total:,}" if total is not None else ""
+            return logging.INFO, f"{route}: {name}: {done:,}{whole} {unit}"
+
+
+def one_line(text: str) -> str:
+    r"""A text that came from outside, so that it can neither begin a line of its own nor steer the terminal.
+
+    >>> one_line("a\nINFO b\x1b[2J")
+    'a\\nINFO b\\x1b[2J'
+    """
+    return text.translate(_VISIBLE)
+
+
+_VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160)) if code != ord("\t")}
 
 
 def _short(error: Exception) -> str:
