@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 
 from .endpoint import Consumer
 from .errors import UnknownName, did_you_mean
+from .events import Event, RouteDegraded
 from .letter import Letter, unpacked
 from .message import Delivery, Message
 from .route import REFUSE, Policy, Route
@@ -44,7 +45,7 @@ class _Letters(Consumer):
 async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Exception | None:
     """Run the letter's route on it, with the routes that it calls; None if it is done now, else what failed.
 
-    No new letter is written when it fails again: the old one stays.
+    No new letter is written when it fails again: the old one stays. It fails too if a source or sink is away.
     """
     route = next((route for route in routes if route.name == letter.route), None)
     if route is None:
@@ -55,10 +56,20 @@ async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Excep
     source = Target(_Letters(letter=letter, outcome=outcome, told=told))
     policy = replace(route.policy or Policy(), dead_letter=REFUSE)
     inner = [other for other in routes if _internal(other, setup) and other is not route]
-    service = Service([replace(route, source=source, policy=policy), *inner], setup)
+    degraded: list[Exception] = []
+
+    def watch(event: Event) -> None:
+        setup.watch(event)
+        if isinstance(event, RouteDegraded):
+            degraded.append(event.error)
+            told.set()
+
+    service = Service([replace(route, source=source, policy=policy), *inner], replace(setup, watch=watch))
     async with service.started():
         await told.wait()
-    return outcome[0]
+        if not outcome:
+            service.force()  # it would be tried again and again until the other side is back
+    return outcome[0] if outcome else degraded[0]
 
 
 def _internal(route: Route, setup: Setup) -> bool:
