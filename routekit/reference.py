@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -14,6 +14,7 @@ from .endpoint import PER_MESSAGE, Endpoint, Listener, Producer
 from .errors import UnknownName, did_you_mean
 from .flow import Flow
 from .plugins import Catalog
+from .units import seconds, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ def describe(name: str, catalog: Catalog) -> list[Entry]:
     if not entries:
         raise UnknownName(f"nothing is called '{name}'", hint=did_you_mean(name, {*catalog.schemes(), *steps()}))
     return entries
+
+
+def table_entry(name: str, kind: type[BaseModel]) -> Entry:
+    """The entry for a table of `routekit.toml`."""
+    return Entry(name, "table of settings", f"[{name}]", inspect.getdoc(kind) or "", _options(kind, None))
 
 
 def steps() -> dict[str, Callable[..., Any]]:
@@ -89,21 +95,36 @@ def _option(name: str, field: FieldInfo, is_path: bool) -> Option:
         doc = f"{doc} (the path of the URI)".strip()
     if PER_MESSAGE in field.metadata:
         doc = f"{doc} (may be computed for each message)".strip()
-    default = "" if field.is_required() else str(field.get_default(call_default_factory=False))
-    return Option(name, _typed(field.annotation), default, doc, field.is_required())
+    kind = _unit(field.metadata) or _typed(field.annotation)
+    return Option(name, kind, _default(field), doc, field.is_required())
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=False)
+    if field.is_required():
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _unit(metadata: Iterable[Any]) -> str:
+    """`duration` or `size` for what is written with a unit, such as `2m30s` or `10MB`."""
+    functions = [getattr(mark, "func", None) for mark in metadata]
+    return "duration" if seconds in functions else "size" if size in functions else ""
 
 
 def _typed(annotation: Any) -> str:
-    """A type as people write it: `float | None`, `'move' | 'delete'`."""
+    """A type as people write it: `float | None`, `'move' | 'delete'`, `function`."""
     if isinstance(annotation, str):
         return annotation
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _typed(get_args(annotation)[0])
+        return _unit(annotation.__metadata__) or _typed(get_args(annotation)[0])
     if origin in (Union, UnionType):
-        return " | ".join(_typed(arm) for arm in get_args(annotation))
+        return " | ".join(dict.fromkeys(_typed(arm) for arm in get_args(annotation)))
+    if origin is Callable:
+        return "function"
     if origin is Literal:
         return " | ".join(repr(value) for value in get_args(annotation))
     if isinstance(annotation, type) and origin is None:
         return "None" if annotation is NoneType else annotation.__name__
-    return re.sub(r"(?:[a-z_]\w*\.)+(?=[A-Za-z])", "", str(annotation)).replace("NoneType", "None")
+    return re.sub(r"(?:[a-z_]\w*\.)+(?=[A-Za-z])|~", "", str(annotation)).replace("NoneType", "None")

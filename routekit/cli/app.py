@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from ..errors import DefinitionError, RouteKitError
 from ..loader import Loaded, load
@@ -27,8 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 Routes = Annotated[Path, typer.Argument(help="folder of route modules, or one module")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -109,9 +110,9 @@ def answering() -> Generator[None]:
 
 def fail(error: RouteKitError, code: int) -> NoReturn:
     """Print an error as what is wrong and what to do, and leave."""
-    err.print(f"error: {masked(error.message)}", style="red", markup=False)
+    err.print(f"error: {masked(error.message)}", style="red")
     if error.hint:
-        err.print(f"  {masked(error.hint)}", markup=False)
+        err.print(f"  {masked(error.hint)}")
     raise typer.Exit(code)
 
 
@@ -119,9 +120,24 @@ def show_problems(problems: list[Problem]) -> None:
     """Print problems, one paragraph each."""
     for problem in problems:
         where = f"{problem.place}: " + (f"{problem.route}: " if problem.route else "")
-        err.print(f"{where}{masked(problem.message)}", markup=False)
+        err.print(f"{where}{masked(problem.message)}")
         if problem.hint:
-            err.print(f"    {masked(problem.hint)}", markup=False)
+            err.print(f"    {masked(problem.hint)}")
+
+
+def new_table(*columns: str, whole: Sequence[str] = ()) -> Table:
+    """A table to fill; the first column and those in `whole` are never folded."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0 or column in whole, overflow="fold")
+    return table
+
+
+def show_table(table: Table) -> None:
+    """Print a table: folded to the width of a terminal, else one line for each row."""
+    if not out.is_terminal:
+        out.width = 10_000
+    out.print(table)
 
 
 def print_json(data: Any) -> None:

@@ -4,18 +4,33 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ..check import check as checked
 from ..options import masked
-from ..reference import Entry, Option, steps
+from ..problem import Problem
+from ..reference import Entry, Option, steps, table_entry
 from ..reference import describe as described
 from ..route import Route
+from ..settings import Options
 from ..show import as_json, as_mermaid, as_text
-from .app import WRONG, AsJson, Routes, answering, app, catalog_of, loaded, out, print_json, settings, show_problems
+from .app import (
+    WRONG,
+    AsJson,
+    Routes,
+    answering,
+    app,
+    catalog_of,
+    loaded,
+    new_table,
+    out,
+    print_json,
+    settings,
+    show_problems,
+    show_table,
+)
 from .running import Only, chosen
 
 
@@ -38,7 +53,7 @@ def check(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
         problems = [*found.problems, *checked(found.routes, catalog_of(settings(routes)))]
     if as_json_:
         names = [route.name for route in found.routes]
-        print_json({"routes": names, "problems": [problem.as_json() for problem in problems]})
+        print_json({"routes": names, "problems": [_problem(problem) for problem in problems]})
     elif problems:
         show_problems(problems)
     else:
@@ -74,10 +89,10 @@ def list_(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
             [{"name": r.name, "source": masked(str(r.source)), "place": str(r.place), "doc": r.doc} for r in those]
         )
         return
-    table = _table("route", "source", "written at")
+    table = new_table("route", "source", "written at")
     for route in those:
         table.add_row(route.name, masked(str(route.source)), str(route.place))
-    out.print(table)
+    show_table(table)
 
 
 @app.command()
@@ -88,30 +103,32 @@ def plugins(as_json_: AsJson = False) -> None:
     if as_json_:
         print_json([{**asdict(offer), "kind": offer.kind} for offer in offers])
         return
-    table = _table("offers", "kind", "distribution", "version")
+    table = new_table("offers", "kind", "distribution", "version")
     for offer in offers:
         table.add_row(offer.name, offer.kind, offer.distribution, offer.version)
-    out.print(table)
+    show_table(table)
 
 
 @app.command()
 def describe(
-    name: Annotated[str | None, typer.Argument(help="a scheme, a step, or codec.NAME; all names if not given")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="a scheme, a step, codec.NAME, or routekit: the settings; else all names")
+    ] = None,
     as_json_: AsJson = False,
 ) -> None:
-    """Explain an endpoint, codec or step.
+    """Explain an endpoint, codec, step or the settings.
 
     Its options with types, defaults and meaning, from the code itself.
     """
     with answering():
         catalog = catalog_of(settings())
         if name is None:
-            codecs = [f"codec.{codec}" for codec in sorted(catalog.codecs())]
+            codecs = [offer.name for offer in catalog.offers() if offer.kind == "codec"]
             typer.echo(
                 f"endpoints: {', '.join(catalog.schemes())}\nsteps: {', '.join(steps())}\ncodecs: {', '.join(codecs)}"
             )
             return
-        entries = described(name, catalog)
+        entries = [table_entry(name, Options)] if name == "routekit" else described(name, catalog)
     if as_json_:
         print_json([asdict(entry) for entry in entries])
         return
@@ -128,13 +145,14 @@ def _readable(path: Path) -> Sequence[Route]:
 
 def _show_entry(entry: Entry) -> None:
     out.print(f"{entry.name}, a {entry.kind}", style="bold")
-    out.print(f"  {entry.usage}\n", markup=False)
-    out.print(entry.doc, markup=False)
+    out.print(f"  {entry.usage}\n")
+    out.print(entry.doc)
     if entry.options:
-        table = _table("option", "type", "default", "meaning")
+        table = new_table("option", "type", "default", "meaning")
         for option in entry.options:
             table.add_row(option.name, option.type, _default(option), option.doc)
-        out.print(table)
+        out.print()
+        show_table(table)
     out.print()
 
 
@@ -142,8 +160,5 @@ def _default(option: Option) -> str:
     return "required" if option.required else option.default
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    return table
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {name: masked(value) for name, value in problem.as_json().items()}

@@ -1,25 +1,41 @@
 """`routekit letters`: dead letters listed, read, replayed and discarded."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
 import typer
-from rich.table import Table
 
-from ..console import log_to
-from ..errors import RouteKitError, UnknownName
+from ..console import log_to, one_line
+from ..endpoint import parse_uri
+from ..errors import StoreError, UnknownName
 from ..letter import Letter
 from ..options import masked
+from ..placeholders import filled
 from ..plugins import Catalog
 from ..replay import replay as replayed
 from ..settings import Settings
 from ..store import Store
-from .app import FAILED, AsJson, answering, app, catalog_of, err, loaded, out, print_json, settings, setup_of
+from .app import (
+    FAILED,
+    AsJson,
+    answering,
+    app,
+    catalog_of,
+    err,
+    new_table,
+    out,
+    print_json,
+    settings,
+    setup_of,
+    show_table,
+)
+from .running import checked
 
 R = TypeVar("R")
 
@@ -44,15 +60,16 @@ def list_(
     with answering():
         found, count = _with_store(work)
     if as_json_:
-        print_json([asdict(letter) for letter in found])
+        print_json([_plain(letter) for letter in found])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "when", "route", "message", "step", "reason"):
-        table.add_column(column, no_wrap=column in ("id", "when"), overflow="fold")
+    if not found:
+        out.print("no dead letters")
+        return
+    table = new_table("id", "when", "route", "place", "reason", whole=("when", "route"))
     for letter in found:
-        reason = masked(f"{letter.error}: {letter.reason}")
-        table.add_row(letter.id, _time(letter.when), letter.route, letter.message_id, letter.step, reason)
-    out.print(table if found else "no dead letters")
+        reason = one_line(masked(f"{letter.error}: {letter.reason}"))
+        table.add_row(letter.id, _time(letter.when), letter.route, letter.place, reason)
+    show_table(table)
     if count > len(found):
         out.print(f"{len(found)} of {count}; --limit shows more")
 
@@ -67,11 +84,11 @@ def show(id: Id, as_json_: AsJson = False) -> None:
     with answering():
         letter = _with_store(work)
     if as_json_:
-        print_json(asdict(letter))
+        print_json(_plain(letter))
         return
-    for name, value in asdict(letter).items():
-        text = _time(letter.when) if name == "when" else value
-        out.print(f"{name + ':':<12} {masked(str(text))}", markup=False)
+    for name, value in _plain(letter).items():
+        text = _time(letter.when) if name == "when" else value if isinstance(value, str) else json.dumps(value)
+        out.print(f"{name + ':':<12} {one_line(masked(text))}")
 
 
 @letters.command()
@@ -105,17 +122,20 @@ def replay(
         given = settings(routes)
         log_to(err, given.options.log)
         catalog = catalog_of(given)
-        those_routes = loaded(routes).routes
+        those_routes = checked(routes, None, given)
 
         async def work(store: Store) -> tuple[int, int]:
             done = failed = 0
             for letter in reversed(await _those(store, id, route, all_)):
-                error = await replayed(letter, those_routes, setup_of(given, catalog, store=store))
+                try:
+                    error = await replayed(letter, those_routes, setup_of(given, catalog, store=store))
+                except UnknownName as gone:  # the route of this one; the others may still have theirs
+                    error = gone
                 if error is None:
                     await store.letters.remove(letter.id)
                     done += 1
                 else:
-                    err.print(f"{letter.id}: {type(error).__name__}: {masked(str(error))}", markup=False)
+                    err.print(one_line(masked(f"{letter.id}: {type(error).__name__}: {error}")))
                     failed += 1
             return done, failed
 
@@ -131,12 +151,20 @@ def _with_store(
     """What `work` makes of the store that the settings name."""
     given = given or settings()
     catalog = catalog or catalog_of(given)
+    _exists(given)
 
     async def opened() -> R:
         async with catalog.open_store(given.options.store, time) as store:
             return await work(store)
 
     return anyio.run(opened)
+
+
+def _exists(given: Settings) -> None:
+    """Looking for letters makes no store: in a wrong folder it would say that there are none."""
+    uri = parse_uri(filled(given.options.store, given.lookup))
+    if uri.scheme == "sqlite" and not Path(uri.path).exists():
+        raise StoreError(f"there is no store '{uri.path}'", hint="no route has run here yet, or --config names another")
 
 
 async def _those(store: Store, id: str | None, route: str | None, all_: bool) -> list[Letter]:
@@ -156,7 +184,16 @@ async def _find(store: Store, id: str) -> Letter:
         return near[0]
     if near:
         raise UnknownName(f"{len(near)} letters begin with '{id}'", hint="write more of the id")
-    raise RouteKitError(f"there is no letter '{id}'", hint="routekit letters list")
+    raise UnknownName(f"there is no letter '{id}'", hint="see: routekit letters list")
+
+
+def _plain(letter: Letter) -> dict[str, Any]:
+    """A letter as plain data: secrets are masked in what RouteKit wrote, the message is as it came."""
+    data = asdict(letter)
+    return {name: masked(value) if name in _WRITTEN and value else value for name, value in data.items()}
+
+
+_WRITTEN = ("source", "step", "reason", "trace")
 
 
 def _time(when: float) -> str:

@@ -12,6 +12,7 @@ import typer
 from ..check import check
 from ..console import Watcher, log_to
 from ..errors import UnknownName, did_you_mean
+from ..events import Event, RouteDegraded, RouteStarted
 from ..route import Route
 from ..runtime.service import Service
 from ..settings import Settings
@@ -32,7 +33,7 @@ def serve(routes: Routes = Path("routes"), only: Only = None) -> None:
     """
     with answering():
         given = settings(routes)
-        _run(given, _checked(routes, only, given), until_idle=False, most=None)
+        _run(given, checked(routes, only, given), until_idle=False, most=None)
 
 
 @app.command()
@@ -47,11 +48,11 @@ def run(
     """
     with answering():
         given = settings(routes)
-        if not _run(given, _checked(routes, only, given), until_idle=True, most=count):
+        if not _run(given, checked(routes, only, given), until_idle=True, most=count):
             raise typer.Exit(FAILED)
 
 
-def _checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
+def checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
     """The routes that are to run; leaves with their problems if there are any."""
     found = loaded(path)
     problems = [*found.problems, *check(found.routes, catalog_of(given))]
@@ -73,12 +74,19 @@ def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
 
 def _run(given: Settings, routes: list[Route], *, until_idle: bool, most: int | None) -> bool:
     log_to(err, given.options.log)
+    degraded: set[str] = set()
     with Watcher(err) as watcher:
-        service = Service(routes, setup_of(given, catalog_of(given), watch=watcher))
+
+        def watch(event: Event) -> None:
+            watcher(event)
+            if isinstance(event, RouteDegraded):
+                degraded.add(event.route)
+            elif isinstance(event, RouteStarted):
+                degraded.discard(event.route)
+
+        service = Service(routes, setup_of(given, catalog_of(given), watch=watch))
         anyio.run(_served, service, until_idle, most)
-    return all(
-        not (runner.counts.dead or runner.counts.refused or runner.state == "degraded") for runner in service.runners
-    )
+    return not degraded and not any(runner.counts.dead or runner.counts.refused for runner in service.runners)
 
 
 async def _served(service: Service, until_idle: bool, most: int | None) -> None:
