@@ -44,7 +44,7 @@ def gone() -> list[str]:
     found: list[str] = []
     for distribution in distributions():
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-        folder = unquote(urlsplit(origin.get("url", "")).path)
+        folder = unquote(urlsplit(str(origin.get("url", ""))).path)
         if origin.get("dir_info", {}).get("editable") and not Path(folder, "pyproject.toml").exists():
             found.append(distribution.name)
     return found

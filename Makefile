@@ -1,0 +1,56 @@
+# Every command that people and CI use; `make` alone lists them.
+# Where Python is found, and how the second run costs nothing: tools/install.sh.
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help serve test lint types unit wheels bench format constraints clean for-serve for-test
+
+BIN := .venv/bin
+ARGS ?=
+
+# The version of the constraints is the one that is wanted: no look for a newer one, no advice to take it.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PYRIGHT_PYTHON_FORCE_VERSION := $(shell sed -n 's/^pyright==//p' constraints.txt)
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+serve: for-serve ## Run the routes of routes/ with everything embedded; Ctrl-C stops
+	@tools/samples.sh
+	@$(BIN)/python tools/foreground.py $(BIN)/routekit serve routes/ $(ARGS)
+
+test: lint types wheels unit ## Check and test everything: lint, types, wheels, unit
+
+lint: for-test ## Style, formatting and the floors between modules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+
+types: for-test ## Types, strictly
+	$(BIN)/pyright
+
+unit: for-test ## Tests; make unit ARGS="tests/eip -k split" runs some
+	$(BIN)/python -m pytest $(ARGS)
+
+wheels: for-test ## Build all wheels and use them in an empty environment
+	$(BIN)/python tools/wheels.py
+
+bench: for-test ## Measure
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: for-test ## Put the code into shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+constraints: ## Resolve all versions anew, into constraints.txt
+	tools/constraints.sh
+
+clean: ## Remove everything that was made, except data/
+	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find routekit plugins routes examples tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} +
+
+for-serve:
+	@tools/install.sh serve
+
+for-test:
+	@tools/install.sh test
