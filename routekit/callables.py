@@ -6,10 +6,10 @@ once, when a route is bound. What an async function returns is awaited by the st
 
 import inspect
 import linecache
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import CodeType, CoroutineType
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import anyio.to_thread
 
@@ -39,6 +39,27 @@ Predicate: TypeAlias = (
 Calling = Callable[[Message[Any]], Any]
 Coro: type[Any] = CoroutineType
 """The type of what an async function returns when called; compared by identity on the path of a message."""
+
+
+BLAME = "__routekit_blame__"
+"""The attribute of a plain handler that takes an error of its own; set where steps are bound."""
+
+
+class Own:
+    """What a plain handler hands on when it has to wait itself: an error in it is then known to be its own."""
+
+    __slots__ = ("_handler", "_work")
+
+    def __init__(self, work: Coroutine[Any, Any, U], handler: Callable[..., Any]) -> None:
+        self._work: Final = work
+        self._handler: Final = handler
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from self._work.__await__())
+        except Exception as error:
+            getattr(self._handler, BLAME, id)(error)
+            raise
 
 
 def calling(function: Callable[..., Any]) -> Calling:

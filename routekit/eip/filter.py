@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import Coro, arity, name_of
+from ..callables import Coro, Own, arity, name_of
 from ..message import Message
 from ..step import Handler, Runtime, Step, ended
 
@@ -23,7 +23,7 @@ class Filter(Step[T, T]):
         def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
             verdict = wanted(message.body, message) if with_message else wanted(message.body)
             if type(verdict) is Coro:
-                return decide(message, verdict)
+                return Own(decide(message, verdict), handle)
             return proceed(message) if verdict else ended()
 
         async def decide(message: Message[T], verdict: Awaitable[object]) -> Message[Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import Coro, calling
+from ..callables import Coro, Own, calling
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
@@ -28,7 +28,7 @@ class SetHeader(Step[T, T]):
         def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
             made = call(message)
             if type(made) is Coro:
-                return wait(message, made)
+                return Own(wait(message, made), handle)
             return proceed(message.with_header(name, made))
 
         async def wait(message: Message[T], made: Awaitable[object]) -> Message[Any] | None:

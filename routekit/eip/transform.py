@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import Coro, arity, name_of
+from ..callables import Coro, Own, arity, name_of
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
@@ -24,7 +24,7 @@ class Transform(Step[T, U]):
         def handle(message: Message[T]) -> Awaitable[Message[Any] | None]:
             body = function(message.body, message) if with_message else function(message.body)
             if type(body) is Coro:
-                return wait(message, body)
+                return Own(wait(message, body), handle)
             return proceed(message.with_body(body))
 
         async def wait(message: Message[T], body: Awaitable[U]) -> Message[Any] | None:

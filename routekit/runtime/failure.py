@@ -2,8 +2,11 @@
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
+from types import FunctionType
 from typing import Any
 
+from ..callables import BLAME
 from ..message import Message
 from ..place import Place
 from ..step import Handler
@@ -32,6 +35,8 @@ def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Hand
                 _note(error, failure)
                 raise
 
+        if isinstance(handler, FunctionType):  # for what it waits for after it has returned
+            setattr(handler, BLAME, partial(_note, failure=failure))
         return plain
 
     async def waiting(message: Message[Any]) -> Message[Any] | None:
