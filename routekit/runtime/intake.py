@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 
 from ..endpoint import Consumer, Listener
 from ..errors import Unavailable
+from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import Policy
 from .binding import RouteRuntime
@@ -37,6 +38,7 @@ class Intake:
         self._stopping = False
         self._internal = False
         self._waiting = False
+        self._asked = False
         self._scope = anyio.CancelScope()
         self._broken: Exception | None = None
         self._freed = anyio.Event()
@@ -51,31 +53,45 @@ class Intake:
         """Take messages from a consumer until it is exhausted or `stop` is called, and finish those in flight."""
         self._internal = consumer.internal
         async with aclosing(consumer.consume(self._runtime)) as deliveries:
-            if (self._policy.concurrency or 1) == 1:
-                await self._one_by_one(deliveries)
-            else:
-                await self._concurrently(deliveries, self._policy.concurrency or 1)
+            try:
+                if (self._policy.concurrency or 1) == 1:
+                    await self._one_by_one(deliveries)
+                else:
+                    await self._concurrently(deliveries, self._policy.concurrency or 1)
+            finally:
+                if self._asked:
+                    self._activity.give_back()
         if self._broken is not None:
             raise self._broken
 
     async def listen(self, listener: Listener) -> None:
         """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""
         with self._scope:
-            self._waiting = True
+            self._waiting = True  # and never while a call is in flight, which may live inside this scope
             if not self._stopping:
                 await listener.listen(self._runtime, self._delivering())
         while self._counts.in_flight:
-            self._freed = anyio.Event()
-            await self._freed.wait()
+            await self._change()
 
     async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
+        late = await self._until_stopped(deliveries)
+        if late is not None:
+            self._counts.in_flight += 1
+            await self._settle(late)
+
+    async def _until_stopped(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
+        """Gives back a delivery that came with the stop: inside the cancelled scope it could not be finished."""
         taken = 0
         with self._scope:
             self._waiting = self._more()
             if not self._waiting:
-                return
+                return None
             async for delivery in deliveries:
                 self._waiting = False
+                if self._asked:
+                    self._arrived()
+                if self._stopping:
+                    return delivery
                 self._counts.in_flight += 1
                 await self._settle(delivery)
                 taken += 1
@@ -84,13 +100,16 @@ class Intake:
                 if not self._more():
                     break
                 self._waiting = True
+        return None
 
     async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]], slots: int) -> None:
         taken = 0
-        lanes = _Lanes(self._policy.order_by)
+        lanes = _Lanes(self._policy.order_by, self._processing.fitted)
         async with anyio.create_task_group() as flight:
             with self._scope:
                 while await self._slot(slots) and (delivery := await self._next(deliveries)) is not None:
+                    if self._asked:
+                        self._arrived()
                     self._counts.in_flight += 1
                     lanes.start(delivery, flight, self._settle)
                     taken += 1
@@ -98,7 +117,16 @@ class Intake:
                         await anyio.lowlevel.checkpoint()
 
     def _more(self) -> bool:
-        return not self._stopping and (self._internal or self._activity.take())
+        return not self._stopping and (self._internal or self._activity.left is None or self._may_ask())
+
+    def _may_ask(self) -> bool:
+        """Whether the number of messages that was asked for allows one more."""
+        self._asked = self._asked or self._activity.ask()
+        return self._asked
+
+    def _arrived(self) -> None:
+        self._asked = False
+        self._activity.arrived()
 
     async def _next(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         if not self._more():
@@ -106,19 +134,24 @@ class Intake:
         self._waiting = True
         try:
             return await anext(deliveries, None)
+        except Exception as error:  # the source broke: what is in flight goes on, then the route starts again
+            self._broken = self._broken or error
+            return None
         finally:
             self._waiting = False
 
     async def _slot(self, slots: int) -> bool:
         self._waiting = True
         while self._counts.in_flight >= slots:
-            self._freed = anyio.Event()
-            await self._freed.wait()
+            await self._change()
         self._waiting = False
         return True
 
     async def _settle(self, delivery: Delivery[Any]) -> None:
-        """Process one delivery and tell its source; if it cannot be told, the intake ends and those in flight go on."""
+        """Process one delivery and tell its source; if it cannot be told, the intake ends and those in flight go on.
+
+        One that is cancelled stays counted as in flight: it is unfinished.
+        """
         try:
             try:
                 reply = await self._processing.process(delivery.message, delivery.error)
@@ -131,8 +164,13 @@ class Intake:
         except Exception as error:  # the source cannot be told: it will redeliver once the route is up again
             self._broken = self._broken or error
             self.stop()
-        finally:
-            self._free()
+        self._free()
+
+    async def _change(self) -> None:
+        """Wait until a slot is free; many may wait, so that they share one event."""
+        if self._freed.is_set():
+            self._freed = anyio.Event()
+        await self._freed.wait()
 
     def _free(self) -> None:
         self._counts.in_flight -= 1
@@ -141,6 +179,13 @@ class Intake:
         if self._runtime.is_resting:
             self._activity.idle()
 
+    def _called(self) -> None:
+        """A call has ended; only when none is in flight may the listener be cancelled, with all its tasks."""
+        if not self._counts.in_flight:
+            self._waiting = True
+            if self._stopping:
+                self._scope.cancel()
+
     def _delivering(self) -> Callable[[Message[Any]], Any]:
         process = self._processing.process
         counts = self._counts
@@ -148,32 +193,41 @@ class Intake:
 
         async def deliver(message: Message[Any]) -> Message[Any] | None:
             while slots is not None and counts.in_flight >= slots:
-                self._freed = anyio.Event()
-                await self._freed.wait()
+                await self._change()
             if self._stopping:
                 raise Unavailable(f"route {self._runtime.route} is stopping", hint="the message was not taken")
             counts.in_flight += 1
+            self._waiting = False
             try:
                 return await process(message)
             finally:
                 self._free()
+                self._called()
 
         return deliver
 
 
 class _Lanes:
-    """Starts deliveries as tasks; those with equal keys run one after the other, in the order of their arrival."""
+    """Starts deliveries as tasks; those with equal keys run one after the other, in the order of their arrival.
 
-    def __init__(self, key: Callable[[Any], object] | None) -> None:
+    The key is computed from the body that `fitted` makes; a delivery for which that fails goes the way of failed ones.
+    """
+
+    def __init__(self, key: Callable[[Any], object] | None, fitted: Fit) -> None:
         self._key = key
+        self._fitted = fitted
         self._lanes: dict[object, deque[Delivery[Any]]] = {}
 
     def start(self, delivery: Delivery[Any], flight: TaskGroup, settle: Callable[[Delivery[Any]], Any]) -> None:
-        if self._key is None:
+        if self._key is None or delivery.error is not None:
             flight.start_soon(settle, delivery)
             return
-        key = self._key(delivery.message.body)
-        lane = self._lanes.get(key)
+        try:
+            key = self._key(self._fitted(delivery.message.body))
+            lane = self._lanes.get(key)
+        except Exception as error:  # the author's function, or a body that does not fit
+            flight.start_soon(settle, Delivery(delivery.message, delivery.ack, delivery.nack, error))
+            return
         if lane is not None:
             lane.append(delivery)
             return

@@ -79,7 +79,7 @@ class Service:
         `until_idle`: until no source has anything and nothing is in flight. `most`: until so many messages have been
         taken in by routes that are not fed by others.
         """
-        self._activity.left = most
+        self._activity.limit(most)
         async with self.started(), together() as watching:
             watching.start_soon(self._stop_when, self._all_idle if until_idle else self._all_ended)
             await self._stop.wait()
@@ -92,16 +92,18 @@ class Service:
             self.store = store
             shared = Shared(tasks)
             services = self._services(store, shared)
-            with anyio.CancelScope() as self._force:
-                self.runners = [Runner(route, services, self._activity) for route in self._routes]
-                async with together() as running:
-                    for runner in self.runners:
-                        running.start_soon(runner.run)
-                    yield self
-                    await self._finish()
-                    running.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                await shared.close()
+            try:
+                with anyio.CancelScope() as self._force:
+                    self.runners = [Runner(route, services, self._activity) for route in self._routes]
+                    async with together() as running:
+                        for runner in self.runners:
+                            running.start_soon(runner.run)
+                        yield self
+                        await self._finish()
+                        running.cancel_scope.cancel()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await shared.close()
 
     async def _finish(self) -> None:
         """Stop outer routes, wait for them, then the inner ones that they feed: all within the drain time."""

@@ -40,20 +40,35 @@ def _nothing() -> None:
 class Activity:
     """How the service notices that nothing is left to do.
 
-    `count` grows with every message that is done; `idle` is called when a source rests; `left` is how many messages
-    may still be taken from outside (None: any number), and `enough` is called when there are none.
+    `count` grows with every message that is done; `idle` is called when a source rests. `left` is how many messages
+    may still be asked for from outside (None: any number), `missing` how many have not arrived yet, and `enough` is
+    called when none is missing: not earlier, or the last one would be asked for and never awaited.
     """
 
     count: int = 0
     idle: Callable[[], None] = _nothing
     left: int | None = None
+    missing: int = 0
     enough: Callable[[], None] = _nothing
 
-    def take(self) -> bool:
-        """Whether one more message may be taken from outside."""
-        if self.left is None:
-            return True
+    def limit(self, most: int | None) -> None:
+        """Take no more than `most` messages from outside."""
+        self.left, self.missing = most, most or 0
+
+    def ask(self) -> bool:
+        """Whether one more message may be asked for; one that does not come is given back."""
+        if not self.left:
+            return False
         self.left -= 1
-        if self.left <= 0:
+        return True
+
+    def give_back(self) -> None:
+        """What was asked for did not come."""
+        if self.left is not None:
+            self.left += 1
+
+    def arrived(self) -> None:
+        """What was asked for is here."""
+        self.missing -= 1
+        if self.missing == 0:
             self.enough()
-        return self.left >= 0

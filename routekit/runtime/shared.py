@@ -12,11 +12,16 @@ import anyio
 from anyio.abc import TaskGroup
 
 
+CLOSING = 10.0
+"""Seconds that a resource gets to close in."""
+
+
 @dataclass(eq=False)
 class _Host:
     ready: anyio.Event = field(default_factory=anyio.Event)
     close: anyio.Event = field(default_factory=anyio.Event)
     closed: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
     value: Any = None
     error: Exception | None = None
 
@@ -44,9 +49,10 @@ class Shared:
         self, key: tuple[Any, ...], host: _Host, factory: Callable[..., AbstractAsyncContextManager[Any]], args: Any
     ) -> None:
         try:
-            async with factory(*args) as host.value:
-                host.ready.set()
-                await host.close.wait()
+            with host.scope:  # shielded: only `close` ends it, so that it is closed in order and in peace
+                async with factory(*args) as host.value:
+                    host.ready.set()
+                    await host.close.wait()
         except Exception as error:
             self._hosts.pop(key, None)
             if host.ready.is_set() and not host.close.is_set():
@@ -60,4 +66,7 @@ class Shared:
         """Close everything, in the reverse order of opening."""
         for host in reversed(list(self._hosts.values())):
             host.close.set()
+            with anyio.move_on_after(CLOSING if host.ready.is_set() else 0.0):
+                await host.closed.wait()
+            host.scope.cancel()  # it does not open, or does not close: nobody waits for it any more
             await host.closed.wait()

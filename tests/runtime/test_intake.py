@@ -1,0 +1,313 @@
+"""The intake: slots, order, stop, and who is told what."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anyio
+import pytest
+
+from routekit import Consumer, Delivery, Message, Policy, Runtime, from_
+from routekit.events import RouteDegraded, RouteStopped
+from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
+
+from ..fakes import Calls, Watched
+
+pytestmark = pytest.mark.anyio
+
+
+class Gauge:
+    """Handles messages that take their time; knows how many were at work at once."""
+
+    def __init__(self, takes: float = 1.0) -> None:
+        self.takes = takes
+        self.now = 0
+        self.most = 0
+        self.started: list[Any] = []
+        self.finished: list[Any] = []
+
+    async def __call__(self, body: Any) -> Any:
+        return await self.work(body)
+
+    async def work(self, body: Any) -> Any:
+        self.started.append(body)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await anyio.sleep(self.takes)
+        finally:
+            self.now -= 1
+        self.finished.append(body)
+        return body
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 8])
+async def test_never_more_in_flight_than_slots(slots: int) -> None:
+    """Never more than `concurrency` messages are at work, and as many as that if there are enough."""
+    gauge = Gauge()
+    await run_routes(from_(Feed(range(20)), int, policy=Policy(concurrency=slots)).transform(gauge.work))
+    assert gauge.most == slots
+    assert sorted(gauge.finished) == list(range(20))
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_a_source_is_not_asked_for_more_than_there_are_slots(slots: int) -> None:
+    """While all slots are taken the consumer is not asked for another message."""
+    source, gauge = Watched(range(10)), Gauge(takes=100)
+    async with running(from_(source, int, policy=Policy(concurrency=slots)).transform(gauge.work)):
+        await anyio.sleep(50)
+        assert source.state["asked"] == slots
+        await anyio.sleep(100)
+        assert source.state["asked"] == 2 * slots
+
+
+async def test_one_at_a_time_keeps_the_order() -> None:
+    """Without a word about concurrency, messages are done one after the other, in order."""
+    gauge = Gauge()
+    await run_routes(from_(Feed([3, 1, 2]), int).transform(gauge.work))
+    assert gauge.most == 1
+    assert gauge.finished == [3, 1, 2]
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+async def test_every_finished_message_is_acknowledged_once_at_a_stop(slots: int) -> None:
+    """A stop in the middle acknowledges what finishes within the drain time, exactly once, and nothing else."""
+    source, gauge = Watched(range(20)), Gauge(takes=10)
+    async with running(from_(source, int, policy=Policy(concurrency=slots)).transform(gauge.work)):
+        await anyio.sleep(15)
+    assert sorted(source.told) == sorted(("ack", f"m{n}") for n in range(2 * slots))
+    assert sorted(gauge.finished) == list(range(2 * slots))
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+async def test_unfinished_messages_are_never_acknowledged(slots: int) -> None:
+    """What the drain time does not suffice for is neither acknowledged nor refused, and is reported."""
+    run = Run()
+    source, gauge = Watched(range(20)), Gauge(takes=100)
+    flow = from_(source, int, policy=Policy(concurrency=slots)).transform(gauge.work)
+    async with running(flow, setup=setup_for(run, drain=5)):
+        await anyio.sleep(10)
+    assert source.told == []
+    assert gauge.finished == []
+    assert [event.unfinished for event in run.of(RouteStopped)] == [slots]
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+async def test_a_delivery_that_comes_with_the_stop_is_finished(slots: int) -> None:
+    """A message that the source hands over in the moment of the stop is not cancelled but done and acknowledged."""
+    told: list[str] = []
+    news = anyio.Event()
+
+    class Late(Consumer):
+        scheme = "late"
+
+        async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+            await news.wait()
+
+            async def ack(reply: Message[Any] | None) -> None:
+                told.append("ack")
+
+            yield Delivery(Message(1, id="late"), ack)
+            await anyio.sleep_forever()
+
+    gauge = Gauge(takes=3)
+    async with running(from_(Late(), int, policy=Policy(concurrency=slots)).transform(gauge.work)) as service:
+        await anyio.sleep(1)
+        news.set()  # the source wakes up now, and
+        service.runners[0].stop()  # is stopped before it could say so
+    assert (told, gauge.finished) in (([], []), (["ack"], [1]))
+    assert len(told) == len(gauge.started), "what was started was also finished"
+
+
+async def test_equal_keys_keep_their_order() -> None:
+    """Messages with equal `order_by` keys are handled one after the other, in order, whatever they take."""
+    done: list[tuple[str, int]] = []
+    feed = [(key, number) for number in range(10) for key in "ab"]
+
+    async def work(item: tuple[str, int], message: Message[Any]) -> tuple[str, int]:
+        await anyio.sleep((item[1] * 7919) % 5 + (0.5 if item[0] == "a" else 0.1))
+        done.append(item)
+        return item
+
+    policy = Policy(concurrency=6, order_by=lambda item: item[0])
+    await run_routes(from_(Feed(feed), policy=policy).transform(work))
+    assert [number for key, number in done if key == "a"] == list(range(10))
+    assert [number for key, number in done if key == "b"] == list(range(10))
+
+
+async def test_different_keys_overtake() -> None:
+    """A slow key does not hold up another."""
+    done: list[str] = []
+
+    async def work(key: str) -> str:
+        await anyio.sleep({"slow": 100, "a": 1, "b": 2}[key])
+        done.append(key)
+        return key
+
+    policy = Policy(concurrency=3, order_by=lambda key: key)
+    await run_routes(from_(Feed(["slow", "a", "b"]), str, policy=policy).transform(work))
+    assert done == ["a", "b", "slow"]
+
+
+async def test_order_by_sees_the_parsed_body() -> None:
+    """The key is computed from the body as the route's type, not from the bytes that came."""
+    done: list[int] = []
+
+    async def work(row: dict[str, int]) -> None:
+        await anyio.sleep(5 - row["n"])
+        done.append(row["n"])
+
+    feed = Feed([b'{"n": 1, "k": 1}', b'{"n": 2, "k": 1}', b'{"n": 3, "k": 1}'])
+    policy = Policy(concurrency=3, order_by=lambda row: row["k"])
+    run = await run_routes(from_(feed, dict, policy=policy).transform(work))
+    assert run.letters == []
+    assert done == [1, 2, 3]
+
+
+async def test_a_failing_order_key_is_a_failed_message() -> None:
+    """A message whose key cannot be computed becomes a dead letter, and the others go on."""
+    feed, sink = Feed([1, 0, 2]), Sink()
+    policy = Policy(concurrency=2, order_by=lambda n: 1 // n)
+    run = await run_routes(from_(feed, int, policy=policy).to(sink))
+    assert sorted(sink.bodies) == [1, 2]
+    assert [letter.error for letter in run.letters] == ["ZeroDivisionError"]
+    assert len(feed.acknowledged) == 3
+
+
+async def test_a_body_that_does_not_fit_needs_no_order_key() -> None:
+    """With `order_by`, a body that does not fit is still a dead letter with the reason."""
+    policy = Policy(concurrency=2, order_by=lambda n: n)
+    run = await run_routes(from_(Feed([b"x", b"5"]), int, policy=policy))
+    assert [letter.error for letter in run.letters] == ["BodyError"]
+
+
+async def test_the_right_delivery_is_acknowledged() -> None:
+    """Acknowledgements belong to their delivery, also when messages finish in another order."""
+    feed = Feed([Message(n, id=f"id-{n}") for n in (30, 10, 20)])
+
+    async def work(n: int) -> int:
+        await anyio.sleep(n)
+        return n * 2
+
+    await run_routes(from_(feed, int, policy=Policy(concurrency=3)).transform(work))
+    told = [(id, reply.body) for id, reply in feed.acknowledged]
+    assert told == [("id-10", 20), ("id-20", 40), ("id-30", 60)]
+
+
+async def test_a_source_that_cannot_be_told_degrades_the_route() -> None:
+    """If an acknowledgement fails, the route starts again and what is in flight is finished before."""
+    broken = [True]
+    finished: list[int] = []
+
+    class Deaf(Watched):
+        def delivery(self, message: Message[Any]) -> Delivery[Any]:
+            usual = super().delivery(message)
+
+            async def ack(reply: Message[Any] | None) -> None:
+                if message.id == "m1" and broken.pop():
+                    raise OSError("connection lost")
+                await usual.ack(reply)  # type: ignore[misc]
+
+            return Delivery(message, ack, usual.nack)
+
+    async def work(n: int) -> int:
+        await anyio.sleep(n)
+        finished.append(n)
+        return n
+
+    run, source = Run(), Deaf([1, 5])
+    async with running(from_(source, int, policy=Policy(concurrency=2)).transform(work), setup=setup_for(run)):
+        await anyio.sleep(100)
+    assert finished == [1, 5]
+    assert source.told == [("ack", "m5")]
+    assert source.state["opened"] == 2
+    assert [str(event.error) for event in run.of(RouteDegraded)] == ["connection lost"]
+
+
+async def test_messages_in_flight_survive_the_end_of_their_source() -> None:
+    """A source that breaks does not cancel what is in flight; it is finished and acknowledged."""
+    source, gauge, run = Watched([1, 2, OSError("gone"), 3]), Gauge(takes=10), Run()
+    flow = from_(source, int, policy=Policy(concurrency=4)).transform(gauge.work)
+    async with running(flow, setup=setup_for(run)):
+        await anyio.sleep(100)
+    assert sorted(gauge.started) == [1, 2, 3], "nothing ran twice"
+    assert sorted(source.told) == [("ack", "m1"), ("ack", "m2"), ("ack", "m3")]
+    assert [type(event.error) for event in run.of(RouteDegraded)] == [OSError]
+
+
+async def test_lanes_are_free_again_after_a_source_broke() -> None:
+    """Messages that waited for their turn in a lane take no slots from the next start of the route."""
+    items: list[Any] = [1, 2, 3, OSError("gone"), 4, 5, 6, 7]
+    source, gauge = Watched(items, endless=False), Gauge(takes=10)
+    policy = Policy(concurrency=3, order_by=lambda n: "same")
+    run = await run_routes(from_(source, int, policy=policy).transform(gauge.work))
+    assert gauge.finished == [1, 2, 3, 4, 5, 6, 7]
+    assert run.counts["route-1"].in_flight == 0
+
+
+async def test_a_listeners_calls_in_flight_are_finished_at_a_stop() -> None:
+    """Calls that a server has taken are answered before it is closed."""
+    calls, gauge = Calls([1, 2]), Gauge(takes=10)
+    async with running(from_(calls, int, policy=Policy(concurrency=5)).transform(gauge.work)):
+        await anyio.sleep(5)
+    assert calls.answers == {1: 1, 2: 2}
+
+
+async def test_a_listeners_calls_wait_for_slots() -> None:
+    """More calls than slots wait; each is answered."""
+    calls, gauge = Calls(range(6)), Gauge()
+    async with running(from_(calls, int, policy=Policy(concurrency=2)).transform(gauge.work)):
+        await anyio.sleep(10)
+    assert gauge.most == 2
+    assert calls.answers == {n: n for n in range(6)}
+
+
+async def test_a_listeners_calls_are_unbounded_without_a_word() -> None:
+    """Without `concurrency` a listener is bound by its callers alone."""
+    calls, gauge = Calls(range(6)), Gauge()
+    async with running(from_(calls, int).transform(gauge.work)):
+        await anyio.sleep(10)
+    assert gauge.most == 6
+
+
+async def test_a_failure_is_raised_at_the_caller_of_a_listener() -> None:
+    """A listener's failed call is raised where it was made, and is no dead letter unless the policy says so."""
+    calls, run = Calls([0, 1]), Run()
+    async with running(from_(calls, int).transform(lambda n: 1 // n), setup=setup_for(run)) as service:
+        await anyio.sleep(1)
+        assert service.store is not None
+        assert await service.store.letters.count() == 0
+    assert calls.answers[1] == 1
+    assert isinstance(calls.answers[0], ZeroDivisionError)
+
+
+async def test_a_listener_with_dead_letters_answers_nothing() -> None:
+    """With a policy of dead letters the failed call ends, and the letter is kept."""
+    calls, run = Calls([0]), Run()
+    flow = from_(calls, int, policy=Policy(dead_letter="store")).transform(lambda n: 1 // n)
+    async with running(flow, setup=setup_for(run)) as service:
+        await anyio.sleep(1)
+        assert service.store is not None
+        assert await service.store.letters.count() == 1
+    assert calls.answers == {0: None}
+
+
+async def test_a_busy_route_lets_others_run() -> None:
+    """A source that never waits does not starve another route."""
+    sink, other = Sink(), Sink()
+
+    async def endless() -> Any:
+        for number in range(5000):
+            sink.messages.append(number)
+        yield None
+
+    class Flood(Consumer):
+        scheme = "flood"
+
+        async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+            number = 0
+            while not other.messages:
+                number += 1
+                yield Delivery(Message(number, id=str(number)))
+
+    await run_routes(from_(Flood(), int), from_(Feed([1]), int).to(other))
+    assert other.bodies == [1]
