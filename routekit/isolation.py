@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -52,6 +52,8 @@ def unchanging(kind: Any) -> bool:
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return all(unchanging(arm) for arm in get_args(kind))
+    if origin is Literal:
+        return True
     if origin in (tuple, frozenset):
         return all(arm is Ellipsis or unchanging(arm) for arm in get_args(kind))
     if not isinstance(kind, type):
@@ -64,7 +66,8 @@ def unchanging(kind: Any) -> bool:
 
 def _frozen(kind: type[Any]) -> bool:
     if issubclass(kind, BaseModel):
-        return bool(kind.model_config.get("frozen"))
+        open_ended = kind.model_config.get("extra") == "allow" or bool(kind.__private_attributes__)
+        return bool(kind.model_config.get("frozen")) and not open_ended
     return is_dataclass(kind) and bool(kind.__dataclass_params__.frozen)
 
 

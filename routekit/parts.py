@@ -110,7 +110,7 @@ class PartRunner:
                     for _ in range(self._how.parallel):
                         workers.start_soon(self._work, parts, run, meter, collect)
             meter.finish(run.total)
-        if run.failed and not self._gives_up:
+        if run.failed and (not self._gives_up or self._too_great_a_share(run)):
             raise _failure(run)
         return Tally(run.total, run.done, run.ended, run.failed, anyio.current_time() - started)
 
@@ -148,8 +148,11 @@ class PartRunner:
                 raise _failure(run)
 
     def _too_many(self, run: _Run) -> bool:
-        most, ratio = self._how.max_failed, self._how.max_ratio
-        return (most is not None and run.failed > most) or (ratio is not None and run.failed > ratio * run.total)
+        return self._how.max_failed is not None and run.failed > self._how.max_failed
+
+    def _too_great_a_share(self, run: _Run) -> bool:
+        """Judged at the end: before that, one failure among the first parts would be a great share."""
+        return self._how.max_ratio is not None and run.failed > self._how.max_ratio * run.total
 
 
 def _failure(run: _Run) -> Exception:

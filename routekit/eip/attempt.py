@@ -44,7 +44,7 @@ class Attempt(Step[T, U]):
                 rescue = _nearest(rescues, error)
                 if rescue is None:
                     raise
-                return await rescue(message.with_meta(message.meta.with_error(error)))
+                return await rescue(apart(message).with_meta(message.meta.with_error(error)))
 
         async def closed(message: Message[T]) -> Message[Any] | None:
             if last is None:

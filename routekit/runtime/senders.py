@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from ..callables import Calling, called
 from ..endpoint import Producer
@@ -67,15 +68,18 @@ class Senders:
         return self._slots[-1]
 
 
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    """The check of a field, with its limits and units; any mark in `metadata` will do, as in `Annotated`."""
+    return TypeAdapter(Annotated[(field.annotation, *field.metadata)])  # pyright: ignore  # made while running
+
+
 class _Computing:
     """Options that are computed for each message, and checked as if they had been written in the URI."""
 
     def __init__(self, producer: Producer, computed: Mapping[str, Calling]) -> None:
         fields = producer.per_message()
         self._scheme = producer.scheme
-        self._computed = [
-            (name, call, TypeAdapter[Any](fields[name].annotation or Any)) for name, call in computed.items()
-        ]
+        self._computed = [(name, call, _adapter(fields[name])) for name, call in computed.items()]
 
     async def options(self, message: Message[Any]) -> dict[str, Any]:
         options: dict[str, Any] = {}
