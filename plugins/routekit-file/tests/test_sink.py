@@ -141,6 +141,14 @@ async def test_folders_are_made_unless_forbidden(bench: Any, out: Path) -> None:
         await bench.send(FileSink(directory=out, create=False, name="sub/a"), b"x")
 
 
+async def test_a_directory_that_was_removed_is_made_again(bench: Any, out: Path, tree: Any) -> None:
+    """Who clears the directory while the route runs loses none of the messages that follow."""
+    async with FileSink(directory=out).open(bench) as send:
+        out.rmdir()
+        await send(Message(b"x", id="a"))
+    assert tree(out) == {"a": b"x"}
+
+
 async def test_without_fsync_the_file_is_the_same(bench: Any, out: Path, tree: Any) -> None:
     """`fsync=false` changes what survives a power cut, nothing else."""
     await bench.send(FileSink(directory=out, fsync=False, name="s/a", done_file="{name}.ok"), b"x")

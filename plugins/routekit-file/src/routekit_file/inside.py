@@ -75,7 +75,7 @@ def folder_of(root: Path, folders: list[str], *, create: bool, sync: bool) -> Ge
     Each folder is opened from the one above it, and never by a symbolic link, so that nobody can put one in the way
     between a check and its use. Raises BodyError for a link, and OSError.
     """
-    current = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    current = _root(root, create=create)
     try:
         for name in folders:
             inner = _entered(current, name, create=create, sync=sync)
@@ -84,6 +84,18 @@ def folder_of(root: Path, folders: list[str], *, create: bool, sync: bool) -> Ge
         yield current
     finally:
         os.close(current)
+
+
+def _root(root: Path, *, create: bool) -> int:
+    """The author's own directory, which may be a link; made anew if somebody removed it while the sink was open."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        return os.open(root, flags)
+    except FileNotFoundError:
+        if not create:
+            raise
+    root.mkdir(parents=True, exist_ok=True)
+    return os.open(root, flags)
 
 
 def _entered(outer: int, name: str, *, create: bool, sync: bool) -> int:

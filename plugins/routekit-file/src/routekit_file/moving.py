@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""What filesystems answer that have no hard links, or have run out of them."""
+"""What is answered where there can be no hard link: by some filesystems, and for files of other users (EPERM)."""
 
 LONGEST = 255
 """The bytes that the name of a file may have, on every common filesystem."""
@@ -75,12 +75,21 @@ def move(source: Path, target: Path) -> None:
         if error.errno == errno.EXDEV:
             _copy(source, target)
         elif error.errno in NO_LINKS:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))  # take the name, then fill it
-            source.replace(target)
+            _replace_own(source, target)
             return
         else:
             raise
     source.unlink()
+
+
+def _replace_own(source: Path, target: Path) -> None:
+    """Take the name with an empty file first, so that nothing of somebody else is replaced."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    try:
+        source.replace(target)
+    except OSError:
+        target.unlink()
+        raise
 
 
 def _copy(source: Path, target: Path) -> None:

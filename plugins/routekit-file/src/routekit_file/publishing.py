@@ -110,7 +110,11 @@ def _link(folder: int, temporary: str, name: str) -> None:
         if error.errno not in NO_LINKS:
             raise
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder))
-        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        try:
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            os.unlink(name, dir_fd=folder)
+            raise
 
 
 def _same(folder: int, one: str, other: str) -> bool:

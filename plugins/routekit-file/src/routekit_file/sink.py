@@ -1,6 +1,5 @@
 """The sink: its options, and the sending of messages into files."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from pydantic import Field, InstanceOf, field_validator, model_validator
 from routekit import PER_MESSAGE, BodyError, Codec, Message, Producer, Runtime, Send
 
 from .disk import explained
-from .inside import parts_of
+from .inside import folder_of, parts_of
 from .publishing import Exists, sweep
 from .selection import marker_template
 from .writing import Writer
@@ -84,10 +83,5 @@ class FileSink(Producer):
         return message.with_headers({**message.headers, "file.name": path.rpartition("/")[2], "file.path": path})
 
     def _prepare(self) -> None:
-        if self.create:
-            self.directory.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with folder_of(self.directory, [], create=self.create, sync=self.fsync) as folder:
             sweep(folder)
-        finally:
-            os.close(folder)

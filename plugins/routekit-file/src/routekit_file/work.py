@@ -125,8 +125,10 @@ class Work:
         self._tell(finished=True)
 
     def _settle(self, error: Exception | None) -> None:
-        self._terms.fate.settle(self.found, error)
-        self._lease.release()
+        try:
+            self._terms.fate.settle(self.found, error)
+        finally:
+            self._lease.release()
 
     def _message(self, record: Record) -> Message[Any]:
         if not self._terms.many:
