@@ -1,5 +1,4 @@
 """Appending: many messages in one file, whole and in order, in few writes."""
-# ruff: noqa: ASYNC220 - nothing else runs in the event loop of a test
 
 import fcntl
 import json
@@ -100,7 +99,7 @@ anyio.run(run_routes, flow)
 """
 
 
-async def test_two_processes_do_not_mix_their_rows(tmp_path: Path) -> None:
+def test_two_processes_do_not_mix_their_rows(tmp_path: Path) -> None:
     """Rows of several processes in the same files are whole, none is missing, and each file has one header."""
     command = [sys.executable, "-c", PROCESS]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -99,7 +99,7 @@ def test_a_lease_file_that_was_removed_before_it_was_locked_protects_nothing(
     assert Lease.take(inbox / "a") is None
 
 
-async def test_two_processes_share_the_files_of_a_directory(inbox: Path, tmp_path: Path) -> None:
+def test_two_processes_share_the_files_of_a_directory(inbox: Path, tmp_path: Path) -> None:
     """Of 200 files that two processes compete for, each is taken exactly once."""
     for number in range(200):
         (inbox / f"{number:03}").write_text(f"{number:03}\n")
