@@ -31,7 +31,7 @@ def tables(name: str) -> str:
     """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
     if name == "routekit":
         return table(tuple(settings()))
-    entries = describe(name, Catalog())
+    entries = [entry for entry in describe(name, Catalog()) if entry.kind != "step"]
     return "\n\n".join(f"{titled(entry, many=len(entries) > 1)}{table(entry.options)}" for entry in entries)
 
 
