@@ -175,12 +175,13 @@ def country_of(raw: str) -> str | None:
     >>> country_of("Deutschland"), country_of("uk"), country_of("fr"), country_of("")
     ('DE', 'GB', 'FR', None)
     """
-    word = nfc(trimmed(raw)).casefold()
+    text = nfc(trimmed(raw))
+    word = text.casefold()
     if word in _NOTHING:
         return None
-    code = _COUNTRIES.get(word) or word.upper()
+    code = _COUNTRIES.get(word, text.upper() if text.isascii() else "")  # the small letters of ß are ss, South Sudan
     if code not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{_shown(trimmed(raw))} is no country that we know; write its ISO code, like DE")
+        raise ValueError(f"{_shown(text)} is no country that we know; write its ISO code, like DE")
     return code
 
 
