@@ -65,7 +65,7 @@ class Endpoint(BaseModel):
     def uri(self) -> str:
         """This endpoint as a URI, with only the options that were given, secrets masked."""
         first = self.path_field()
-        path = "" if first is None else _printed(getattr(self, first))
+        path = "" if first is None else _printed(getattr(self, first)).replace("%", "%25").replace("?", "%3F")
         given = [name for name in type(self).model_fields if name in self.model_fields_set and name != first]
         query = "&".join(f"{name}={quote(_printed(getattr(self, name)), safe='/:,*@;{}$')}" for name in given)
         return masked(f"{self.scheme}:{path}{'?' if query else ''}{query}")

@@ -129,7 +129,7 @@ class Flow(Generic[T]):
 
     def set_header(self, name: str, value: "str | int | float | bool | Function[T, object] | None") -> "Flow[T]":
         """Set a header to a value, or to what a function makes of the body."""
-        return self.then(SetHeader[T](name, value))
+        return self.then(SetHeader[T](name, _callable(value, "set_header") if callable(value) else value))
 
     def remove_header(self, *patterns: str) -> "Flow[T]":
         """Remove the headers whose names match a pattern such as `x-*`."""

@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeAlias, cast
 import anyio
 import anyio.lowlevel
 
-from .callables import calling
+from .callables import arity, calling
 from .errors import DefinitionError, PartsFailed, StoreError, Unavailable
 from .events import Progress
 from .fitting import fitting
 from .isolation import apart
 from .message import Message
-from .reading import Items, Source, closing
+from .reading import Items, PartsOf, Source, closing
 from .records import Batches, BatchReader, RecordReader, Records
 from .step import Chain, Handler, Runtime, finish
 from .tasks import together
@@ -57,6 +57,11 @@ class Splitting:
     def __post_init__(self) -> None:
         if self.parallel < 1:
             raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
+        if callable(self.parts):
+            arity(self.parts)
+        elif not isinstance(self.parts, PartsOf):
+            hint = "write a function of the body, or Records(...)"
+            raise DefinitionError(f"parts are given by a function, found {self.parts!r}", hint=hint)
 
     @property
     def label(self) -> str:

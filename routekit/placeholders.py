@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from urllib.parse import quote
 
 from .errors import UnknownName
 
@@ -27,6 +28,25 @@ def filled(text: str, lookup: Lookup, known: Iterable[str] = ()) -> str:
         return default if given is None else given
 
     return _PLACEHOLDER.sub(value, text)
+
+
+def filled_uri(uri: str, lookup: Lookup) -> str:
+    """A URI with its placeholders replaced by values that cannot change its parts: `&` in a password stays one.
+
+    A placeholder at the start stands for a whole URI or its scheme, and is taken as it is.
+
+    >>> filled_uri("sql:${DB}?password=${PW}", {"DB": "crm", "PW": "a&b?"}.get)
+    'sql:crm?password=a%26b%3F'
+    """
+    start = _PLACEHOLDER.match(uri)
+    if start is not None:
+        return filled(start[0], lookup) + filled_uri(f":{uri[start.end() :]}", lookup)[1:]
+
+    def encoded(name: str) -> str | None:
+        value = lookup(name)
+        return None if value is None else quote(value, safe="/")
+
+    return filled(uri, encoded)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownS
 from .events import Event
 from .hookspecs import GROUP
 from .options import made
-from .placeholders import Lookup, filled
+from .placeholders import Lookup, filled_uri
 from .step import CodecChoice, Target
 from .store import Store
 
@@ -144,7 +144,7 @@ class Catalog:
 
     def open_store(self, uri: str, now: Callable[[], float]) -> AbstractAsyncContextManager[Store]:
         """The store of a URI such as `sqlite:routekit.db` or `memory:`."""
-        parts = parse_uri(filled(uri, self._lookup))
+        parts = parse_uri(filled_uri(uri, self._lookup))
         if f"store.{parts.scheme}" in self._points:
             self._load(f"store.{parts.scheme}")
         factories: dict[str, hookspecs.StoreFactory] = {}
@@ -168,7 +168,7 @@ class Catalog:
             found, make = [type(given)], partial(_changed, given)
             scheme = given.scheme
         elif isinstance(given, str):
-            uri = parse_uri(filled(given, self._lookup))
+            uri = parse_uri(filled_uri(given, self._lookup))
             scheme = uri.scheme
             found = self.endpoints(scheme)
 

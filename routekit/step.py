@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 from .codec import Codec
 from .events import Event
 from .message import Message
+from .options import masked
 from .place import Place
 from .store import Store
 
@@ -48,6 +49,8 @@ class Address(Protocol):
 class Target:
     """Where a step sends: a URI or typed endpoint, and the options that the author gave by keyword.
 
+    Prints as a URI, secrets masked.
+
     An option that is a function is computed for each message, from `(body)` or `(body, message)`.
     """
 
@@ -56,7 +59,7 @@ class Target:
     codec: "CodecChoice | None" = None
 
     def __str__(self) -> str:
-        return self.endpoint if isinstance(self.endpoint, str) else self.endpoint.uri()
+        return masked(self.endpoint) if isinstance(self.endpoint, str) else self.endpoint.uri()
 
 
 CodecChoice: TypeAlias = str | Mapping[str, Any] | Codec
