@@ -1,7 +1,9 @@
 """Parse at the edge: what comes in is checked, or parsed, into the type that the author asked for."""
 
 from collections.abc import Callable
-from typing import Any
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
@@ -35,25 +37,37 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
 
 
 def _checking(kind: Any) -> Fit:
-    adapter = _adapter(kind)
+    adapter, texty = _adapter(kind), _texty(kind)
     if kind in (str, bytes, Any, object):
         return adapter.validate_python
 
     def check(body: Any) -> Any:
-        if isinstance(body, bytes | bytearray | str) and not _texty(kind):
-            return adapter.validate_json(body)
-        return adapter.validate_python(body)
+        if not isinstance(body, bytes | bytearray | str):
+            return adapter.validate_python(body)
+        return adapter.validate_python(_text(body)) if texty else adapter.validate_json(body)
 
     return check
 
 
 def _texty(kind: Any) -> bool:
     """Whether a text may be meant as such a value itself: a number, a date, a path, rather than as JSON."""
-    return (
-        isinstance(kind, type)
-        and kind.__module__ in ("builtins", "datetime", "decimal", "pathlib", "uuid")
-        and (kind not in (dict, list, set, tuple, frozenset))
-    )
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return any(_texty(arm) for arm in get_args(kind) if arm is not NoneType)
+    if origin is Literal or not isinstance(kind, type):
+        return origin is Literal
+    plain = kind.__module__ in ("builtins", "datetime", "decimal", "pathlib", "uuid") or issubclass(kind, Enum)
+    return plain and kind not in (dict, list, set, tuple, frozenset)
+
+
+def _text(body: bytes | bytearray | str) -> object:
+    """As text where it is one: numbers and paths are not read from bytes."""
+    if isinstance(body, str):
+        return body
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return bytes(body)  # pydantic says what is wrong
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
