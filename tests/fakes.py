@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from routekit import Consumer, Deliver, Delivery, Listener, Message, Producer, Runtime, Send
 
@@ -20,8 +20,8 @@ class Watched(Consumer):
 
     scheme = "watched"
     items: list[Any]
-    told: list[tuple[str, str]] = []
-    state: dict[str, int] = {}
+    told: list[tuple[str, str]] = Field(default_factory=list)
+    state: dict[str, int] = Field(default_factory=dict)
     endless: bool = True
 
     def __init__(self, items: Any = (), **options: Any) -> None:
@@ -63,7 +63,7 @@ class Calls(Listener):
 
     scheme = "calls"
     requests: list[Any]
-    answers: dict[Any, Any] = {}
+    answers: dict[Any, Any] = Field(default_factory=dict)
 
     def __init__(self, requests: Any = (), **options: Any) -> None:
         super().__init__(requests=list(requests), **{"answers": {}, **options})

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-
 CLOSING = 10.0
 """Seconds that a resource gets to close in."""
 

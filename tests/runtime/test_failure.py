@@ -1,14 +1,15 @@
 """Every failure names the step that raised it and the line on which that step was written."""
 
 from collections.abc import Callable
-from pathlib import Path
+from inspect import getmodule as module_of
+from inspect import getsource
 from typing import Any
 
 import pytest
 
 from routekit import Flow, from_
-from routekit.runtime.failure import failure_of, observed
 from routekit.place import Place
+from routekit.runtime.failure import failure_of, observed
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +61,7 @@ async def test_the_place_is_the_line_of_the_step() -> None:
         .to(Sink())
     )
     run = await run_routes(flow)
-    lines = Path(__file__).read_text().splitlines()
+    lines = getsource(module_of(test_the_place_is_the_line_of_the_step)).splitlines()
     number = 1 + next(n for n, line in enumerate(lines) if line.endswith("# this line"))
     assert run.letters[0].place.endswith(f"test_failure.py:{number}")
 

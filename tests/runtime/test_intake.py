@@ -189,7 +189,7 @@ async def test_the_right_delivery_is_acknowledged() -> None:
         return n * 2
 
     await run_routes(from_(feed, int, policy=Policy(concurrency=3)).transform(work))
-    told = [(id, reply.body) for id, reply in feed.acknowledged]
+    told = [(message_id, reply.body) for message_id, reply in feed.acknowledged]
     assert told == [("id-10", 20), ("id-20", 40), ("id-30", 60)]
 
 
