@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from routekit.plugins import Catalog
-from routekit.reference import Entry, Option, describe
+from routekit.reference import Entry, Option, describe, table_entry
 from routekit.settings import Options
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,7 +30,7 @@ def with_tables(text: str) -> str:
 def tables(name: str) -> str:
     """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
     if name == "routekit":
-        return table(tuple(settings()))
+        return table(table_entry(name, Options).options)
     entries = [entry for entry in describe(name, Catalog()) if entry.kind != "step"]
     return "\n\n".join(f"{titled(entry, many=len(entries) > 1)}{table(entry.options)}" for entry in entries)
 
@@ -52,19 +52,6 @@ def default(option: Option) -> str:
     if option.required:
         return "required"
     return f"`{option.default}`" if option.default else "empty"
-
-
-def settings() -> list[Option]:
-    """The options of the table `[routekit]`."""
-    return [
-        Option(
-            name,
-            re.sub(r"[a-z_]+\.", "", getattr(field.annotation, "__name__", str(field.annotation))),
-            str(field.default),
-            field.description or "",
-        )
-        for name, field in Options.model_fields.items()
-    ]
 
 
 if __name__ == "__main__":
