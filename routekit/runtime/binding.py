@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 
 from ..codec import Codec
 from ..events import Event
@@ -28,7 +29,8 @@ class RouteRuntime:
 
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
         self.route = route.name
-        self.jobs: list[Job] = []
+        self._jobs: list[Job] = []
+        self._tasks: TaskGroup | None = None
         self.is_resting = False
         self.now = services.now
         self._services = services
@@ -74,7 +76,10 @@ class RouteRuntime:
         return await self._services.shared.get(factory, *args)
 
     def spawn(self, job: Job) -> None:
-        self.jobs.append(job)
+        if self._tasks is None:
+            self._jobs.append(job)
+        else:
+            self._tasks.start_soon(job)
 
     @contextmanager
     def resting(self) -> Generator[None]:
@@ -105,3 +110,9 @@ class RouteRuntime:
     async def open(self, stack: AsyncExitStack) -> None:
         """Open all sinks that were bound."""
         await self._senders.open(stack, self)
+
+    def start_jobs(self, tasks: TaskGroup) -> None:
+        """Run the jobs that were asked for so far, and from now on each as soon as it is asked for."""
+        self._tasks = tasks
+        for job in self._jobs:
+            tasks.start_soon(job)

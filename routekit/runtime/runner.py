@@ -92,8 +92,7 @@ class Runner:
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
-            for job in runtime.jobs:
-                jobs.start_soon(job)
+            runtime.start_jobs(jobs)
             await self._take(Intake(processing, self._policy, runtime, self._activity), runtime)
             jobs.cancel_scope.cancel()
 

@@ -31,20 +31,24 @@ class FileSink(Producer):
 
     directory: Path = Field(description="the directory")
     name: Annotated[str | None, PER_MESSAGE] = Field(
-        None, description="the file's name, with folders if wanted; unset: the id of the message made safe"
+        default=None, description="the file's name, with folders if wanted; unset: the id of the message made safe"
     )
     exists: Exists = Field(
-        "fail",
+        default="fail",
         description="when the file exists: `fail` (unless it has the same content), `replace` it, `rename` the new "
         "one, `skip` the message, or `append` to the file",
     )
     codec: str | dict[str, Any] | InstanceOf[Codec] | None = Field(
-        None, description="how bodies are written; unset: bytes and text as they are, others by the name's suffix"
+        default=None,
+        description="how bodies are written; unset: bytes and text as they are, others by the name's suffix",
     )
-    create: bool = Field(True, description="make folders that are missing")
-    fsync: bool = Field(True, description="return only when the file is on disk; without it, a power cut may lose it")
+    create: bool = Field(default=True, description="make folders that are missing")
+    fsync: bool = Field(
+        default=True, description="return only when the file is on disk; without it, a power cut may lose it"
+    )
     done_file: str = Field(
-        "", description="write an empty marker after the file, `{name}.done` or `{stem}.ok`: the file is complete"
+        default="",
+        description="write an empty marker after the file, `{name}.done` or `{stem}.ok`: the file is complete",
     )
 
     @field_validator("name")

@@ -33,32 +33,41 @@ class FileSource(Consumer):
     after: After = Field(
         description="what becomes of a file that was handled: `move`, `delete` or `keep`; must be given"
     )
-    include: str = Field("*", min_length=1, description="globs, comma separated; with a `/` for the relative path")
-    exclude: str = Field("", description="globs of what is not taken, comma separated")
-    recursive: bool = Field(False, description="also take the files of folders in the directory")
-    sort: Sort = Field("name", description="the order: `name`, `modified` or `size`; with `-` the other way round")
+    include: str = Field(
+        default="*", min_length=1, description="globs, comma separated; with a `/` for the relative path"
+    )
+    exclude: str = Field(default="", description="globs of what is not taken, comma separated")
+    recursive: bool = Field(default=False, description="also take the files of folders in the directory")
+    sort: Sort = Field(
+        default="name", description="the order: `name`, `modified` or `size`; with `-` the other way round"
+    )
     read: Read = Field(
-        "whole",
+        default="whole",
         description="the body: `whole` (bytes), `path` (a Path, the file stays there while it is worked on), "
         "`lines` (a message for each line) or `records` (one for each record of the codec)",
     )
     codec: str | dict[str, Any] | InstanceOf[Codec] | None = Field(
-        None, description="what decodes; unset: for records by the file's suffix, for lines `text`, for whole none"
+        default=None,
+        description="what decodes; unset: for records by the file's suffix, for lines `text`, for whole none",
     )
-    max_bytes: Bytes = Field(64 << 20, gt=0, description="with read=whole: a larger file is refused")
+    max_bytes: Bytes = Field(default=64 << 20, gt=0, description="with read=whole: a larger file is refused")
     done_to: str = Field(
-        ".done", min_length=1, description="where after=move moves to, in the directory or absolute; may hold `{date}`"
+        default=".done",
+        min_length=1,
+        description="where after=move moves to, in the directory or absolute; may hold `{date}`",
     )
-    failed_to: str = Field(".failed", min_length=1, description="where refused files go; may hold `{date}`")
+    failed_to: str = Field(default=".failed", min_length=1, description="where refused files go; may hold `{date}`")
     done_file: str = Field(
-        "",
+        default="",
         description="take a file only when this marker is there, `{name}.done` or `{stem}.ok`; it goes with the file",
     )
-    min_age: Seconds = Field(0.0, ge=0, description="seconds since the last modification before a file is taken")
-    stable: Seconds = Field(0.0, ge=0, description="seconds for which size and time must not have changed")
-    poll: Seconds = Field(1.0, gt=0, description="seconds between two looks at the directory")
-    watch: bool = Field(False, description="also be woken by changes (needs routekit-file[watch])")
-    create: bool = Field(True, description="make the directory if it is missing")
+    min_age: Seconds = Field(
+        default=0.0, ge=0, description="seconds since the last modification before a file is taken"
+    )
+    stable: Seconds = Field(default=0.0, ge=0, description="seconds for which size and time must not have changed")
+    poll: Seconds = Field(default=1.0, gt=0, description="seconds between two looks at the directory")
+    watch: bool = Field(default=False, description="also be woken by changes (needs routekit-file[watch])")
+    create: bool = Field(default=True, description="make the directory if it is missing")
 
     def takes_back(self) -> bool:
         """A refused file goes to `failed_to`; a refused line or record does not fail the others of its file."""
