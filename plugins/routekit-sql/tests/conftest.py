@@ -3,7 +3,7 @@
 import gc
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Message, RouteKitError, Send
-from routekit_sql import SqlSink
+from routekit import Delivery, Message, RouteKitError, Send
+from routekit.testing import Catalog
+from routekit_sql import SqlSink, SqlSource
 
 SCHEMA = """
 CREATE TABLE contacts (
@@ -67,6 +68,9 @@ class Host:
         self.random = Random(1)
         self.stack = AsyncExitStack()
         self.open: dict[Any, Any] = {}
+        self.resting = anyio.Event()
+        self.polls = anyio.Event()
+        self.store: Any = None
 
     def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
         return self.tables.get((table, name))
@@ -80,6 +84,27 @@ class Host:
     async def sink(self, path: str = "crm/contacts", **options: Any) -> Send:
         """An open sink."""
         return await self.stack.enter_async_context(SqlSink.of(path, options).open(self))  # type: ignore[arg-type]
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until the test wants another poll."""
+        self.polls = anyio.Event()
+        self.resting.set()
+        await self.polls.wait()
+
+    @asynccontextmanager
+    async def reading(self, path: str = "crm/contacts", **options: Any) -> AsyncGenerator["Reading"]:
+        """A source that is read as the engine reads it, one delivery after the other."""
+        reading = Reading(self, SqlSource.of(path, options))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reading.run)
+            yield reading
+            tasks.cancel_scope.cancel()
+
+    async def refusal(self, path: str = "crm/contacts", **options: Any) -> Exception:
+        """What a source raises as soon as it is read."""
+        with pytest.raises(RouteKitError) as caught:
+            await anext(SqlSource.of(path, options).consume(self))  # type: ignore[arg-type]
+        return caught.value
 
     async def send_all(self, send: Send, *bodies: Any) -> list[Any]:
         """Send bodies at once; the answer or the error of each, in order."""
@@ -107,11 +132,37 @@ class Host:
         return found
 
 
+class Reading:
+    """What a source delivered."""
+
+    def __init__(self, host: Host, source: SqlSource) -> None:
+        self.host = host
+        host.resting = anyio.Event()
+        self.source = source
+        self.deliveries: list[Delivery[Any]] = []
+        self.polled = False
+
+    async def run(self) -> None:
+        async with aclosing(self.source.consume(self.host)) as deliveries:  # type: ignore[arg-type]
+            async for delivery in deliveries:
+                self.deliveries.append(delivery)
+
+    async def poll(self) -> list[Delivery[Any]]:
+        """What is delivered until the source has nothing more for now."""
+        if self.polled:
+            self.host.resting = anyio.Event()
+            self.host.polls.set()
+        self.polled = True
+        await self.host.resting.wait()
+        found, self.deliveries = self.deliveries, []
+        return found
+
+
 @pytest.fixture
 async def host(file: Path) -> AsyncGenerator[Host]:
     """A runtime whose connection `crm` is the database file."""
     made = Host(file)
-    async with made.stack:
+    async with made.stack, Catalog().open_store(f"sqlite:{file.parent}/state.db", lambda: 0.0) as made.store:
         yield made
 
 

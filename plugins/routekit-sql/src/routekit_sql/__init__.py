@@ -6,9 +6,10 @@ from routekit import Endpoint, hookimpl
 
 from .settings import ConnectionSettings as ConnectionSettings
 from .sink import SqlSink as SqlSink
+from .source import SqlSource as SqlSource
 
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
     """The source and the sink of the scheme `sql`."""
-    return [SqlSink]
+    return [SqlSource, SqlSink]

@@ -1,0 +1,130 @@
+"""Rows read in pages: from a table or from the query of an author, in the order of some columns."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sqlalchemy import JSON, Boolean, ColumnClause, ColumnElement, FromClause, column, or_, select, text, tuple_
+from sqlalchemy import table as plain_table
+from sqlalchemy.engine import Connection
+
+from routekit import BadOption, DefinitionError, did_you_mean
+
+from .table import Columns, Shape
+from .watermark import Position
+
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """What is read. Columns have no type, so that no value of theirs can fail to be read; `convert` is tolerant."""
+
+    source: FromClause
+    what: str
+    convert: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict[str, Callable[[Any], Any]])
+
+    def check(self, names: Columns, option: str) -> None:
+        """Raise BadOption for the first name that is no column."""
+        for name in names:
+            if name not in self.source.columns:
+                known = ", ".join(self.source.columns.keys())
+                hint = f"{did_you_mean(name, self.source.columns.keys())} Known: {known}"
+                raise BadOption(f"{option}={name}: {self.what} has no such column", hint=hint)
+
+    def check_no_null(self, connection: Connection, names: Columns, option: str) -> None:
+        """Raise DefinitionError if a row has NULL where an order is needed: it would never be read."""
+        missing = or_(*(self.source.columns[name].is_(None) for name in names))
+        if connection.execute(select(self.source).where(missing).limit(1)).first() is not None:
+            raise DefinitionError(
+                f"{self.what} has rows with NULL in {' or '.join(names)}: {option} would never read them",
+                hint=f"give them a value, and make {', '.join(names)} NOT NULL",
+            )
+
+    def page(
+        self,
+        connection: Connection,
+        order: Columns,
+        after: Position,
+        most: int,
+        only: ColumnElement[bool] | None = None,
+    ) -> Sequence[Row]:
+        """Up to `most` rows after a position, in this order.
+
+        A position that is shorter than the order is a lower bound: rows that are equal to it are read too. Raises
+        DefinitionError for two rows with one position, since the second could be lost between two pages.
+        """
+        columns = [self.source.columns[name] for name in order]
+        query = select(self.source).order_by(*columns).limit(most + 1)
+        if after:
+            here, there = tuple_(*columns[: len(after)]), tuple_(*after)
+            query = query.where(here > there if len(after) == len(order) else here >= there)
+        if only is not None:
+            query = query.where(only)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        self._check_distinct(rows, order)
+        return [self._converted(row) for row in rows[:most]]
+
+    def one(self, connection: Connection, order: Columns, position: Position) -> Row | None:
+        """The row at exactly this position, if it is still there."""
+        here = (self.source.columns[name] == value for name, value in zip(order, position, strict=True))
+        found = connection.execute(select(self.source).where(*here).limit(1)).mappings().first()
+        return None if found is None else self._converted(dict(found))
+
+    def _check_distinct(self, rows: Sequence[Row], order: Columns) -> None:
+        last: Position = ()
+        for row in rows:
+            position = position_of(row, order)
+            if position == last:
+                found = ", ".join(f"{name}={value!r}" for name, value in zip(order, position, strict=True))
+                raise DefinitionError(f"{self.what} has two rows with {found}", hint="key= must name one row")
+            last = position
+
+    def _converted(self, row: Row) -> Row:
+        for name, convert in self.convert.items():
+            row[name] = convert(row[name])
+        return row
+
+
+def position_of(row: Mapping[str, Any], order: Columns) -> Position:
+    """The values of these columns."""
+    return tuple(row[name] for name in order)
+
+
+def table_reader(shape: Shape, where: str) -> Reader:
+    """A reader of a whole table; its JSON and BOOLEAN columns are read as what they hold."""
+    found = shape.table
+    source = plain_table(found.name, *_untyped(shape.columns), schema=found.schema)
+    convert = {c.name: _from_json for c in found.columns if isinstance(c.type, JSON)}
+    convert |= {c.name: _from_boolean for c in found.columns if isinstance(c.type, Boolean)}
+    return Reader(source, f"{where}/{shape.name}", convert)
+
+
+def query_reader(connection: Connection, query: str, where: str) -> Reader:
+    """A reader of what a SELECT gives; raises DefinitionError if it cannot work."""
+    written = query.strip().rstrip(";")
+    parsed = text(f"{written}\n")  # the line ends a comment at its end
+    for name in parsed._bindparams:  # pyright: ignore[reportPrivateUsage]  # nothing public tells them
+        raise BadOption(
+            f"query={query}: it has a parameter :{name}",
+            hint="conditions on cursor and key are added around the query; it needs none of its own",
+        )
+    probe = text(f"SELECT * FROM (\n{written}\n) AS source LIMIT 0")  # noqa: S608  # the author's own query
+    names = list(connection.execute(probe).keys())
+    return Reader(parsed.columns(*_untyped(names)).subquery("source"), f"{where}: the query")
+
+
+def _untyped(names: Columns) -> Sequence[ColumnClause[Any]]:
+    return [column(name) for name in names]
+
+
+def _from_json(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str | bytes) else value
+    except ValueError:  # whatever is in the column is the body's, even if it is not JSON
+        return value
+
+
+def _from_boolean(value: Any) -> Any:
+    return bool(value) if value in (0, 1) else value

@@ -1,0 +1,83 @@
+"""Rows as work to be done: each is deleted or marked once it is finished."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from sqlalchemy import ColumnElement
+
+from routekit import Delivery, Message
+
+from .cursor import WINDOW
+from .database import Database
+from .group import GroupCommit
+from .reading import Reader, Row, position_of
+from .statements import Statements
+from .table import Columns
+from .watermark import Position
+
+
+@dataclass(eq=False)
+class WorkFeed:
+    """Reads what is left in the order of its key; a finished row is deleted, or set to `values`.
+
+    `again` is the number of seconds until a refused row is delivered anew.
+    """
+
+    database: Database
+    reader: Reader
+    label: str
+    key: Columns
+    most: int
+    again: float
+    left: ColumnElement[bool] | None
+    ending: Statements
+    values: Mapping[str, Any]
+    group: GroupCommit
+    _after: Position = ()
+    _in_flight: set[Position] = field(default_factory=set[Position])
+    _refused: dict[Position, float] = field(default_factory=dict[Position, float])
+
+    async def start(self) -> None:
+        """Nothing is kept: the table itself says what is left."""
+        await self.database.read(lambda connection: self.reader.check_no_null(connection, self.key, "the source"))
+
+    async def page(self) -> Sequence[Delivery[Row]]:
+        """The next rows; none if nothing is left for now but what is in flight or was just refused."""
+        now = anyio.current_time()
+        self._refused = {key: due for key, due in self._refused.items() if due > now}
+        while len(self._in_flight) + len(self._refused) < WINDOW:
+            rows = await self.database.read(self._rows)
+            ended = len(rows) < self.most
+            self._after = () if ended else position_of(rows[-1], self.key)
+            fresh = [row for row in rows if not self._held(position_of(row, self.key))]
+            if fresh or ended:
+                return [self._delivery(row) for row in fresh]
+        self._after = ()
+        return []
+
+    def _rows(self, connection: Any) -> Sequence[Row]:
+        return self.reader.page(connection, self.key, self._after, self.most, self.left)
+
+    def _held(self, key: Position) -> bool:
+        return key in self._in_flight or key in self._refused
+
+    def _delivery(self, row: Row) -> Delivery[Row]:
+        position = position_of(row, self.key)
+        key = position[0] if len(position) == 1 else list(position)
+        name = key if len(position) == 1 else json.dumps(key, default=str)
+        message = Message(row, {"sql.table": self.label, "sql.key": key}, f"{self.label}/{name}")
+        self._in_flight.add(position)
+
+        async def ack(_: object) -> None:
+            found = dict(zip(self.key, position, strict=True))
+            await self.group.commit([self.ending.bind({**self.values, **found})])
+            self._in_flight.discard(position)
+
+        async def nack(_: object) -> None:
+            self._refused[position] = anyio.current_time() + self.again
+            self._in_flight.discard(position)
+
+        return Delivery(message, ack, nack)
