@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -100,9 +100,9 @@ def _option(name: str, field: FieldInfo, is_path: bool) -> Option:
 
 
 def _default(field: FieldInfo) -> str:
-    default = field.get_default(call_default_factory=False)
     if field.is_required():
         return ""
+    default: object = field.get_default() if field.default_factory is None else cast("Any", field.default_factory)()
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
