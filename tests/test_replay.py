@@ -1,0 +1,162 @@
+"""Replay: a dead letter goes through its route again, and stays a letter until that succeeds."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from routekit import (
+    Letter,
+    Message,
+    Policy,
+    Producer,
+    Retry,
+    Runtime,
+    Send,
+    Unavailable,
+    UnknownName,
+    dead_letters,
+    from_,
+)
+from routekit.plugins import Catalog
+from routekit.replay import replay
+from routekit.runtime.service import Setup
+from routekit.stores.memory import open_memory
+from routekit.testing import Feed, Run, Sink, routes_of, run_routes, setup_for
+
+pytestmark = pytest.mark.anyio
+
+
+def letter(body: Any, **changes: Any) -> Letter:
+    plain = Letter("l1", "m1", "r", "feed:", "to", "a.py:1", "ValueError", "bad", 1, 0.0, body, {"from": "outside"})
+    return replace(plain, **changes)
+
+
+def setup() -> Setup:
+    return setup_for(Run())
+
+
+async def test_letter_that_succeeds_now() -> None:
+    """A letter runs through its route, without the route's own source, with its body, headers and id."""
+    source, sink = Feed([1, 2, 3]), Sink()
+    routes = routes_of(r=from_(source, int).transform(lambda n: n * 2).to(sink))
+    assert await replay(letter(21), routes, setup()) is None
+    assert sink.messages == [Message(42, {"from": "outside"}, "m1")]
+    assert source.acknowledged == []
+
+
+async def test_bytes_are_bytes_again() -> None:
+    """A body of bytes, which a letter keeps as text, comes back as bytes."""
+    sink = Sink()
+    assert await replay(letter({"base64": "/w=="}), routes_of(r=from_(Feed(), bytes).to(sink)), setup()) is None
+    assert sink.bodies == [b"\xff"]
+
+
+async def test_letter_of_a_real_failure() -> None:
+    """What a failed run wrote into a letter is enough to replay it once the fault is gone."""
+    async with open_memory("", {}, lambda: 0.0) as store:
+        flow = from_(Feed([{"id": 1}, {"id": 2}]), dict).to(Sink(fail={2: ValueError("bad day")}))
+        await run_routes(r=flow, store=store)
+        (found,) = await store.letters.list()
+        mended = Sink()
+        assert await replay(found, routes_of(r=from_(Feed(), dict).to(mended)), setup()) is None
+        assert mended.bodies == [{"id": 2}]
+
+
+async def test_letter_that_fails_again() -> None:
+    """The error is given back, and no second letter is written, neither to the store nor to the policy's channel."""
+    lost = Sink()
+    flow = from_(Feed(), int, policy=Policy(dead_letter=dead_letters(lambda f: f.to(lost))))
+    async with open_memory("", {}, lambda: 0.0) as store:
+        error = await replay(
+            letter(1), routes_of(r=flow.to(Sink(fail={1: ValueError("again")}))), replace(setup(), store=store)
+        )
+        assert str(error) == "again"
+        assert await store.letters.count() == 0
+    assert lost.messages == []
+
+
+async def test_body_that_does_not_fit() -> None:
+    """A letter whose body still does not fit the route's type fails with the reason."""
+    error = await replay(letter("many"), routes_of(r=from_(Feed(), int)), setup())
+    assert type(error).__name__ == "BodyError"
+    assert "found 'many'" in str(error)
+
+
+async def test_letter_that_is_filtered_now() -> None:
+    """A letter that a filter ends is done."""
+    assert await replay(letter(1), routes_of(r=from_(Feed(), int).filter(lambda n: n > 5)), setup()) is None
+
+
+async def test_retries_of_the_route_hold() -> None:
+    """The route's own retries are made in a replay too."""
+    sink = Sink(fail={1: Unavailable("away")})
+    routes = routes_of(r=from_(Feed(), int, policy=Policy(retry=Retry(1))).to(sink))
+    assert await replay(letter(1), routes, setup()) is None
+    assert sink.bodies == [1]
+
+
+async def test_routes_that_it_calls_run_too() -> None:
+    """A route that the letter's route calls or feeds runs as well; one with a source of its own does not."""
+    answered, queued, other = Sink(), Sink(), Feed([1])
+    routes = routes_of(
+        r=from_(Feed(), int).to("direct:inner").to("queue:later"),
+        inner=from_("direct:inner", int).to(answered),
+        later=from_("queue:later", int).to(queued),
+        other=from_(other, int).to(Sink()),
+    )
+    assert await replay(letter(7), routes, setup()) is None
+    assert (answered.bodies, queued.bodies, other.acknowledged) == ([7], [7], [])
+
+
+async def test_failure_in_a_called_route() -> None:
+    """A failure in a route that is called is the letter's failure."""
+    routes = routes_of(
+        r=from_(Feed(), int).to("direct:inner"), inner=from_("direct:inner", int).to(Sink(fail={1: ValueError("deep")}))
+    )
+    assert str(await replay(letter(7), routes, setup())) == "deep"
+
+
+async def test_letter_of_an_inner_route() -> None:
+    """A letter of a route that others call is replayed without them."""
+    sink, outer = Sink(), Feed([1])
+    routes = routes_of(r=from_("direct:r", int).to(sink), outer=from_(outer, int).to("direct:r"))
+    assert await replay(letter(7), routes, setup()) is None
+    assert (sink.bodies, outer.acknowledged) == ([7], [])
+
+
+class Away(Producer):
+    """A sink that never opens."""
+
+    scheme = "away"
+    name: str = "x"
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
+        raise Unavailable("the other side is away")
+        yield
+
+
+@pytest.mark.parametrize("where", ["own", "called"])
+async def test_sink_that_is_away(where: str) -> None:
+    """With a sink away the replay fails with the reason, instead of waiting for it for ever."""
+    inner = from_("direct:inner", int).to(Away()) if where == "called" else from_("direct:inner", int)
+    flow = from_(Feed(), int).to(Away()) if where == "own" else from_(Feed(), int).to("direct:inner")
+    error = await replay(letter(1), routes_of(r=flow, inner=inner), setup())
+    assert str(error) == "the other side is away"
+
+
+async def test_route_that_is_gone() -> None:
+    """A letter of a route that does not exist any more is an error that offers the nearest."""
+    with pytest.raises(UnknownName, match=r"letter l1 is of route 'r.ticks'; did you mean 'r.tick'\?"):
+        await replay(letter(1, route="r.ticks"), routes_of(**{"r.tick": from_(Feed())}), setup())
+
+
+async def test_catalog_is_the_given_one() -> None:
+    """Placeholders of the routes are filled by the given setup's catalog."""
+    sink = Sink()
+    routes = routes_of(r=from_(Feed(), int).to("direct:${WHERE}"), inner=from_("direct:there", int).to(sink))
+    assert await replay(letter(1), routes, replace(setup(), catalog=Catalog({"WHERE": "there"}.get))) is None
+    assert sink.bodies == [1]
