@@ -7,7 +7,7 @@ has to be closed. Options are keyword-only. All methods raise DefinitionError fo
 Over 300 lines, since it is the one page on which the whole language stands.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
@@ -53,6 +53,11 @@ Parts: TypeAlias = (
 """How a message is taken apart: `Records` or `Batches` of a codec, or a function that gives or yields the parts."""
 
 Rule: TypeAlias = Callable[[T], object] | Callable[[T, Message[T]], object]
+Option: TypeAlias = (
+    Callable[[T], object] | Callable[[T, Message[T]], object] | str | int | float | bool | Sequence[str] | None
+)
+"""An option of an endpoint: a value, or a function that computes it for each message."""
+
 Retries: TypeAlias = Retry | tuple[Retry, ...]
 
 
@@ -184,7 +189,7 @@ class Flow(Generic[T]):
         return Choosing(self)
 
     def to(
-        self, uri: str | Endpoint, *, codec: CodecChoice | None = None, retry: Retries = (), **options: Any
+        self, uri: str | Endpoint, *, codec: CodecChoice | None = None, retry: Retries = (), **options: "Option[T]"
     ) -> "Flow[T]":
         """Send the message to a URI or typed endpoint; it goes on unchanged once it is delivered.
 

@@ -1,0 +1,138 @@
+"""Right routes, as pyright sees them: every word of the language gives the type that it promises.
+
+Never run; `make types` checks it.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, assert_type
+
+from routekit import (
+    Batches,
+    Flow,
+    Letter,
+    Message,
+    Policy,
+    Records,
+    Retry,
+    Step,
+    Tally,
+    dead_letters,
+    from_,
+    in_thread,
+)
+from routekit.eip.filter import Filter
+
+
+@dataclass(frozen=True)
+class Line:
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Order:
+    id: int
+    customer: str
+    lines: list[Line]
+
+
+class Row(TypedDict):
+    id: int
+
+
+async def fetched(order: Order) -> str:
+    return order.customer
+
+
+async def fetched_with(order: Order, message: Message[Order]) -> str:
+    return message.id
+
+
+def named(order: Order, message: Message[Order]) -> str:
+    return f"{message.id} {order.id}"
+
+
+def blocking(order: Order) -> bytes:
+    return b""
+
+
+def lines(order: Order) -> Iterable[Line]:
+    yield from order.lines
+
+
+async def lines_later(order: Order) -> AsyncIterator[Line]:
+    for line in order.lines:
+        yield line
+
+
+def shipped(flow: Flow[Line], prefix: str) -> Flow[str]:
+    return flow.transform(lambda line: prefix + line.sku)
+
+
+def kept(letters: Flow[Letter]) -> Flow[str]:
+    return letters.transform(lambda letter: letter.reason)
+
+
+def always(order: Order) -> bool:
+    return True
+
+
+orders = from_("file:orders?after=move", Order, codec="json", policy=Policy(concurrency=4, retry=Retry(3)))
+
+assert_type(from_("timer:tick"), Flow[Any])
+assert_type(orders, Flow[Order])
+assert_type(from_("file:in", Row), Flow[Row])
+assert_type(from_("file:in", dict[str, int]), Flow[dict[str, int]])
+assert_type(orders.filter(lambda order: order.id > 3), Flow[Order])
+assert_type(orders.filter(lambda order, message: "x" in message.headers), Flow[Order])
+assert_type(orders.transform(lambda order: order.lines), Flow[list[Line]])
+assert_type(orders.transform(lambda order, message: message.id), Flow[str])
+assert_type(orders.transform(fetched), Flow[str])
+assert_type(orders.transform(fetched_with), Flow[str])
+assert_type(orders.transform(named), Flow[str])
+assert_type(orders.transform(in_thread(blocking)), Flow[bytes])
+assert_type(orders.transform(fetched).parse(Line), Flow[Line])
+assert_type(orders.validate(lambda order: order.id > 0, lambda order: None if order.lines else "no lines"), Flow[Order])
+assert_type(orders.set_header("id", lambda order: order.id).set_header("fixed", 1).remove_header("x-*"), Flow[Order])
+assert_type(orders.split(lambda order: order.lines), Flow[Line])
+assert_type(orders.split(lines, parallel=4), Flow[Line])
+assert_type(orders.split(lines_later, on_error="fail_fast"), Flow[Line])
+assert_type(orders.gather(lines, lambda line: line.transform(lambda line: line.quantity)), Flow[list[int]])
+assert_type(orders.for_each(lines, lambda line: line.to("log:x"), on_error=dead_letters(kept)), Flow[Tally])
+assert_type(from_("file:in", Path).split(Records(Order, codec="csv")), Flow[Order])
+assert_type(from_("file:in", Path).split(Batches(Order, size=100)), Flow[list[Order]])
+assert_type(from_("file:in", Path).for_each(Records(Order), lambda order: order.transform(fetched)), Flow[Tally])
+assert_type(orders.to("file:out", name=lambda order: f"{order.id}.json", codec="json", retry=Retry(2)), Flow[Order])
+assert_type(orders.tap(lambda copy: copy.transform(fetched).to("log:copies")), Flow[Order])
+assert_type(orders.log("{body.id}").log(named, level="debug"), Flow[Order])
+assert_type(orders.idempotent("seen", key=lambda order: order.id), Flow[Order])
+assert_type(orders.stop(), Flow[Order])
+assert_type(orders.then(Filter[Order](always)), Flow[Order])
+assert_type(orders.split(lines).apply(shipped, "to "), Flow[str])
+assert_type(orders.split(lines).apply(shipped, prefix="to "), Flow[str])
+assert_type(
+    orders.choice()
+    .when(lambda order: order.id > 9, lambda big: big.transform(lambda order: order.customer))
+    .when(lambda order, message: not order.lines, lambda empty: empty.transform(fetched))
+    .otherwise(lambda rest: rest.transform(named)),
+    Flow[str],
+)
+assert_type(
+    orders.attempt(
+        lambda order: order.transform(fetched),
+        rescue={KeyError: lambda order: order.transform(named), OSError: lambda order: order.transform(fetched)},
+        finally_=lambda order: order.to("log:done"),
+        retry=(Retry(5, on=OSError), Retry(1)),
+    ),
+    Flow[str],
+)
+
+
+class Doubled(Step[int, int]):
+    """A step of a stranger; it only has to have the right types here."""
+
+
+def doubled(flow: Flow[int], step: Doubled) -> None:
+    assert_type(flow.then(step), Flow[int])
