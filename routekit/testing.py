@@ -49,6 +49,10 @@ class Feed(Consumer):
     def __init__(self, items: Iterable[Any] = (), **options: Any) -> None:
         super().__init__(items=items, **options)  # pyright: ignore[reportCallIssue]  # pydantic's own signature
 
+    def uri(self) -> str:
+        """`feed:`, without the items: there may be very many."""
+        return "feed:"
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         if self.gate is not None:
             await self.gate.wait()
@@ -92,6 +96,10 @@ class Sink(Producer):
             self.messages.append(message)
 
         yield send
+
+    def uri(self) -> str:
+        """`sink:`, without the messages."""
+        return "sink:"
 
     def __eq__(self, other: object) -> bool:
         return self is other

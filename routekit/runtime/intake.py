@@ -38,7 +38,6 @@ class Intake:
         self._stopping = False
         self._internal = False
         self._waiting = False
-        self._asked = False
         self._scope = anyio.CancelScope()
         self._broken: Exception | None = None
         self._freed = anyio.Event()
@@ -53,14 +52,10 @@ class Intake:
         """Take messages from a consumer until it is exhausted or `stop` is called, and finish those in flight."""
         self._internal = consumer.internal
         async with aclosing(consumer.consume(self._runtime)) as deliveries:
-            try:
-                if (self._policy.concurrency or 1) == 1:
-                    await self._one_by_one(deliveries)
-                else:
-                    await self._concurrently(deliveries, self._policy.concurrency or 1)
-            finally:
-                if self._asked:
-                    self._activity.give_back()
+            if (self._policy.concurrency or 1) == 1:
+                await self._one_by_one(deliveries)
+            else:
+                await self._concurrently(deliveries, self._policy.concurrency or 1)
         if self._broken is not None:
             raise self._broken
 
@@ -82,14 +77,15 @@ class Intake:
     async def _until_stopped(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         """Gives back a delivery that came with the stop: inside the cancelled scope it could not be finished."""
         taken = 0
+        counted = not self._internal and self._activity.left is not None
         with self._scope:
             self._waiting = self._more()
             if not self._waiting:
                 return None
             async for delivery in deliveries:
                 self._waiting = False
-                if self._asked:
-                    self._arrived()
+                if counted:
+                    self._activity.arrived()
                 if self._stopping:
                     return delivery
                 self._counts.in_flight += 1
@@ -108,8 +104,8 @@ class Intake:
         async with anyio.create_task_group() as flight:
             with self._scope:
                 while await self._slot(slots) and (delivery := await self._next(deliveries)) is not None:
-                    if self._asked:
-                        self._arrived()
+                    if not self._internal:
+                        self._activity.arrived()
                     self._counts.in_flight += 1
                     lanes.start(delivery, flight, self._settle)
                     taken += 1
@@ -117,16 +113,7 @@ class Intake:
                         await anyio.lowlevel.checkpoint()
 
     def _more(self) -> bool:
-        return not self._stopping and (self._internal or self._activity.left is None or self._may_ask())
-
-    def _may_ask(self) -> bool:
-        """Whether the number of messages that was asked for allows one more."""
-        self._asked = self._asked or self._activity.ask()
-        return self._asked
-
-    def _arrived(self) -> None:
-        self._asked = False
-        self._activity.arrived()
+        return not self._stopping and (self._internal or self._activity.more)
 
     async def _next(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         if not self._more():

@@ -79,7 +79,7 @@ class Service:
         `until_idle`: until no source has anything and nothing is in flight. `most`: until so many messages have been
         taken in by routes that are not fed by others.
         """
-        self._activity.limit(most)
+        self._activity.left = most
         async with self.started(), together() as watching:
             watching.start_soon(self._stop_when, self._all_idle if until_idle else self._all_ended)
             await self._stop.wait()

@@ -41,34 +41,26 @@ class Activity:
     """How the service notices that nothing is left to do.
 
     `count` grows with every message that is done; `idle` is called when a source rests. `left` is how many messages
-    may still be asked for from outside (None: any number), `missing` how many have not arrived yet, and `enough` is
-    called when none is missing: not earlier, or the last one would be asked for and never awaited.
+    may still be taken from outside (None: any number), and `enough` is called when there are none.
     """
 
     count: int = 0
     idle: Callable[[], None] = _nothing
     left: int | None = None
-    missing: int = 0
     enough: Callable[[], None] = _nothing
 
-    def limit(self, most: int | None) -> None:
-        """Take no more than `most` messages from outside."""
-        self.left, self.missing = most, most or 0
-
-    def ask(self) -> bool:
-        """Whether one more message may be asked for; one that does not come is given back."""
-        if not self.left:
-            return False
-        self.left -= 1
-        return True
-
-    def give_back(self) -> None:
-        """What was asked for did not come."""
-        if self.left is not None:
-            self.left += 1
+    @property
+    def more(self) -> bool:
+        """Whether one more message may be asked for."""
+        return self.left is None or self.left > 0
 
     def arrived(self) -> None:
-        """What was asked for is here."""
-        self.missing -= 1
-        if self.missing == 0:
-            self.enough()
+        """Count a message from outside.
+
+        Not before it is here: a source that is asked may never give one, while another has some. So where several
+        sources give one at once, the last message may be more than one.
+        """
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                self.enough()

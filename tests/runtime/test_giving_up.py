@@ -1,0 +1,71 @@
+"""Where a message goes back to, and where it is kept."""
+
+from typing import Any
+
+import pytest
+
+from routekit import Message, Policy, dead_letters, from_
+from routekit.route import REFUSE, STORE
+from routekit.runtime.giving_up import takes_back
+from routekit.testing import Feed, Sink, run_routes
+
+from ..fakes import Calls, Watched
+
+pytestmark = pytest.mark.anyio
+
+
+class Folder(Watched):
+    """A source that has a place for what failed."""
+
+    def takes_back(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("dead_letter", "source", "back"),
+    [
+        (None, Feed(), False),
+        (None, Folder(), True),
+        (None, Calls(), True),
+        (STORE, Folder(), False),
+        (STORE, Calls(), False),
+        (REFUSE, Feed(), True),
+        (dead_letters(lambda letter: letter), Calls(), False),
+    ],
+)
+def test_who_gets_a_failed_message(dead_letter: Any, source: Any, back: bool) -> None:
+    """The policy decides; unset, the source takes back what it knows what to do with."""
+    assert takes_back(Policy(dead_letter=dead_letter), source) is back
+
+
+async def test_a_source_that_takes_back_is_told() -> None:
+    """A folder for failed files gets the message, and the store gets no letter."""
+    source = Folder([0], endless=False)
+    run = await run_routes(from_(source, int).transform(lambda n: 1 // n))
+    assert source.told == [("nack", "m0")]
+    assert run.letters == []
+
+
+async def test_a_part_becomes_a_letter_even_where_messages_go_back() -> None:
+    """`dead_letter_items` keeps the part in the store although the route refuses whole messages."""
+    feed, sink = Feed([[1, 0, 2]]), Sink()
+    policy = Policy(dead_letter="refuse")
+    flow = from_(feed, list, policy=policy).split(lambda ns: ns, on_error="dead_letter_items")
+    run = await run_routes(flow.transform(lambda n: 6 // n).to(sink))
+    assert sink.bodies == [6, 3]
+    assert [(letter.message_id, letter.body) for letter in run.letters] == [("feed-1/1", 0)]
+    assert len(feed.acknowledged) == 1
+
+
+async def test_headers_of_any_kind_are_kept() -> None:
+    """Headers that JSON does not know are kept as text or base64."""
+    feed = Feed([Message(0, {"raw": b"\xff", "ok": 1})])
+    run = await run_routes(from_(feed, int).transform(lambda n: 1 // n))
+    assert run.letters[0].headers == {"raw": {"base64": "/w=="}, "ok": 1}
+
+
+async def test_letters_have_ids_of_their_own() -> None:
+    """Two letters about messages with one id do not replace each other."""
+    feed = Feed([Message(0, id="same"), Message(0, id="same")])
+    run = await run_routes(from_(feed, int).transform(lambda n: 1 // n))
+    assert len({letter.id for letter in run.letters}) == 2
