@@ -1,0 +1,104 @@
+"""Who may import what across distributions: everyone outside the core enters by the same two doors.
+
+The floors inside the core are held by import-linter, see `[tool.importlinter]` in pyproject.toml.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE = sorted(
+    file for pattern in ("plugins/*/src/**/*.py", "routes/**/*.py", "examples/**/*.py") for file in ROOT.glob(pattern)
+)
+PLUGIN_TESTS = sorted(ROOT.glob("plugins/*/tests/**/*.py"))
+PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def imported(source: str) -> Iterator[str]:
+    """Absolute modules that a source imports, wherever in it; of `from routekit import x` both readings."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name))
+
+
+def _is_module(package: str, name: str) -> bool:
+    place = ROOT.joinpath(*package.split("."), name)
+    return place.with_suffix(".py").exists() or place.is_dir()
+
+
+def inner(source: str, *doors: str) -> list[str]:
+    """What a source imports of the core, but for its doors."""
+    return [module for module in imported(source) if module.split(".")[0] == "routekit" and module not in doors]
+
+
+@pytest.mark.parametrize("file", OUTSIDE, ids=named)
+def test_outside_enters_by_the_face(file: Path) -> None:
+    """Plugins, routes and examples import `routekit`, and no module inside it."""
+    assert inner(file.read_text(encoding="utf-8"), "routekit") == []
+
+
+@pytest.mark.parametrize("file", PLUGIN_TESTS, ids=named)
+def test_tests_of_plugins_enter_by_the_face_and_testing(file: Path) -> None:
+    """Tests of plugins import `routekit` and `routekit.testing`, and no other module of the core."""
+    assert inner(file.read_text(encoding="utf-8"), "routekit", "routekit.testing") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import routekit.step",
+        "from routekit.step import Step",
+        "from routekit import step",
+        "def late():\n    from routekit.runtime.service import Service",
+        "if TYPE_CHECKING:\n    import routekit.flow as flow",
+    ],
+)
+def test_every_way_around_the_doors_is_seen(source: str) -> None:
+    """An import of an inner module is found in any spelling, at any depth."""
+    assert inner(source, "routekit")
+
+
+def test_the_core_names_no_plugin() -> None:
+    """Nothing in the core knows a plugin of ours, not even by name: what is said of one is said by its entry points."""
+    names = [file.parent.name for file in PLUGINS]
+    known = [
+        f"{named(file)}: {name}"
+        for file in ROOT.glob("routekit/**/*.py")
+        for name in (*names, *(name.replace("-", "_") for name in names))
+        if name in file.read_text(encoding="utf-8")
+    ]
+    assert not known
+
+
+def test_plugins_do_not_know_each_other() -> None:
+    """A plugin imports no other plugin."""
+    packages = {file.parent.name: next(file.parent.glob("src/*/__init__.py")).parent.name for file in PLUGINS}
+    known = [
+        f"{named(file)}: {module}"
+        for plugin, own in packages.items()
+        for file in ROOT.glob(f"plugins/{plugin}/src/**/*.py")
+        for module in imported(file.read_text(encoding="utf-8"))
+        if module.split(".")[0] in set(packages.values()) - {own}
+    ]
+    assert not known
+
+
+def test_libraries_run_on_any_event_loop() -> None:
+    """The core and the plugins use anyio: none of them imports asyncio or trio."""
+    files = [*ROOT.glob("routekit/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    tied = [
+        named(file)
+        for file in files
+        if {module.split(".")[0] for module in imported(file.read_text(encoding="utf-8"))} & {"asyncio", "trio"}
+    ]
+    assert not tied
