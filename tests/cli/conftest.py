@@ -1,0 +1,117 @@
+"""The real command in a folder of its own, as a person would run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("routekit")
+"""The command as it is installed beside the Python that runs the tests."""
+
+PATIENCE = 30.0
+"""Seconds after which a test gives up; nothing is measured."""
+
+
+@dataclass
+class Result:
+    """What a run of the command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+class Running:
+    """A command that runs, its log growing in a file."""
+
+    def __init__(self, arguments: list[str], folder: Path, environ: dict[str, str]) -> None:
+        self._log = folder / "log.txt"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [SCRIPT, *arguments], cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def until(self, text: str) -> None:
+        """Wait until the log has this text."""
+        self._wait(lambda: text in self.log or self.process.poll() is not None)
+        assert text in self.log, self.log
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """The exit code."""
+        return self.process.wait(PATIENCE)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < end, f"nothing happened:\n{self.log}"
+            time.sleep(0.01)
+
+
+@dataclass
+class Command:
+    """`routekit` in a folder: call it with its arguments."""
+
+    folder: Path
+    environ: dict[str, str]
+    started: list[Running] = field(default_factory=list[Running])
+
+    def __call__(self, *arguments: str, **environ: str) -> Result:
+        """Run it to its end. Whatever it is asked, it never answers with a traceback."""
+        done = subprocess.run(
+            [SCRIPT, *arguments],
+            cwd=self.folder,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, **environ: str) -> Running:
+        """Run it on the side; it is killed after the test, if it still runs."""
+        self.started.append(Running(list(arguments), self.folder, self.environ | environ))
+        return self.started[-1]
+
+    def write(self, file: str, text: str) -> Path:
+        """Write a file of the folder: a module of routes, or the settings."""
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def routekit(tmp_path: Path) -> Iterator[Command]:
+    mine = ("ROUTEKIT_", "PYTHON", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+    command = Command(tmp_path, environ)
+    yield command
+    for running in command.started:
+        running.process.kill()
+        running.process.wait()

@@ -1,0 +1,173 @@
+"""`check`, `show` and `list`: what they print, and with which exit code they end."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOOD = '''"""Ticks become mocks."""
+
+from routekit import from_
+
+ticks = from_("timer:t?every=1s", int).filter(lambda n: n > 1).to("mock:out")
+calls = from_("direct:inner").to("http://me:hunter2@host/x?token=hunter2")
+'''
+WRONG = """from routekit import from_
+
+one = from_("tmier:x").to("mock:x?kep=1")
+two = (
+    from_("timer:x", codec="jsno")
+    .to("direct:nobody")
+)
+"""
+
+
+def test_check_of_good_routes(routekit: Any) -> None:
+    """Routes without a problem are counted, and the exit code is 0."""
+    routekit.write("routes/a.py", 'from routekit import from_\n\nticks = from_("timer:t").to("mock:out")\n')
+    done = routekit("check")
+    assert (done.code, done.out, done.err) == (0, "1 route, no problems\n", "")
+
+
+def test_check_of_wrong_routes(routekit: Any) -> None:
+    """All problems are told at once, each with file, line, route and what to do; the exit code is 2."""
+    routekit.write("routes/a.py", WRONG)
+    routekit.write("routes/b.py", "from routekit import from_\nx = 1 / 0\n")
+    routekit.write("routes/c.py", 'from routekit import from_\nfine = from_("timer:x")\n')
+    done = routekit("check")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "routes/b.py:2: module 'b' cannot be imported: ZeroDivisionError: division by zero",
+        "routes/a.py:3: a.one: no installed plugin offers 'tmier:'",
+        "    did you mean 'timer'? (or install a plugin: pip install routekit-tmier)",
+        "routes/a.py:3: a.one: mock: has no option 'kep'",
+        "    did you mean 'keep'?",
+        "routes/a.py:5: a.two: no codec 'jsno'",
+        "    did you mean 'json'?",
+        "routes/a.py:6: a.two: no route reads from 'direct:nobody'",
+        "    start one: from_('direct:nobody')",
+    ]
+
+
+def test_check_as_json(routekit: Any) -> None:
+    """As JSON a check has the routes that were read and the problems, without their secrets."""
+    routekit.write("routes/a.py", 'from routekit import from_\nx = from_("AMQP://me:hunter2@host")\n')
+    done = routekit("check", "--json")
+    assert (done.code, done.err) == (2, "")
+    assert done.json == {
+        "routes": ["a.x"],
+        "problems": [
+            {
+                "place": "routes/a.py:2",
+                "route": "a.x",
+                "message": "'AMQP://me:***@host' is no endpoint",
+                "hint": "write scheme:path?option=value",
+            }
+        ],
+    }
+
+
+def test_check_reads_the_settings(routekit: Any) -> None:
+    """A placeholder that the settings beside the routes have is no problem."""
+    routekit.write("routes/a.py", 'from routekit import from_\nx = from_("timer:${NAME}")\n')
+    assert "no value for ${NAME}" in routekit("check").err
+    routekit.write("routekit.toml", '[values]\nNAME = "x"\n')
+    assert routekit("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["check"], "there is no '{}/routes'", "give a folder of route modules, or one module"),
+        (["list", "empty"], "no route in '{}/empty'", "a route is a module-level variable: name = from_(...)"),
+        (["show", "good", "--route", "a.tick"], "there is no route 'a.tick'", "did you mean 'a.ticks'?"),
+        (["--config", "nope.toml", "check", "good"], "cannot read the settings nope.toml: No such file", "--config"),
+        (["--set", "drain", "check", "good"], "--set drain: no value", "write --set name=value"),
+        (["--set", "drian=1", "check", "good"], "--set drian: there is no option 'drian'", "did you mean 'drain'?"),
+        (["--set", "drain=soon", "check", "good"], "routekit: 'drain': input should be", "routekit describe routekit"),
+    ],
+)
+def test_what_cannot_be_done(routekit: Any, arguments: list[str], message: str, hint: str) -> None:
+    """A request that cannot be done is answered with what is wrong, what to do, and exit code 2; nothing else."""
+    routekit.write("good/a.py", GOOD)
+    (routekit.folder / "empty").mkdir()
+    done = routekit(*arguments)
+    assert (done.code, done.out) == (2, "")
+    first, second = done.err.splitlines()
+    assert first.startswith("error: " + message.format(routekit.folder))
+    assert second.startswith("  " + hint)
+
+
+def test_show_as_text(routekit: Any) -> None:
+    """As text each route is a tree, one after the other, with its place and without its secrets."""
+    routekit.write("routes/a.py", GOOD)
+    done = routekit("show")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        "a.calls  (routes/a.py:6)\n"
+        "from direct:inner\n"
+        "└─ to http://me:***@host/x?token=***\n"
+        "\n"
+        "a.ticks  (routes/a.py:5)\n"
+        "from timer:t?every=1s\n"
+        "├─ filter(n > 1)\n"
+        "└─ to mock:out\n"
+    )
+
+
+def test_show_as_mermaid_and_json(routekit: Any) -> None:
+    """A chosen route can be had as Mermaid and as JSON."""
+    routekit.write("routes/a.py", GOOD)
+    assert routekit("show", "--route", "a.ticks", "--as", "mermaid").out == (
+        "flowchart TD\n"
+        '  subgraph "a.ticks"\n'
+        '    n1(["timer:t?every=1s"])\n'
+        '    n2{{"filter(n #gt; 1)"}}\n'
+        "    n1 --> n2\n"
+        '    n3[("to mock:out")]\n'
+        "    n2 --> n3\n"
+        "  end\n"
+    )
+    (route,) = routekit("show", "--route", "a.ticks", "--as", "json").json
+    assert (route["name"], route["doc"]) == ("a.ticks", "Ticks become mocks.")
+    assert [step["kind"] for step in route["steps"]] == ["from", "filter", "to"]
+
+
+def test_show_what_can_be_read(routekit: Any) -> None:
+    """Modules that cannot be read are told beside the drawing of the others."""
+    routekit.write("routes/a.py", GOOD)
+    routekit.write("routes/b.py", "x = (\n")
+    done = routekit("show", "--as", "json")
+    assert [route["name"] for route in done.json] == ["a.calls", "a.ticks"]
+    assert done.err == "routes/b.py:1: module 'b' cannot be imported: SyntaxError: '(' was never closed\n"
+
+
+def test_list(routekit: Any) -> None:
+    """Routes are listed with source and place, one line each however long; as JSON with their doc as well."""
+    name = "x" * 120
+    routekit.write("routes/a.py", f'"""Doc."""\nfrom routekit import from_\n{name} = from_("timer:{name}")\n')
+    done = routekit("list")
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["route", "source", "written", "at"],
+        [f"a.{name}", f"timer:{name}", "routes/a.py:3"],
+    ]
+    assert routekit("list", "--json").json == [
+        {"name": f"a.{name}", "source": f"timer:{name}", "place": "routes/a.py:3", "doc": "Doc."}
+    ]
+
+
+def test_reader_that_has_seen_enough(routekit: Any) -> None:
+    """Output into a pipe whose reader has gone, such as `head`, is no error worth a word."""
+    doc, flows = "x" * 2000, "".join(f"r{n} = from_('timer:x')\n" for n in range(200))
+    routekit.write("routes/a.py", f'"""{doc}"""\nfrom routekit import from_\n{flows}')
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$ROUTEKIT" list --json | head -n 1'],
+        cwd=routekit.folder,
+        env=routekit.environ | {"ROUTEKIT": str(Path(sys.executable).with_name("routekit"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[\n", "")
