@@ -5,10 +5,10 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from .codec import Codec
-from .errors import BodyError
+from .errors import BodyError, DefinitionError
 
 Fit = Callable[[Any], Any]
 """A raw body in, a body of the wanted type out; raises BodyError."""
@@ -75,6 +75,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
         return TypeAdapter(kind)
     except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance of it will do
         return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError as error:
+        raise DefinitionError(f"bodies cannot be checked into {kind!r}: {error.message}", hint="see the type") from None
 
 
 def misfit(error: ValidationError) -> BodyError:

@@ -1,6 +1,6 @@
 """Makes lead files of three sources as they really come: dirty, in three dialects, with known contents.
 
-    python -m examples.data.make_leads --rows 3000 --seed 7 --dirt 0.5 --out examples/data/leads
+    python -m examples.data.make_leads --rows 3000 --seed 11 --dirt 0.5 --out examples/data/leads
 
 The same arguments make the same bytes. `expected.json` says what must come of them, known from how they were made
 and not from cleansing them: for each file its rows, how many give a new contact (files taken in the order web, fair,
@@ -202,7 +202,7 @@ def main() -> None:
     """Read the command line and say what was made."""
     parser = argparse.ArgumentParser(description="Make lead files of three sources, dirty and with known contents.")
     parser.add_argument("--rows", type=int, default=3_000, help="rows of all files together (default: 3000)")
-    parser.add_argument("--seed", type=int, default=7, help="another seed, other people (default: 7)")
+    parser.add_argument("--seed", type=int, default=11, help="another seed, other people (default: 11)")
     parser.add_argument("--dirt", type=float, default=0.5, help="0 is clean, 1 is a third refused (default: 0.5)")
     parser.add_argument("--out", type=Path, default=Path("examples/data/leads"), help="folder to write into")
     asked = parser.parse_args()
