@@ -38,6 +38,7 @@ class RouteRuntime:
         self._seen: int | None = None
         self._senders = Senders(services.catalog)
         self._give_up: GiveUp | None = None
+        self._label = ""  # of the branch that is being bound
 
     @property
     def random(self) -> Random:
@@ -57,10 +58,12 @@ class RouteRuntime:
         return self.is_resting and self._seen in (None, self._activity.count)
 
     def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
-        handler = proceed
+        handler, outer = proceed, self._label
+        self._label = f"{outer}{label} > " if label else outer
         for step, place in zip(reversed(chain.steps), reversed(chain.places), strict=True):
-            name = f"{label} > {step.label}" if label else step.label
+            name = f"{self._label}{step.label}"
             handler = observed(step.bind(handler, self), self.route, name, place)
+        self._label = outer
         return handler
 
     def sender(self, target: Target) -> Send:

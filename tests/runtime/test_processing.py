@@ -1,6 +1,7 @@
 """One message: checked, handled, tried again, given up."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -336,6 +337,6 @@ async def test_waits_are_those_of_the_policy() -> None:
     policy = Policy(retry=Retry(6, first=2, factor=3, most=30))
     run = await run_routes(from_(Feed([1]), int, policy=policy).transform(away))
     waits = [event.wait for event in run.of(Retrying)]
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     assert gaps == [pytest.approx(wait, abs=1e-3) for wait in waits]
     assert all(wait <= ceiling for wait, ceiling in zip(waits, [2, 6, 18, 30, 30, 30], strict=True))

@@ -165,10 +165,14 @@ async def test_routes_close_before_what_they_share() -> None:
 async def test_it_is_closed_when_the_service_breaks() -> None:
     """An error in the block that runs the service still closes everything, in order, and is raised itself."""
     flows = [from_(Watched([1]), int).to(Using(name=name)) for name in ("a", "b")]
-    with pytest.raises(ZeroDivisionError):
+
+    async def broken() -> None:
         async with running(*flows):
             await anyio.sleep(1)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await broken()
     opened = [entry.removeprefix("open ") for entry in LOG[:2]]
     assert LOG[-2:] == [f"close {name}" for name in reversed(opened)]
 
