@@ -41,6 +41,7 @@ def page(path: Path) -> str:
 def test_every_snippet_of_the_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page shows happens when a reader types it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     for name in [name for name in os.environ if name.startswith("ROUTEKIT_")]:
