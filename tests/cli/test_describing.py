@@ -108,7 +108,7 @@ def test_plugins(routekit: Any) -> None:
 
 
 def test_broken_plugin(routekit: Any) -> None:
-    """A plugin that cannot be imported is listed, stops no route that does not use it, and is named by one that does."""
+    """A plugin that cannot be imported is listed, and stops only routes that use it: they name it."""
     broken = install(routekit.folder, "shaky", "import no_such_module\n", "shaky", "codec.shaky")
     routekit.write("routes/a.py", 'from routekit import from_\nx = from_("timer:x").to("mock:y", codec="json")\n')
     assert ["shaky", "endpoint", "shaky", "1.0"] in list(rows(routekit("plugins", **broken).out))
