@@ -91,8 +91,12 @@ class TestForeground:
     TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
     @pytest.mark.parametrize(("code", "expected"), [(0, 0), (7, 2)])
-    def test_interrupt_reaches_the_command_and_not_make(self, checkout: Path, code: int, expected: int) -> None:
+    def test_interrupt_reaches_the_command_and_not_make(
+        self, checkout: Path, monkeypatch: pytest.MonkeyPatch, code: int, expected: int
+    ) -> None:
         """After Ctrl-C make ends as the command did: 0 for an orderly stop, its own 2 for a failure."""
+        for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # set where these tests run under make: that one is not ours
+            monkeypatch.delenv(name, raising=False)
         write(checkout / "stop.py", self.ORDERLY.format(code=code, then="signal.pause()"))
         write(checkout / "Makefile", f"x:\n\t@{sys.executable} -E tools/foreground.py {sys.executable} -u stop.py\n")
         command = [sys.executable, "-c", self.TERMINAL, "make", "x"]
