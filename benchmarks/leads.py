@@ -25,7 +25,7 @@ from routekit.testing import Run, run_routes, setup_for
 from .figures import Figure, alternately
 
 ROOT = Path(__file__).parent.parent
-ROWS = 12_000
+ROWS = 60_000
 ROUNDS = 3
 
 

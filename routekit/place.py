@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from os import sep
 from pathlib import Path
@@ -18,10 +19,14 @@ class Place:
     line: int
 
     def __str__(self) -> str:
-        path = Path(self.file)
-        if path.is_absolute() and path.is_relative_to(Path.cwd()):
-            path = path.relative_to(Path.cwd())
-        return f"{path}:{self.line}"
+        return f"{_shown(self.file)}:{self.line}"
+
+
+@lru_cache(maxsize=1024)
+def _shown(file: str) -> str:
+    """A file as people name it; looked up once, since each dead letter says where its step was written."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 NOWHERE = Place("?", 0)

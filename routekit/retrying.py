@@ -17,25 +17,26 @@ _ATTEMPTS = "__routekit_attempts__"
 
 
 async def retrying(
-    attempt: Callable[[int], Awaitable[R]], rules: Sequence[Retry], runtime: Runtime, message_id: str
+    failed: Exception, attempt: Callable[[int], Awaitable[R]], rules: Sequence[Retry], runtime: Runtime, message_id: str
 ) -> R:
-    """The result of `await attempt(n)` for n = 1, 2, ..., until it returns or no rule allows another try.
+    """The result of `await attempt(n)` for n = 2, 3, ..., until it returns or no rule allows another try.
 
-    Then the last error is raised. Each retry is told as a `Retrying` event.
+    The caller has made the first try, which `failed`: so all this costs nothing while all goes well. The last error is
+    raised. Each retry is told as a `Retrying` event.
     """
     number = 1
     while True:
+        rule = retry_for(rules, failed)
+        if rule is None or number > rule.attempts:
+            raise counted(failed, number)
+        wait = rule.wait(number, runtime.random)
+        runtime.emit(Retrying(runtime.route, message_id, number, wait, failed))
+        await anyio.sleep(wait)
+        number += 1
         try:
             return await attempt(number)
         except Exception as error:
-            rule = retry_for(rules, error)
-            if rule is None or number > rule.attempts:
-                counted(error, number)
-                raise
-            wait = rule.wait(number, runtime.random)
-            runtime.emit(Retrying(runtime.route, message_id, number, wait, error))
-        await anyio.sleep(wait)
-        number += 1
+            failed = error
 
 
 def counted(error: E, attempts: int) -> E:

@@ -37,9 +37,15 @@ class Attempt(Step[T, U]):
         }
         last = None if self.finally_ is None else runtime.bind(self.finally_, finish, "finally")
 
+        async def patient(message: Message[T]) -> Message[Any] | None:
+            try:
+                return await body(apart(message))
+            except Exception as error:
+                return await retrying(error, lambda _: body(apart(message)), self.retry, runtime, message.id)
+
         async def tried(message: Message[T]) -> Message[Any] | None:
             try:
-                return await retrying(lambda _: body(apart(message)), self.retry, runtime, message.id)
+                return await patient(message)
             except Exception as error:
                 rescue = _nearest(rescues, error)
                 if rescue is None:

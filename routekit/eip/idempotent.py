@@ -32,20 +32,22 @@ class Idempotent(Step[T, T]):
         key_of = calling(self.key)
         keys = runtime.store.keys(self.name)
         owner = f"{runtime.store.owner}/{runtime.route}"
-        here: dict[str, anyio.Event] = {}
+        here: dict[str, anyio.Event | None] = {}  # the keys in flight; the event is there once a twin waits
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             key = _text(await called(key_of, message), self.key)
-            while (twin := here.get(key)) is not None:
+            while key in here:
+                twin = here[key] = here[key] or anyio.Event()
                 await twin.wait()
-            here[key] = done = anyio.Event()
+            here[key] = None
             try:
                 if not await claimed(key):
                     return None
                 return await owned(key, message)
             finally:
-                del here[key]
-                done.set()
+                waited = here.pop(key)
+                if waited is not None:
+                    waited.set()
 
         async def claimed(key: str) -> bool:
             wait = 0.05

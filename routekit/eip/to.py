@@ -27,7 +27,10 @@ class To(Step[T, T]):
             return await proceed(message)
 
         async def patient(message: Message[T]) -> Message[Any] | None:
-            await retrying(lambda _: send(message), self.retry, runtime, message.id)
+            try:
+                await send(message)
+            except Exception as error:
+                await retrying(error, lambda _: send(message), self.retry, runtime, message.id)
             return await proceed(message)
 
         return patient if self.retry else handle

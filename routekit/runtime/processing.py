@@ -99,16 +99,14 @@ class Processing:
         except Exception as error:
             if not self._retries:
                 raise
-            first = error
+            failed = error
 
         async def attempt(number: int) -> Message[Any] | None:
-            if number == 1:
-                raise first
             self.counts.retried += 1
             tried[0] = number
             return await self._once(_numbered(message, number))
 
-        return await retrying(attempt, self._retries, self._runtime, message.id)
+        return await retrying(failed, attempt, self._retries, self._runtime, message.id)
 
     async def _failed(self, message: Message[Any], error: Exception) -> None:
         """The message is given up, or refused by raising."""

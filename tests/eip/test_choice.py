@@ -1,66 +1,83 @@
-"""The content-based router."""
+"""choice"""
+
+from typing import Any
 
 import pytest
 
-from routekit import DefinitionError, from_
+from routekit import DefinitionError, Message, from_
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
 
 
-async def big(number: int) -> bool:
-    return number > 10
+async def is_two(n: int) -> bool:
+    return n == 2
 
 
-async def test_the_first_branch_that_holds_takes_the_message_and_the_result_goes_on() -> None:
-    """Branches are asked in their order, only one runs, and what it makes goes on after the choice."""
-    sink = Sink()
+async def test_the_first_branch_that_fits_takes_the_message() -> None:
+    """Predicates are asked in order, and only one branch runs."""
+    asked: list[str] = []
+
+    def asking(name: str, verdict: Any) -> Any:
+        return lambda n: asked.append(name) or verdict(n)
+
+    one, two, three = Sink(), Sink(), Sink()
     flow = (
-        from_(Feed([5, 50, 500]), int)
+        from_(Feed([1, 2, 3]), int)
         .choice()
-        .when(lambda n: n > 100, lambda branch: branch.transform(lambda n: f"huge {n}"))
-        .when(big, lambda branch: branch.transform(lambda n: f"big {n}"))
-        .otherwise(lambda branch: branch.transform(lambda n: f"small {n}"))
-        .transform(lambda text: text + "!")
-        .to(sink)
+        .when(asking("a", lambda n: n == 1), lambda f: f.to(one))
+        .when(asking("b", lambda n: n <= 2), lambda f: f.to(two))
+        .otherwise(lambda f: f.to(three))
     )
     await run_routes(flow)
-    assert sink.bodies == ["small 5!", "big 50!", "huge 500!"]
+    assert (one.bodies, two.bodies, three.bodies) == ([1], [2], [3])
+    assert asked == ["a", "a", "b", "a", "b"]
 
 
-async def test_later_predicates_are_not_asked() -> None:
-    """Once a branch holds, the predicates after it are not called."""
-    asked: list[int] = []
+async def test_what_a_branch_gives_goes_on() -> None:
+    """After the choice the route continues with the branch's body."""
+    sink = Sink()
+    flow = from_(Feed([1, 2]), int).choice().when(is_two, lambda f: f.transform(lambda n: "two"))
+    await run_routes(flow.otherwise(lambda f: f.transform(str)).to(sink))
+    assert sink.bodies == ["1", "two"]
+
+
+async def test_a_predicate_may_take_the_message() -> None:
+    """Plain or async, with body or with body and message."""
+    sink = Sink()
+    flow = from_(Feed([Message(1, {"vip": True})]), int).choice()
+    await run_routes(flow.when(lambda n, m: m.headers["vip"], lambda f: f.to(sink)).otherwise(lambda f: f))
+    assert sink.bodies == [1]
+
+
+async def test_what_follows_a_choice_fails_on_its_own() -> None:
+    """No other branch is tried when something later fails."""
+    tried: list[int] = []
     flow = (
         from_(Feed([1]), int)
         .choice()
-        .when(lambda n: True, lambda branch: branch)
-        .when(lambda n: not asked.append(n), lambda branch: branch)
-        .otherwise(lambda branch: branch)
+        .when(lambda n: True, lambda f: f)
+        .otherwise(lambda f: f.transform(lambda n: tried.append(n) or n))
     )
-    await run_routes(flow)
-    assert asked == []
+    run = await run_routes(flow.transform(lambda n: 1 // 0))
+    assert tried == []
+    assert len(run.letters) == 1
 
 
-async def test_a_failure_names_the_branch() -> None:
-    """A dead letter says in which branch the failing step stands."""
-    flow = (
-        from_(Feed([0]), int)
-        .choice()
-        .when(lambda n: n == 0, lambda branch: branch.transform(lambda n: 1 / n))
-        .otherwise(lambda branch: branch.transform(float))
-    )
-    run = await run_routes(flow)
-    assert [letter.step for letter in run.letters] == ["when(n == 0) > transform(1 / n)"]
-
-
-def test_a_branch_must_give_back_the_flow() -> None:
-    """A branch that forgets to return is told so where it is written."""
-    with pytest.raises(DefinitionError, match="a branch gives back the flow that it is given, found NoneType"):
-        from_("timer:x", int).choice().when(lambda n: True, lambda branch: None)  # type: ignore[arg-type, return-value]
-
-
-def test_a_branch_has_no_source_of_its_own() -> None:
-    """A branch that starts another route is refused."""
+def test_a_branch_gives_back_a_flow() -> None:
+    """An unfinished choice, a source, or nothing is no branch."""
+    flow: Any = from_("timer:x").choice()
+    with pytest.raises(DefinitionError, match="when: a branch gives back the flow.*close a choice with otherwise"):
+        flow.when(bool, lambda f: f.choice())
+    with pytest.raises(DefinitionError, match="found NoneType"):
+        flow.when(bool, lambda f: None)
     with pytest.raises(DefinitionError, match="no source of its own"):
-        from_("timer:x", int).choice().when(lambda n: True, lambda branch: from_("timer:y", int))
+        flow.when(bool, lambda f: from_("timer:y"))
+
+
+def test_its_branches_can_be_drawn() -> None:
+    """Each with the name of its predicate."""
+    flow = from_("timer:x").choice().when(is_two, lambda f: f.stop()).otherwise(lambda f: f)
+    (step,) = flow.chain.steps
+    assert [name for name, _ in step.branches()] == ["when is_two", "otherwise"]
+    assert step.label == "choice"

@@ -1,57 +1,68 @@
-"""Log lines."""
+"""log"""
 
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from routekit import DefinitionError, Message, from_
-from routekit.check import check
+from routekit.eip.log import Log
 from routekit.events import Logged
-from routekit.plugins import Catalog
-from routekit.testing import Feed, run_routes
+from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass(frozen=True)
-class Order:
-    id: int
-    total: float
+class Lead(BaseModel):
+    email: str
+    tags: list[str] = ["a"]
 
 
-async def test_a_format_speaks_of_body_headers_and_id() -> None:
-    """Attributes, items and format specifications work as in Python."""
-    feed = Feed([Message(Order(7, 2.5), {"file.name": "a.csv"}, "m1")])
-    run = await run_routes(
-        from_(feed, Order).log("{id}: order {body.id} of {body.total:.2f} in {headers[file.name]}", level="warning")
-    )
-    assert [(event.level, event.text) for event in run.of(Logged)] == [("warning", "m1: order 7 of 2.50 in a.csv")]
-
-
-async def test_a_function_makes_the_line() -> None:
-    """A function of every shape may make the line."""
-    run = await run_routes(from_(Feed([1]), int).log(lambda n: f"n={n}").log(lambda n, message: message.id))
-    assert [event.text for event in run.of(Logged)] == ["n=1", "feed-1"]
-
-
-async def test_nothing_in_a_message_is_used_as_a_format() -> None:
-    """A body with braces is written as it is."""
-    run = await run_routes(from_(Feed(["{id.__class__}"]), str).log("{body}"))
-    assert [event.text for event in run.of(Logged)] == ["{id.__class__}"]
+async def later(lead: Lead) -> str:
+    return "later"
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{bdy}", "asks for 'bdy'"), ("{body", "is no format"), ("{}", "asks|format")]
+    ("text", "line"),
+    [
+        ("hello", "hello"),
+        ("{body.email} from {headers[file.name]} as {id}", "a@b from x.csv as m"),
+        ("{body.tags[0]!r:>5}|{{}}", "  'a'|{}"),
+        (lambda lead: lead.email.upper(), "A@B"),
+        (lambda lead, message: message.id, "m"),
+        (later, "later"),
+    ],
 )
-def test_a_wrong_format_is_found_by_the_check(text: str, message: str) -> None:
-    """A format that asks for something unknown, or is none, is a problem before anything runs."""
-    (problem,) = check([from_("timer:x").log(text).route("r")], Catalog())
-    assert problem.place.file == __file__
-    with pytest.raises(DefinitionError, match=message):
-        raise DefinitionError(problem.message)
+async def test_one_line_for_each_message(text: Any, line: str) -> None:
+    """A format over body, headers and id, or a function; the message goes on."""
+    sink = Sink()
+    feed = Feed([Message(Lead(email="a@b"), {"file.name": "x.csv"}, "m")])
+    run = await run_routes(mine=from_(feed, Lead).log(text, level="warning").to(sink))
+    assert run.of(Logged) == [Logged("mine", "warning", line)]
+    assert len(sink.bodies) == 1
 
 
-async def test_a_format_that_does_not_fit_the_message_fails_it() -> None:
-    """A line that cannot be written is an error of the message, with the format in it."""
-    run = await run_routes(from_(Feed([1]), int).log("{body.name}"))
-    assert [letter.reason.startswith("log text '{body.name}' does not fit") for letter in run.letters] == [True]
+@pytest.mark.parametrize("text", ["{name}", "{}", "{0}", "{body", "body}", "{bdoy.email}"])
+async def test_a_format_that_cannot_work_is_found_at_the_start(text: str) -> None:
+    """With what may be asked for."""
+    with pytest.raises(DefinitionError, match="body"):
+        await run_routes(from_(Feed([1])).log(text))
+
+
+async def test_a_format_that_does_not_fit_rejects_the_message() -> None:
+    """A field that the body lacks is a failure of the message, named."""
+    run = await run_routes(from_(Feed([1]), int).log("{body.email}"))
+    assert run.letters[0].error == "BodyError"
+    assert "does not fit the message" in run.letters[0].reason
+
+
+async def test_what_a_message_holds_is_never_a_format() -> None:
+    """Braces in a body are printed, not obeyed."""
+    run = await run_routes(from_(Feed(["{headers} {0.__class__}"]), str).log("{body}"))
+    assert [event.text for event in run.of(Logged)] == ["{headers} {0.__class__}"]
+
+
+def test_its_label() -> None:
+    """It shows the text or names the function."""
+    assert Log("hi").label == "log('hi')"
+    assert Log(later).label == "log(later)"

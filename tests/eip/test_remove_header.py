@@ -1,20 +1,34 @@
-"""Removing headers."""
+"""remove_header"""
 
 import pytest
 
 from routekit import Message, from_
+from routekit.eip.remove_header import RemoveHeader
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
 
+HEADERS = {"x-one": 1, "x-two": 2, "y": 3, "X-three": 4}
+
 
 @pytest.mark.parametrize(
     ("patterns", "left"),
-    [(("a",), ["x-1", "x-2", "X-3"]), (("x-*",), ["a", "X-3"]), (("a", "?-1"), ["x-2", "X-3"]), (("b",), None)],
+    [
+        (("y",), ["x-one", "x-two", "X-three"]),
+        (("x-*",), ["y", "X-three"]),
+        (("x-o??", "y"), ["x-two", "X-three"]),
+        (("none",), list(HEADERS)),
+        (("*",), []),
+        ((), list(HEADERS)),
+    ],
 )
-async def test_headers_that_match_are_gone(patterns: tuple[str, ...], left: list[str] | None) -> None:
-    """Names and patterns remove what they match, by case; a name that is not there is no error."""
-    headers = {"a": 1, "x-1": 2, "x-2": 3, "X-3": 4}
+async def test_headers_that_match_are_gone(patterns: tuple[str, ...], left: list[str]) -> None:
+    """Names and patterns, with regard to case; what is not there is no error."""
     sink = Sink()
-    await run_routes(from_(Feed([Message(0, headers, "m")])).remove_header(*patterns).to(sink))
-    assert list(sink.messages[0].headers) == (left if left is not None else list(headers))
+    await run_routes(from_(Feed([Message(1, HEADERS, "m")]), int).remove_header(*patterns).to(sink))
+    assert list(sink.messages[0].headers) == left
+
+
+def test_its_label() -> None:
+    """It names the patterns."""
+    assert RemoveHeader(("x-*", "y")).label == "remove_header(x-*, y)"

@@ -1,61 +1,76 @@
-"""Rules over bodies."""
+"""validate"""
+
+from typing import Any
 
 import pytest
 
 from routekit import Policy, Retry, from_
+from routekit.eip.validate import Validate
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
 
 
-def positive(number: int) -> str | None:
-    return None if number > 0 else f"{number} is not positive"
+def positive(n: int) -> bool:
+    return n > 0
 
 
-def even(number: int) -> None:
-    if number % 2:
-        raise ValueError("odd")
+def raising(n: int) -> None:
+    raise ValueError("too bad")
 
 
-async def small(number: int) -> list[str]:
-    return ["too big", "by far"] if number > 100 else []
+async def reason_for(*rules: Any, body: Any = -1) -> str | None:
+    feed, sink = Feed([body]), Sink()
+    run = await run_routes(from_(feed, policy=Policy(retry=Retry(3))).validate(*rules).to(sink))
+    assert len(sink.bodies) + len(run.letters) == 1
+    assert all(letter.error == "Invalid" and letter.attempts == 1 for letter in run.letters)
+    return run.letters[0].reason if run.letters else None
 
 
-async def test_all_broken_rules_are_named_at_once() -> None:
-    """A message that breaks several rules is refused with every reason, in the order of the rules."""
-    run = await run_routes(from_(Feed([-101]), int).validate(positive, even, lambda n: n > -50))
-    (letter,) = run.letters
-    assert letter.error == "Invalid"
-    assert letter.reason == "-101 is not positive; odd; rule n > -50 does not hold"
+@pytest.mark.parametrize("rule", [lambda n: None, lambda n: True, lambda n: "", list, lambda n, m: m.body == n])
+async def test_a_rule_that_holds(rule: Any) -> None:
+    """None, True, an empty text and no reasons mean that a rule holds."""
+    assert await reason_for(rule, body=()) is None
 
 
-@pytest.mark.parametrize(("body", "reason"), [(102, "too big; by far"), (3, "odd")])
-async def test_reasons_come_as_text_as_list_and_as_value_error(body: int, reason: str) -> None:
-    """A rule says what is wrong by a text, by several, or by raising ValueError."""
-    run = await run_routes(from_(Feed([body]), int).validate(positive, even, small))
-    assert [letter.reason for letter in run.letters] == [reason]
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (positive, "rule positive does not hold"),
+        (lambda n: "is negative", "is negative"),
+        (lambda n: ["one", "two"], "one; two"),
+        (raising, "too bad"),
+        (lambda n, message: f"{message.body} is bad", "-1 is bad"),
+    ],
+)
+async def test_a_rule_that_does_not_hold(rule: Any, reason: str) -> None:
+    """False, a reason, reasons or a ValueError mean that it does not; the message is rejected and not retried."""
+    assert await reason_for(rule) == reason
 
 
-async def test_what_holds_goes_on_unchanged() -> None:
-    """A message that keeps all rules goes on."""
-    sink = Sink()
-    await run_routes(from_(Feed([2]), int).validate(positive, even, small, lambda n: True).to(sink))
-    assert sink.bodies == [2]
+async def test_all_reasons_are_given_at_once() -> None:
+    """Later rules are asked although an earlier one does not hold."""
+    assert await reason_for(positive, raising, lambda n: None, lambda n: "third") == (
+        "rule positive does not hold; too bad; third"
+    )
 
 
-async def test_a_broken_rule_is_not_retried() -> None:
-    """What is invalid stays invalid: no retry is spent on it."""
-    run = await run_routes(from_(Feed([1]), int, policy=Policy(retry=Retry(3))).validate(even))
-    assert run.counts["route-1"].retried == 0
+async def test_an_async_rule_is_awaited() -> None:
+    """A rule may ask somebody."""
+
+    async def ask(n: int) -> str:
+        return "no"
+
+    assert await reason_for(ask) == "no"
 
 
-async def test_a_rule_that_fails_otherwise_is_not_a_reason() -> None:
-    """An error that is no ValueError is a bug in the rule, and is told as itself."""
-    run = await run_routes(from_(Feed([1]), int).validate(lambda n: {}[n]))
-    assert [letter.error for letter in run.letters] == ["KeyError"]
+async def test_what_is_no_verdict_is_an_error() -> None:
+    """A number is neither a reason nor a truth."""
+    run = await run_routes(from_(Feed([1])).validate(lambda n: 1))
+    assert run.letters[0].error == "TypeError"
+    assert "found int" in run.letters[0].reason
 
 
-async def test_a_rule_that_answers_with_something_else_is_told() -> None:
-    """A rule that gives neither a verdict nor reasons is refused rather than taken for true."""
-    run = await run_routes(from_(Feed([1]), int).validate(lambda n: n))
-    assert [letter.error for letter in run.letters] == ["TypeError"]
+def test_its_label_names_the_rules() -> None:
+    """In their order."""
+    assert Validate((positive, raising)).label == "validate(positive, raising)"
