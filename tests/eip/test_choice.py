@@ -67,7 +67,7 @@ async def test_what_follows_a_choice_fails_on_its_own() -> None:
 def test_a_branch_gives_back_a_flow() -> None:
     """An unfinished choice, a source, or nothing is no branch."""
     flow: Any = from_("timer:x").choice()
-    with pytest.raises(DefinitionError, match="when: a branch gives back the flow.*close a choice with otherwise"):
+    with pytest.raises(DefinitionError, match=r"when: a branch gives back the flow.*close a choice with otherwise"):
         flow.when(bool, lambda f: f.choice())
     with pytest.raises(DefinitionError, match="found NoneType"):
         flow.when(bool, lambda f: None)
