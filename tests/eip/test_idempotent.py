@@ -1,0 +1,157 @@
+"""idempotent"""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from routekit import Claim, Message, Policy, Retry, from_
+from routekit.eip.idempotent import Idempotent
+from routekit.stores.memory import MemoryStore
+from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
+
+from ..fakes import Watched
+
+pytestmark = pytest.mark.anyio
+
+
+def memory() -> MemoryStore:
+    return MemoryStore(anyio.current_time)
+
+
+async def test_a_key_that_was_done_ends_the_message() -> None:
+    """The second of two equal keys is acknowledged and not processed."""
+    feed, sink = Feed(["a", "b", "a"]), Sink()
+    run = await run_routes(from_(feed, str).idempotent("seen", key=str).to(sink))
+    assert sink.bodies == ["a", "b"]
+    assert len(feed.acknowledged) == 3
+    assert (run.counts["route-1"].done, run.counts["route-1"].ended) == (2, 1)
+
+
+async def test_memory_is_by_name_and_outlives_the_run() -> None:
+    """What a store knows under a name counts in the next run, and only under that name."""
+    store, sink = memory(), Sink()
+    for _ in range(2):
+        await run_routes(from_(Feed(["a"]), str).idempotent("seen", key=str).to(sink), store=store)
+    assert sink.bodies == ["a"]
+    await run_routes(from_(Feed(["a"]), str).idempotent("other", key=str).to(sink), store=store)
+    assert sink.bodies == ["a", "a"]
+
+
+@pytest.mark.parametrize("key", [lambda row: row["id"], lambda row, message: message.id])
+async def test_a_key_may_come_from_body_or_message(key: Any) -> None:
+    """Functions of one or two parameters."""
+    sink = Sink()
+    feed = Feed([Message({"id": 1}, id="m1"), Message({"id": 1}, id="m1"), Message({"id": 2}, id="m2")])
+    await run_routes(from_(feed, dict).idempotent("seen", key=key).to(sink))
+    assert [row["id"] for row in sink.bodies] == [1, 2]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+async def test_an_empty_key_is_rejected(empty: Any) -> None:
+    """Messages without a key would be twins of each other: they are dead letters that say what to do."""
+    sink = Sink()
+    run = await run_routes(from_(Feed([1, 2]), int).idempotent("seen", key=lambda n: empty).to(sink))
+    assert sink.bodies == []
+    assert [letter.error for letter in run.letters] == ["BodyError", "BodyError"]
+    assert "filter such messages first" in run.letters[0].reason
+
+
+async def test_failure_releases_the_key() -> None:
+    """A message that failed may come again."""
+    sink = Sink(fail={1: ValueError("x")})
+    await run_routes(from_(Feed(["a", "a", "a"]), str).idempotent("seen", key=str).to(sink))
+    assert len(sink.sends) == 2
+    assert sink.bodies == ["a"]
+
+
+async def test_a_retry_is_not_its_own_twin() -> None:
+    """The policy's retry runs the route again, with the same key."""
+    sink = Sink(fail={1: ValueError("x")})
+    run = await run_routes(from_(Feed(["a"]), str, policy=Policy(retry=Retry(2))).idempotent("s", key=str).to(sink))
+    assert sink.bodies == ["a"]
+    assert run.counts["route-1"].done == 1
+
+
+@pytest.mark.parametrize("first_fails", [False, True])
+async def test_a_twin_in_flight_is_waited_for(first_fails: bool) -> None:
+    """What becomes of the first decides: done means that the twin ends, failure that it is processed."""
+    started: list[str] = []
+
+    async def slow(body: str, message: Message[str]) -> str:
+        started.append(message.id)
+        await anyio.sleep(10)
+        if first_fails and len(started) == 1:
+            raise ValueError("first")
+        return body
+
+    feed, sink = Feed(["a", "a", "a"]), Sink()
+    flow = from_(feed, str, policy=Policy(concurrency=3)).idempotent("seen", key=str).transform(slow).to(sink)
+    before = anyio.current_time()
+    run = await run_routes(flow)
+    assert sink.bodies == ["a"]
+    assert len(started) == (2 if first_fails else 1)
+    assert anyio.current_time() - before == pytest.approx(20 if first_fails else 10)
+    assert run.counts["route-1"].dead == first_fails
+    assert len(feed.acknowledged) == 3
+
+
+async def test_other_keys_do_not_wait() -> None:
+    """A key at work holds up its twins alone."""
+    done: list[str] = []
+
+    async def slow(body: str) -> str:
+        await anyio.sleep(10 if body == "a" else 1)
+        done.append(body)
+        return body
+
+    flow = from_(Feed(["a", "a", "b"]), str, policy=Policy(concurrency=3)).idempotent("seen", key=str).transform(slow)
+    await run_routes(flow)
+    assert done == ["b", "a"]
+
+
+async def test_a_claim_of_a_dead_process_runs_out() -> None:
+    """A key that another process claimed and never finished is waited for, then processed, not skipped."""
+    store, sink = memory(), Sink()
+    start = anyio.current_time()
+    assert await store.keys("seen").claim("a", owner="dead", lease=300) is Claim.MINE
+    flow = from_(Feed(["a"]), str).idempotent("seen", key=str).to(sink)
+    await run_routes(flow, setup=setup_for(Run(), store=store))
+    assert sink.bodies == ["a"]
+    assert 300 <= anyio.current_time() - start <= 306
+
+
+async def test_a_claim_that_its_own_process_left_is_taken_over() -> None:
+    """After a crash the next process has the same owner and need not wait for the lease."""
+    store, sink, start = memory(), Sink(), anyio.current_time()
+    source = Watched(["a"])
+    flow = from_(source, str).idempotent("seen", key=str).transform(lambda body: anyio.sleep(1000))
+    async with running(flow, setup=setup_for(Run(), store=store)) as service:
+        await anyio.sleep(1)
+        service.force()
+    assert source.told == []
+    await run_routes(from_(Feed(["a"]), str).idempotent("seen", key=str).to(sink), store=store)
+    assert sink.bodies == ["a"]
+    assert anyio.current_time() - start == pytest.approx(1)
+
+
+async def test_a_key_is_done_only_when_all_that_follows_is() -> None:
+    """The rest of the route decides, parts included."""
+    store, sink = memory(), Sink(fail={2: ValueError("x")})
+    flow = from_(Feed([["a", "b"]]), list).idempotent("seen", key=lambda ns: "k").split(lambda ns: ns).to(sink)
+    await run_routes(flow, store=store)
+    assert await store.keys("seen").claim("k", owner="me", lease=1) is Claim.MINE
+
+
+async def test_it_works_within_parts() -> None:
+    """Each part has its own key."""
+    sink = Sink()
+    flow = from_(Feed([[1, 2, 1, 3, 2]]), list).split(lambda ns: ns, parallel=3).idempotent("seen", key=lambda n: n)
+    await run_routes(flow.to(sink))
+    assert sorted(sink.bodies) == [1, 2, 3]
+
+
+def test_it_owns_its_state() -> None:
+    """Tools see the name."""
+    step = Idempotent[str]("seen", str)
+    assert (step.state(), step.label) == ("seen", "idempotent(seen)")
