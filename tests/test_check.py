@@ -263,7 +263,9 @@ def test_state_with_two_owners() -> None:
 
 def test_state_shared_by_routes() -> None:
     """Two routes may share a state, such as the keys that either has seen; also by one fragment."""
-    assert checked(ticks().idempotent("seen", key=str), ticks().idempotent("seen", key=str)) == []
+    one = ticks().idempotent("seen", key=str)
+    two = ticks().idempotent("seen", key=str)
+    assert checked(one, two) == []
 
 
 def wrong(flow: Flow[Any]) -> Flow[Any]:

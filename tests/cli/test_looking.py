@@ -54,17 +54,24 @@ def test_check_of_wrong_routes(routekit: Any) -> None:
 def test_check_as_json(routekit: Any) -> None:
     """As JSON a check has the routes that were read and the problems, without their secrets."""
     routekit.write("routes/a.py", 'from routekit import from_\nx = from_("AMQP://me:hunter2@host")\n')
+    routekit.write("routes/b.py", "raise ValueError('amqp://me:hunter2@host')\n")
     done = routekit("check", "--json")
     assert (done.code, done.err) == (2, "")
     assert done.json == {
         "routes": ["a.x"],
         "problems": [
             {
+                "place": "routes/b.py:1",
+                "route": "",
+                "message": "module 'b' cannot be imported: ValueError: amqp://me:***@host",
+                "hint": "",
+            },
+            {
                 "place": "routes/a.py:2",
                 "route": "a.x",
                 "message": "'AMQP://me:***@host' is no endpoint",
                 "hint": "write scheme:path?option=value",
-            }
+            },
         ],
     }
 
