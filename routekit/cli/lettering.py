@@ -114,9 +114,10 @@ def replay(
     route: OfRoute = None,
     all_: Annotated[bool, typer.Option("--all", help="every letter (of the route, if one is given)")] = False,
 ) -> None:
-    """Send dead letters through their route again, from its start; one that succeeds is forgotten.
+    """Send dead letters through their route again.
 
-    Exit code 1 if one failed again: it stays, and nothing is lost.
+    Each goes in at the start, as it came; one that succeeds is forgotten. Exit code 1 if one failed again: it stays,
+    and nothing is lost.
     """
     with answering():
         given = settings(routes)
