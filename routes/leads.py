@@ -71,7 +71,7 @@ def lead_files(source: str, row: type[R], translate: Callable[[R], Lead], codec:
         .for_each(
             Records(row, codec=codec),
             lambda rows: rows.transform(translate).apply(contacts),
-            parallel=64,
+            parallel=256,
             on_error=dead_letters(rejected),
         )
         .log(summary)

@@ -16,6 +16,10 @@ from ..message import Delivery, Message
 from ..step import Runtime, Send
 
 
+_AGAIN = 1.0
+"""Seconds before a refused message is at the front of its queue again: it would fail as fast as it comes back."""
+
+
 class Queue:
     """Messages between routes; adding waits while it is full."""
 
@@ -62,6 +66,7 @@ class QueueSource(Consumer):
         queue = (await runtime.shared(queues))[self.name]
 
         async def back(message: Message[Any], error: Exception) -> None:
+            await anyio.sleep(_AGAIN)
             queue.messages.appendleft(message)
             queue.changed()
 
