@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTSIDE = sorted(
-    file for pattern in ("plugins/*/src/**/*.py", "routes/**/*.py", "examples/**/*.py") for file in ROOT.glob(pattern)
-)
-PLUGIN_TESTS = sorted(ROOT.glob("plugins/*/tests/**/*.py"))
+OUTSIDE = sorted([*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")])
+TRYING_OUT = sorted([*ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
 
@@ -43,13 +41,13 @@ def inner(source: str, *doors: str) -> list[str]:
 
 @pytest.mark.parametrize("file", OUTSIDE, ids=named)
 def test_outside_enters_by_the_face(file: Path) -> None:
-    """Plugins, routes and examples import `routekit`, and no module inside it."""
+    """Plugins and routes import `routekit`, and no module inside it."""
     assert inner(file.read_text(encoding="utf-8"), "routekit") == []
 
 
-@pytest.mark.parametrize("file", PLUGIN_TESTS, ids=named)
-def test_tests_of_plugins_enter_by_the_face_and_testing(file: Path) -> None:
-    """Tests of plugins import `routekit` and `routekit.testing`, and no other module of the core."""
+@pytest.mark.parametrize("file", TRYING_OUT, ids=named)
+def test_tests_and_examples_enter_by_the_face_and_testing(file: Path) -> None:
+    """Tests of plugins, and examples, import `routekit` and `routekit.testing`, and no other module of the core."""
     assert inner(file.read_text(encoding="utf-8"), "routekit", "routekit.testing") == []
 
 
