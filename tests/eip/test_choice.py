@@ -81,3 +81,15 @@ def test_its_branches_can_be_drawn() -> None:
     (step,) = flow.chain.steps
     assert [name for name, _ in step.branches()] == ["when is_two", "otherwise"]
     assert step.label == "choice"
+
+
+async def test_a_failure_names_the_branch() -> None:
+    """A dead letter says in which branch the failing step stands."""
+    flow = (
+        from_(Feed([0]), int)
+        .choice()
+        .when(lambda n: n == 0, lambda branch: branch.transform(lambda n: 1 / n))
+        .otherwise(lambda branch: branch.transform(float))
+    )
+    run = await run_routes(flow)
+    assert [letter.step for letter in run.letters] == ["when(n == 0) > transform(1 / n)"]

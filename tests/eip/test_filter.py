@@ -48,3 +48,12 @@ def test_what_cannot_be_called_is_no_predicate() -> None:
 def test_its_label_names_the_predicate() -> None:
     """A drawing shows what is asked."""
     assert Filter(later).label == "filter(later)"
+
+
+async def test_a_predicate_that_raises_is_no_verdict() -> None:
+    """An error in the predicate fails the message; it neither passes nor vanishes."""
+    sink = Sink()
+    run = await run_routes(from_(Feed([0]), int).filter(lambda n: 1 / n > 0).to(sink))
+    assert sink.bodies == []
+    (letter,) = run.letters
+    assert (letter.error, letter.step) == ("ZeroDivisionError", "filter(1 / n > 0)")

@@ -1,15 +1,30 @@
 """parse"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from routekit import Message, UnknownName, from_
 from routekit.eip.parse import Parse
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
+
+
+class Model(BaseModel):
+    n: int
+
+
+@dataclass
+class Data:
+    n: int
+
+
+class Typed(TypedDict):
+    n: int
 
 
 class Lead(BaseModel):
@@ -53,3 +68,24 @@ def test_its_label_names_the_type() -> None:
     """Generic types as they are written."""
     assert Parse(Lead).label == "parse(Lead)"
     assert Parse(list[int]).label == "parse(list)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        (Model, b'{"n": "1"}', Model(n=1)),
+        (Model, '{"n": 1}', Model(n=1)),
+        (Model, {"n": 1}, Model(n=1)),
+        (Data, {"n": "1"}, Data(1)),
+        (Typed, b'{"n": 1}', {"n": 1}),
+        (dict[str, int], '{"a": 1}', {"a": 1}),
+        (int, "12", 12),
+        (str, b"text", "text"),
+    ],
+)
+async def test_bodies_become_models_dataclasses_and_plain_types(kind: Any, body: Any, expected: Any) -> None:
+    """JSON text and plain data are checked into every kind of type that pydantic knows."""
+    sink = Sink()
+    run = await run_routes(from_(Feed([body])).parse(kind).to(sink))
+    assert run.letters == []
+    assert sink.bodies == [expected]

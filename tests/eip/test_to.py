@@ -65,3 +65,18 @@ def test_secrets_do_not_show() -> None:
     assert "hunter2" not in step.label
     assert step.label.startswith("to amqp:orders?password=***")
     assert "hunter2" not in str(Target("ftp:x?token=hunter2"))
+
+
+async def test_retries_that_are_used_up_raise_the_last_error() -> None:
+    """After the last retry the message fails, and the letter says how often it was tried."""
+    sink = Sink(fail={n: Unavailable(f"away {n}") for n in range(1, 9)})
+    run = await run_routes(from_(Feed([1]), int).to(sink, retry=Retry(3)))
+    assert [(letter.reason, letter.attempts) for letter in run.letters] == [("away 4", 4)]
+
+
+async def test_only_errors_of_the_rule_are_retried() -> None:
+    """The first rule that handles an error counts; an error that none handles fails at once."""
+    sink = Sink(fail={1: Unavailable("away"), 2: KeyError("bug")})
+    run = await run_routes(from_(Feed([1]), int).to(sink, retry=(Retry(9, on=Unavailable), Retry(0))))
+    assert len(sink.sends) == 2
+    assert [letter.error for letter in run.letters] == ["KeyError"]

@@ -74,3 +74,9 @@ async def test_what_is_no_verdict_is_an_error() -> None:
 def test_its_label_names_the_rules() -> None:
     """In their order."""
     assert Validate((positive, raising)).label == "validate(positive, raising)"
+
+
+async def test_a_rule_that_fails_otherwise_is_not_a_reason() -> None:
+    """An error that is no ValueError is a bug in the rule, and is told as itself."""
+    run = await run_routes(from_(Feed([1]), int).validate(lambda n: {}[n]))
+    assert [letter.error for letter in run.letters] == ["KeyError"]

@@ -1,0 +1,161 @@
+"""Trying again, and how long to wait."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routekit import BodyError, DefinitionError, Expired, Policy, Rejected, Retry, Unavailable
+from routekit.retrying import attempts_of, counted
+from routekit.retrying import retrying as retrying_after
+from routekit.route import retry_for
+
+retries = st.builds(
+    Retry,
+    attempts=st.integers(0, 50),
+    first=st.floats(0, 1e4),
+    most=st.floats(0, 1e5),
+    factor=st.floats(1, 100),
+)
+
+
+@given(retry=retries, number=st.integers(1, 10_000), seed=st.integers())
+def test_waits_are_within_their_bounds(retry: Retry, number: int, seed: int) -> None:
+    """Full jitter: anything from nothing to the doubled ceiling, never above `most`."""
+    wait = retry.wait(number, Random(seed))
+    assert 0 <= wait <= retry.most
+    if number < 60:
+        assert wait <= retry.first * retry.factor ** (number - 1) * (1 + 1e-9)
+
+
+def test_waits_fill_their_bounds() -> None:
+    """They are spread over the whole range, and double."""
+    random = Random(1)
+    for number, ceiling in ((1, 1.0), (2, 2.0), (5, 16.0), (9, 60.0)):
+        waits = [Retry(first=1, most=60).wait(number, random) for _ in range(500)]
+        assert min(waits) < ceiling * 0.05
+        assert ceiling * 0.95 < max(waits) <= ceiling
+
+
+@pytest.mark.parametrize("error", [Rejected("x"), BodyError("x"), Expired("x")])
+def test_what_is_rejected_is_never_retried(error: Exception) -> None:
+    """Unless the author says so."""
+    assert not Retry(5).handles(error)
+    assert Retry(5, never=()).handles(error)
+
+
+def test_classes_say_what_is_retried() -> None:
+    """`on` and `never` take one class or several."""
+    retry = Retry(1, on=(OSError, ValueError), never=FileNotFoundError)
+    assert [retry.handles(error) for error in (OSError(), ValueError(), KeyError(), FileNotFoundError())] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_the_first_rule_counts() -> None:
+    """Of those that handle the error."""
+    rules = (Retry(1, on=OSError), Retry(2, on=Exception))
+    assert retry_for(rules, OSError()) is rules[0]
+    assert retry_for(rules, KeyError()) is rules[1]
+    assert retry_for(rules, Rejected("x")) is None
+    assert retry_for((), KeyError()) is None
+
+
+@pytest.mark.parametrize("options", [{"attempts": -1}, {"first": -1}, {"most": -0.1}, {"factor": 0.5}])
+def test_rules_that_cannot_work(options: dict[str, float]) -> None:
+    """Are refused when written."""
+    with pytest.raises(DefinitionError, match="cannot work"):
+        Retry(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options", [{"concurrency": 0}, {"deadline": 0}, {"deadline": -1}, {"dead_letter": "file:failed"}]
+)
+def test_policies_that_cannot_work(options: dict[str, object]) -> None:
+    """Are refused when written, with what to write instead."""
+    with pytest.raises(DefinitionError):
+        Policy(**options)  # type: ignore[arg-type]
+
+
+def test_one_rule_or_several() -> None:
+    """`retries` are always several."""
+    assert Policy(retry=Retry(1)).retries == (Retry(1),)
+    assert Policy(retry=(Retry(1), Retry(2))).retries == (Retry(1), Retry(2))
+    assert Policy().retries == ()
+
+
+async def retrying(attempt: Any, rules: Sequence[Retry], teller: Any, message_id: str) -> Any:
+    """With the first try, which callers make by themselves."""
+    try:
+        return await attempt(1)
+    except Exception as error:
+        return await retrying_after(error, attempt, rules, teller, message_id)
+
+
+class Teller:
+    """All of a runtime that retrying asks for."""
+
+    route = "route"
+
+    def __init__(self) -> None:
+        self.random = Random(1)
+        self.told: list[object] = []
+        self.emit = self.told.append
+
+
+@pytest.mark.anyio
+async def test_it_gives_the_first_result() -> None:
+    """And tells each failure before it waits."""
+    teller, start = Teller(), anyio.current_time()
+
+    async def attempt(number: int) -> int:
+        if number < 3:
+            raise Unavailable(str(number))
+        return number
+
+    assert await retrying(attempt, [Retry(5)], teller, "m") == 3
+    waits = [(event.attempt, event.message_id, str(event.error)) for event in teller.told]  # type: ignore[attr-defined]
+    assert waits == [(1, "m", "1"), (2, "m", "2")]
+    passed = sum(event.wait for event in teller.told)  # type: ignore[attr-defined]
+    assert anyio.current_time() - start == pytest.approx(passed, abs=1e-3)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("allowed", [0, 1, 4])
+async def test_it_raises_the_last_error(allowed: int) -> None:
+    """Which knows how often had been tried."""
+
+    async def attempt(number: int) -> None:
+        raise Unavailable(str(number))
+
+    with pytest.raises(Unavailable, match=str(allowed + 1)) as caught:
+        await retrying(attempt, [Retry(allowed)], Teller(), "m")
+    assert attempts_of(caught.value) == allowed + 1
+
+
+@pytest.mark.anyio
+async def test_it_can_be_cancelled_while_it_waits() -> None:
+    """A stop does not wait for the next try."""
+    tries: list[int] = []
+
+    async def attempt(number: int) -> None:
+        tries.append(number)
+        raise Unavailable("away")
+
+    with anyio.move_on_after(30) as scope:
+        await retrying(attempt, [Retry(10**6, first=60, most=60)], Teller(), "m")
+    assert scope.cancelled_caught
+    assert len(tries) < 20
+
+
+def test_an_error_that_keeps_no_count_was_tried_once() -> None:
+    """As far as is known."""
+    assert attempts_of(ValueError()) == 1
+    assert attempts_of(counted(ValueError(), 7)) == 7
