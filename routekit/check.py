@@ -126,7 +126,12 @@ class _Bound:
     def emit(self, event: Event) -> None:
         pass
 
-    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
+    def entry(self, handler: Handler[Any]) -> int:
+        return 0
+
+    async def give_up(
+        self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
+    ) -> None:
         pass
 
 

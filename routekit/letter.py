@@ -13,6 +13,7 @@ class Letter:
 
     `body` and `headers` are those of the message as the route received it, as JSON-ready data; bytes are kept
     as `{"base64": ...}`. `when` is wall time in seconds since 1970. `error` is the class's name, `reason` its text.
+    `entry` is 0 for a whole message, else the number of the place where such parts enter the route.
     """
 
     id: str
@@ -27,7 +28,7 @@ class Letter:
     when: float
     body: Any
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
-    trace: str = ""
+    entry: int = 0
 
 
 def packed(body: object) -> Any:

@@ -100,6 +100,7 @@ class PartRunner:
         self._open = _opening(splitting.parts, runtime)
         channel = splitting.on_error
         self._channel = runtime.bind(channel, finish, "dead_letters") if isinstance(channel, Chain) else None
+        self._entry = runtime.entry(_entering(splitting.parts, handle))
         self._gives_up = channel == "dead_letter_items" or self._channel is not None
 
     async def run(self, message: Message[Any], collect: Collect | None = None) -> Tally:
@@ -148,7 +149,7 @@ class PartRunner:
         if len(run.failures) < PartsFailed.KEPT:
             run.failures.append((part.id, error))
         if self._gives_up:
-            await self._runtime.give_up(part, error, self._channel)
+            await self._runtime.give_up(part, error, self._channel, entry=self._entry)
             if self._too_many(run):
                 raise _failure(run)
 
@@ -189,6 +190,20 @@ class _Meter:
     def finish(self, count: int) -> None:
         if self._telling:
             self._runtime.emit(Progress(self._runtime.route, self._name, count, count, "parts", finished=True))
+
+
+def _entering(parts: Any, handle: Handler[Any]) -> Handler[Any]:
+    """The handler for a part that comes back as it was read: records are checked into their type again."""
+    if not isinstance(parts, Records | Batches):
+        return handle
+    fit = fitting(cast("Records[Any]", parts).type)
+    many = isinstance(parts, Batches)
+
+    async def enter(message: Message[Any]) -> Message[Any] | None:
+        body = [fit(one) for one in message.body] if many else fit(message.body)
+        return await handle(message.with_body(body))
+
+    return enter
 
 
 def _opening(parts: Any, runtime: Runtime) -> Callable[[Message[Any]], Source]:

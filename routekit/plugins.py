@@ -77,7 +77,7 @@ class Catalog:
             self._manager.register(module)
         for name in self._points:
             if name.startswith("hook."):
-                self._load(name)
+                self._load_hook(name)
 
     def offers(self) -> list[Offer]:
         """Every entry point of every installed plugin, by name; nothing is imported."""
@@ -212,6 +212,13 @@ class Catalog:
 
     def _registered_codecs(self) -> list[type[Codec]]:
         return [kind for kinds in self._manager.hook.register_codecs() for kind in kinds]
+
+    def _load_hook(self, name: str) -> None:
+        """A broken watcher must not stop what it would watch: it is told in the log."""
+        try:
+            self._load(name)
+        except LoadError as error:
+            _log.error("%s", error)
 
     def _load(self, name: str) -> None:
         points = self._points[name]

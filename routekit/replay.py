@@ -1,4 +1,7 @@
-"""Replay: a dead letter goes through its route again, from the start, with its original body and headers."""
+"""Replay: a dead letter goes through its route again, with its original body and headers.
+
+A whole message enters at the start, a part where parts do, so that it is not taken apart again.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -64,7 +67,10 @@ async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Excep
             degraded.append(event.error)
             told.set()
 
-    service = Service([replace(route, source=source, policy=policy), *inner], replace(setup, watch=watch))
+    again = replace(route, source=source, policy=policy, entry=letter.entry)
+    if letter.entry:
+        again = replace(again, body=None, codec=None)  # the type of the source is not that of its parts
+    service = Service([again, *inner], replace(setup, watch=watch))
     async with service.started():
         await told.wait()
         if not outcome:

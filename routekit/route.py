@@ -104,6 +104,8 @@ class Route:
     policy: Policy | None = None
     place: Place = field(default=NOWHERE, compare=False)
     doc: str = field(default="", compare=False)
+    entry: int = 0
+    """Where messages enter: 0 at the start, else where the parts of that number do; for replaying their letters."""
 
     @property
     def endpoint(self) -> str | Address:

@@ -147,7 +147,16 @@ class Runtime(Protocol):
         """Tell whoever watches."""
         ...
 
-    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
+    def entry(self, handler: Handler[Any]) -> int:
+        """Make known where messages enter the route other than at its start, such as the parts of a split one.
+
+        The number goes to `give_up`: a dead letter of such a message is replayed there. Only while binding.
+        """
+        ...
+
+    async def give_up(
+        self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
+    ) -> None:
         """Put a message, such as one failed part, among the dead letters: into `channel`, or where the policy says.
 
         Raises what prevented it: then the message must not be acknowledged.

@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from routekit import (
+    DefinitionError,
     Letter,
     Message,
     Policy,
     Producer,
+    Records,
     Retry,
     Runtime,
     Send,
@@ -160,3 +163,34 @@ async def test_catalog_is_the_given_one() -> None:
     routes = routes_of(r=from_(Feed(), int).to("direct:${WHERE}"), inner=from_("direct:there", int).to(sink))
     assert await replay(letter(1), routes, replace(setup(), catalog=Catalog({"WHERE": "there"}.get))) is None
     assert sink.bodies == [1]
+
+
+class Item(BaseModel):
+    """A record of the files below."""
+
+    n: int
+
+
+@pytest.mark.parametrize("word", ["split", "for_each", "gather"])
+async def test_letter_of_a_part_enters_where_parts_do(word: str) -> None:
+    """A part's letter is replayed as that part: it is not taken apart again, and what stands before runs no more."""
+    before, sink = Sink(), Sink(fail={2: ValueError("bad day")})
+    parts = Records(Item, codec="csv")
+    start = from_(Feed([b"n\n1\n2\n3\n"]), bytes).to(before)
+    flow: Any = (
+        start.split(parts, on_error="dead_letter_items").to(sink)
+        if word == "split"
+        else getattr(start, word)(parts, lambda items: items.to(sink), on_error="dead_letter_items")
+    )
+    run = await run_routes(r=flow)
+    (lost,) = run.letters
+    assert (lost.body, lost.headers["row"]) == ({"n": "2"}, 2)
+    assert await replay(lost, routes_of(r=flow), setup()) is None
+    assert sink.bodies == [Item(n=1), Item(n=3), Item(n=2)]
+    assert len(before.bodies) == 1
+
+
+async def test_letter_of_a_part_when_the_route_has_no_parts_any_more() -> None:
+    """A part whose place in the route is gone is refused with what to know, and the letter stays."""
+    with pytest.raises(DefinitionError, match="the route has changed since the letter was written"):
+        await replay(letter(1, entry=1), routes_of(r=from_(Feed(), int)), setup())

@@ -15,7 +15,6 @@ from ..isolation import apart
 from ..message import Delivery, Message
 from ..step import Runtime, Send
 
-
 _AGAIN = 1.0
 """Seconds before a refused message is at the front of its queue again: it would fail as fast as it comes back."""
 

@@ -21,7 +21,7 @@ from .services import Activity, Services
 
 R = TypeVar("R")
 
-GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None], Awaitable[None]]
+GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None, int], Awaitable[None]]
 
 
 class RouteRuntime:
@@ -29,6 +29,7 @@ class RouteRuntime:
 
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
         self.route = route.name
+        self.entries: list[Handler[Any]] = []
         self._jobs: list[Job] = []
         self._tasks: TaskGroup | None = None
         self.is_resting = False
@@ -102,9 +103,15 @@ class RouteRuntime:
     def emit(self, event: Event) -> None:
         self._services.tell(event)
 
-    async def give_up(self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None) -> None:
+    def entry(self, handler: Handler[Any]) -> int:
+        self.entries.append(handler)
+        return len(self.entries)
+
+    async def give_up(
+        self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
+    ) -> None:
         assert self._give_up is not None  # set before any message is taken
-        await self._give_up(message, error, channel)
+        await self._give_up(message, error, channel, entry)
 
     def giving_up(self, give_up: GiveUp) -> None:
         """Say where dead letters go."""

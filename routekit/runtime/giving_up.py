@@ -17,8 +17,8 @@ def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Count
     """How messages and parts of this route become dead letters: in the channel of the policy, else in the store."""
     usual = runtime.bind(policy.dead_letter, finish, "dead_letter") if isinstance(policy.dead_letter, Chain) else None
 
-    async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None) -> None:
-        letter = letter_of(route, message, error, runtime)
+    async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None, entry: int) -> None:
+        letter = letter_of(route, message, error, runtime, entry)
         way = channel or usual
         if way is None:
             await runtime.store.letters.add(letter)
@@ -36,7 +36,7 @@ def takes_back(policy: Policy, source: Source) -> bool:
     return policy.dead_letter == REFUSE or (policy.dead_letter is None and source.takes_back())
 
 
-def letter_of(route: Route, message: Message[Any], error: Exception, runtime: RouteRuntime) -> Letter:
+def letter_of(route: Route, message: Message[Any], error: Exception, runtime: RouteRuntime, entry: int = 0) -> Letter:
     """The letter about a message, with its original body and the step that failed."""
     failure = failure_of(error)
     return Letter(
@@ -52,4 +52,5 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         when=runtime.now(),
         body=packed(message.body),
         headers={name: packed(value) for name, value in message.headers.items()},
+        entry=entry,
     )

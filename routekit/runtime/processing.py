@@ -112,7 +112,7 @@ class Processing:
         """The message is given up, or refused by raising."""
         if self._give_up is not None:
             try:
-                await self._give_up(_numbered(message, attempts_of(error)), error, None)
+                await self._give_up(_numbered(message, attempts_of(error)), error, None, 0)
             except Exception as worse:
                 self._refuse(message, error)
                 raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error

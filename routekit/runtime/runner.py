@@ -1,14 +1,16 @@
 """Runner: one route from start to stop, started again with backoff when a source or sink of it is away."""
 
 from contextlib import AsyncExitStack
+from typing import Any
 
 import anyio
 
 from ..endpoint import Listener
+from ..errors import DefinitionError
 from ..events import Counts, RouteDegraded, RouteStarted, RouteStopped
 from ..fitting import fitting
 from ..route import Policy, Retry, Route
-from ..step import finish
+from ..step import Handler, finish
 from ..tasks import together
 from .binding import RouteRuntime
 from .giving_up import giving_up, takes_back
@@ -76,7 +78,7 @@ class Runner:
 
     def _bound(self) -> tuple[Processing, RouteRuntime]:
         runtime = RouteRuntime(self.route, self._services, self._activity)
-        handler = runtime.bind(self.route.chain, finish)
+        handler = self._entered(runtime, runtime.bind(self.route.chain, finish))
         give_up = giving_up(self.route, self._policy, runtime, self.counts)
         runtime.giving_up(give_up)
         codec = None if self.route.codec is None else runtime.codec(self.route.codec)
@@ -86,6 +88,14 @@ class Runner:
             self.route, self._policy, fit, handler, None if refuses else give_up, runtime, self.counts
         )
         return processing, runtime
+
+    def _entered(self, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:
+        """Where the route's messages enter it."""
+        entry = self.route.entry
+        if entry > len(runtime.entries):
+            found = f"route '{self.route.name}' has {len(runtime.entries)} places where parts enter, asked for {entry}"
+            raise DefinitionError(found, hint="the route has changed since the letter was written")
+        return runtime.entries[entry - 1] if entry else start
 
     async def _once(self) -> None:
         processing, runtime = self._bound()

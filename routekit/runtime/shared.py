@@ -50,6 +50,7 @@ class Shared:
         try:
             with host.scope:  # shielded: only `close` ends it, so that it is closed in order and in peace
                 async with factory(*args) as host.value:
+                    self._hosts[key] = self._hosts.pop(key)  # the order is that in which they were open, not asked for
                     host.ready.set()
                     await host.close.wait()
         except Exception as error:
