@@ -31,7 +31,10 @@ def test_the_position_never_passes_an_unfinished_row(issued: Sequence[tuple[int,
 def test_late_rows_hold_the_position_at_what_was_known_when_they_came(
     issued: Sequence[tuple[int, int]], data: st.DataObject
 ) -> None:
-    """Rows may be delivered in any order: a restart at the position minus the overlap finds each unfinished one."""
+    """Rows may be delivered in any order: a restart at the position minus the overlap finds each unfinished one.
+
+    And the position never goes back.
+    """
     mark = Watermark(remember=True)
     front: dict[tuple[int, int], tuple[int, int]] = {}
     for row in issued:
@@ -40,7 +43,9 @@ def test_late_rows_hold_the_position_at_what_was_known_when_they_came(
         front[row] = mark.front
     finished = data.draw(st.lists(st.sampled_from(issued), unique=True)) if issued else []
     for row in finished:
+        before = mark.position
         mark.finish(row)
+        assert before is None or (mark.position is not None and mark.position >= before)
     for row in set(issued) - set(finished):
         # whoever read it looked back from `front`, so whoever starts at a position not above it looks as far
         assert mark.position is None or mark.position <= front[row]
