@@ -54,14 +54,7 @@ class Sqlite:
             hide_parameters=True,  # bodies stay out of error texts
         )
 
-        def set_up(connection: Any, _: object) -> None:
-            try:
-                _set_up(connection, settings)
-            except Exception:  # nobody else closes a connection that was never handed out
-                connection.close()
-                raise
-
-        event.listen(engine.sync_engine, "connect", set_up)
+        event.listen(engine.sync_engine, "connect", lambda connection, _: _set_up(connection, settings))
         return engine
 
     async def run_script(self, connection: AsyncConnection, script: str) -> None:
