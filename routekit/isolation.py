@@ -47,21 +47,26 @@ def apart(message: Message[T]) -> Message[T]:
 @lru_cache(maxsize=4096)
 def unchanging(kind: Any) -> bool:
     """Whether no value of this type can be changed, judged by the type alone."""
-    if kind in _ATOMS:
+    return _unchanging(kind, frozenset())
+
+
+def _unchanging(kind: Any, within: frozenset[Any]) -> bool:
+    """The same inside the types `within`: a tree of frozen nodes holds more of its own."""
+    if kind in _ATOMS or kind in within:
         return True
     origin = get_origin(kind)
     if origin in (Union, UnionType):
-        return all(unchanging(arm) for arm in get_args(kind))
+        return all(_unchanging(arm, within) for arm in get_args(kind))
     if origin is Literal:
         return True
     if origin in (tuple, frozenset):
-        return all(arm is Ellipsis or unchanging(arm) for arm in get_args(kind))
+        return all(arm is Ellipsis or _unchanging(arm, within) for arm in get_args(kind))
     if not isinstance(kind, type):
         return False
     of: type[Any] = kind
     if issubclass(of, Enum | PurePath):
         return True
-    return _frozen(of) and all(unchanging(hint) for hint in _hints(of))
+    return _frozen(of) and all(_unchanging(hint, within | {of}) for hint in _hints(of))
 
 
 def _frozen(kind: type[Any]) -> bool:

@@ -38,8 +38,8 @@ def options_wrong(error: ValidationError) -> str:
     return "; ".join(rows)
 
 
-_SECRET = re.compile(r"password|passwd|secret|token|api_?key|credential", re.IGNORECASE)
-_USERINFO = re.compile(r"(://[^/?#\s:@]*:)[^/?#\s@]+@")
+_SECRET = re.compile(r"passw|passphrase|pwd|secret|token|(?:api|access|private)[-_]?key|credential", re.IGNORECASE)
+_USERINFO = re.compile(r"(://[^/?#\s:@]*:)[^/?#\s]+@")  # to the last @, which people forget to encode
 _QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET.pattern})[\w.-]*=)[^&\s]+", re.IGNORECASE)
 
 
