@@ -1,0 +1,67 @@
+"""Dead letters as data."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from routekit.letter import packed, unpacked
+
+
+class Lead(BaseModel):
+    email: str
+    since: date
+
+
+@dataclass
+class Point:
+    x: float
+
+
+class Odd:
+    """Something that JSON does not know."""
+
+    def __repr__(self) -> str:
+        return "odd"
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        ({"n": 1}, {"n": 1}),
+        (b"\xff", {"base64": "/w=="}),
+        (bytearray(b"a"), {"base64": "YQ=="}),
+        (Lead(email="a@b", since=date(2026, 1, 2)), {"email": "a@b", "since": "2026-01-02"}),
+        (Point(1.5), {"x": 1.5}),
+        ([Decimal("1.10"), Path("a/b")], ["1.10", "a/b"]),
+        (None, None),
+    ],
+)
+def test_bodies_become_json_ready(body: Any, data: Any) -> None:
+    """So that they can be kept, read by people and parsed again."""
+    assert packed(body) == data
+    json.dumps(packed(body), allow_nan=False)
+
+
+def test_what_json_does_not_know_becomes_text() -> None:
+    """Nothing is lost for being odd."""
+    assert isinstance(packed({"odd": Odd()})["odd"], str)
+
+
+@given(st.binary())
+def test_bytes_come_back(data: bytes) -> None:
+    """As they were."""
+    assert unpacked(packed(data)) == data
+
+
+@pytest.mark.parametrize("data", [{"base64": "YQ==", "more": 1}, {"a": 1}, [1], "text", None])
+def test_other_data_stays(data: Any) -> None:
+    """Only what was packed from bytes becomes bytes."""
+    assert unpacked(data) == data
