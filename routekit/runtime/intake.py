@@ -93,7 +93,7 @@ class Intake:
                 taken += 1
                 if taken % _BREATH == 0:
                     await anyio.lowlevel.checkpoint()
-                if not self._more():
+                if self._stopping or (counted and not self._activity.more):
                     break
                 self._waiting = True
         return None

@@ -1,6 +1,7 @@
 """Processing one message: checked, handled, tried again, given up. Returning is done, raising is refusing."""
 
 from itertools import count
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,6 @@ class Processing:
         self._source = str(route.source)
         self._retries = policy.retries
         self._patience = policy.deadline
-        self._simple = not policy.retries and policy.deadline is None
         self._fit = fit
         self._kind = route.body
         self._copies = not unchanging(route.body)
@@ -60,9 +60,9 @@ class Processing:
         try:
             if error is not None:
                 raise error  # noqa: TRY301 - it goes the way of every other failure
-            reply = await (self._once(taken) if self._simple else self._patiently(taken))
+            reply = await (self._once(taken) if deadline is None else self._in_time(taken))
         except Exception as failure:
-            return await self._failed(taken, failure)
+            return await self._failed(taken, failure, again=error is None and deadline is None)
         if reply is None:
             counts.ended += 1
         else:
@@ -84,22 +84,18 @@ class Processing:
             return await self._handler(message.with_body(body))
         return await self._handler(apart(message) if self._copies else message)
 
-    async def _patiently(self, message: Message[Any]) -> Message[Any] | None:
+    async def _in_time(self, message: Message[Any]) -> Message[Any] | None:
         """As many tries as the policy has, within its deadline."""
         tried = [1]
-        if message.meta.deadline is None:
-            return await self._tries(message, tried)
-        with anyio.CancelScope(deadline=message.meta.deadline):
-            return await self._tries(message, tried)
+        with anyio.CancelScope(deadline=inf if message.meta.deadline is None else message.meta.deadline):
+            try:
+                return await self._once(message)
+            except Exception as error:
+                return await self._again(message, error, tried)
         raise counted(Expired(f"not done within {self._patience} s, its deadline"), tried[0])
 
-    async def _tries(self, message: Message[Any], tried: list[int]) -> Message[Any] | None:
-        try:
-            return await self._once(message)
-        except Exception as error:
-            if not self._retries:
-                raise
-            failed = error
+    async def _again(self, message: Message[Any], failed: Exception, tried: list[int]) -> Message[Any] | None:
+        """The tries after the first, which `failed`; raises the last error when the policy has no more of them."""
 
         async def attempt(number: int) -> Message[Any] | None:
             self.counts.retried += 1
@@ -108,17 +104,26 @@ class Processing:
 
         return await retrying(failed, attempt, self._retries, self._runtime, message.id)
 
-    async def _failed(self, message: Message[Any], error: Exception) -> None:
-        """The message is given up, or refused by raising."""
-        if self._give_up is not None:
+    async def _failed(self, message: Message[Any], error: Exception, *, again: bool) -> Message[Any] | None:
+        """The reply if another try succeeds; else the message is given up, or refused by raising."""
+        if again and self._retries:
             try:
-                await self._give_up(_numbered(message, attempts_of(error)), error, None, 0)
-            except Exception as worse:
-                self._refuse(message, error)
-                raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
-            return
-        self._refuse(message, error)
-        raise error
+                reply = await self._again(message, error, [1])
+            except Exception as last:
+                error = last
+            else:
+                self.counts.ended += reply is None
+                self.counts.done += reply is not None
+                return reply
+        if self._give_up is None:
+            self._refuse(message, error)
+            raise error
+        try:
+            await self._give_up(_numbered(message, attempts_of(error)), error, None, 0)
+        except Exception as worse:
+            self._refuse(message, error)
+            raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
+        return None
 
     def _refuse(self, message: Message[Any], error: Exception) -> None:
         self.counts.refused += 1
