@@ -92,7 +92,9 @@ def test_bodies_become_the_type(kind: Any, raw: Any, body: Any) -> None:
 def test_a_body_of_the_type_passes_as_it_is() -> None:
     """It is not checked again."""
     order = Order.model_construct(number="unchecked")  # type: ignore[arg-type]
+    rows = {"a": 1}
     assert fitting(Order)(order) is order
+    assert fitting(dict)(rows) is rows
 
 
 def test_a_codec_decodes_bytes_and_text() -> None:

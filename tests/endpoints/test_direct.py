@@ -1,11 +1,12 @@
 """direct:"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 
-from routekit import Message, Policy, Retry, Unavailable, from_
+from routekit import Message, Policy, Retry, Step, Target, Unavailable, from_
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from ..fakes import Hooked, Watched
@@ -27,6 +28,26 @@ async def test_the_caller_awaits_the_outcome() -> None:
     await run_routes(outer, from_("direct:in", int).transform(work))
     assert order == ["inner", "outer"]
     assert len(feed.acknowledged) == 1
+
+
+async def test_the_outcome_is_the_answer() -> None:
+    """Who sends to it, such as an enricher, gets what the other route ends with; None where it ended early."""
+
+    @dataclass(frozen=True)
+    class Ask(Step[int, Any]):
+        def bind(self, proceed: Any, runtime: Any) -> Any:
+            send = runtime.sender(Target("direct:in"))
+
+            async def handle(message: Message[int]) -> Any:
+                answer = await send(message)
+                return await proceed(message.with_body(answer and answer.body))
+
+            return handle
+
+    sink = Sink()
+    inner = from_("direct:in", int).filter(lambda n: n > 1).transform(lambda n: f"answer {n}")
+    await run_routes(from_(Feed([1, 2]), int).then(Ask()).to(sink), inner)
+    assert sink.bodies == [None, "answer 2"]
 
 
 async def test_a_failure_inside_is_raised_in_the_caller() -> None:

@@ -245,11 +245,18 @@ async def test_lanes_are_free_again_after_a_source_broke() -> None:
 
 
 async def test_a_listeners_calls_in_flight_are_finished_at_a_stop() -> None:
-    """Calls that a server has taken are answered before it is closed."""
-    calls, gauge = Calls([1, 2]), Gauge(takes=10)
-    async with running(from_(calls, int, policy=Policy(concurrency=5)).transform(gauge.work)):
+    """Calls that a server has taken are answered before it is closed, which takes no longer than they do."""
+    calls = Calls([2, 10, 20])
+
+    async def work(n: int) -> int:
+        await anyio.sleep(n)
+        return n
+
+    before = anyio.current_time()
+    async with running(from_(calls, int, policy=Policy(concurrency=5)).transform(work)):
         await anyio.sleep(5)
-    assert calls.answers == {1: 1, 2: 2}
+    assert calls.answers == {2: 2, 10: 10, 20: 20}
+    assert anyio.current_time() - before == pytest.approx(20)
 
 
 async def test_a_listeners_calls_wait_for_slots() -> None:
