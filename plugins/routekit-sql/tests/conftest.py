@@ -70,6 +70,7 @@ class Host:
         self.open: dict[Any, Any] = {}
         self.resting = anyio.Event()
         self.polls = anyio.Event()
+        self.refusing = False
         self.store: Any = None
 
     def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
@@ -87,6 +88,7 @@ class Host:
 
     async def rest(self, seconds: float) -> None:
         """Wait until the test wants another poll."""
+        assert not self.refusing, "the source was to be refused, but it reads"
         self.polls = anyio.Event()
         self.resting.set()
         await self.polls.wait()
@@ -102,6 +104,7 @@ class Host:
 
     async def refusal(self, path: str = "crm/contacts", **options: Any) -> Exception:
         """What a source raises as soon as it is read."""
+        self.refusing = True
         with pytest.raises(RouteKitError) as caught:
             await anext(SqlSource.of(path, options).consume(self))  # type: ignore[arg-type]
         return caught.value

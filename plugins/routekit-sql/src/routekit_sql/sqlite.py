@@ -54,7 +54,10 @@ class Sqlite:
             hide_parameters=True,  # bodies stay out of error texts
         )
 
-        event.listen(engine.sync_engine, "connect", lambda connection, _: _set_up(connection, settings))
+        def set_up(connection: Any, _: object) -> None:
+            _set_up(connection, settings)
+
+        event.listen(engine.sync_engine, "connect", set_up)
         return engine
 
     async def run_script(self, connection: AsyncConnection, script: str) -> None:
