@@ -76,6 +76,13 @@ class Idempotent(Step[T, T]):
 
 
 def _text(key: object, function: Callable[..., Any]) -> str:
+    """The key as the store keeps it; 1 and "1" are two keys. Raises BodyError for one that would never come again."""
     if key is None or key == "":
         raise BodyError(f"the key is empty, asked of {name_of(function)}", hint="filter such messages first")
-    return key if isinstance(key, str) else repr(key)
+    if isinstance(key, str):
+        return key
+    text = repr(key)
+    if " at 0x" in text:
+        reason = f"the key that {name_of(function)} gave is a {type(key).__name__}, which is another one each time"
+        raise BodyError(reason, hint="give a text, a number, or a tuple of them")
+    return f"{type(key).__name__}:{text}"

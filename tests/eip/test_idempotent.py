@@ -155,3 +155,19 @@ def test_it_owns_its_state() -> None:
     """Tools see the name."""
     step = Idempotent[str]("seen", str)
     assert (step.state(), step.label) == ("seen", "idempotent(seen)")
+
+
+async def test_a_number_and_its_text_are_two_keys() -> None:
+    """1 and "1" are not the same; (1, 2) is the same each time."""
+    sink = Sink()
+    keys: list[Any] = [1, "1", (1, 2), (1, 2), 1]
+    await run_routes(from_(Feed(keys)).idempotent("seen", key=lambda key: key).to(sink))
+    assert sink.bodies == [1, "1", (1, 2)]
+
+
+async def test_a_key_that_never_comes_again_is_refused() -> None:
+    """An object without a text of its own would let every twin pass; the message says what to give instead."""
+    run = await run_routes(from_(Feed([1]), int).idempotent("seen", key=lambda n: object()))
+    (letter,) = run.letters
+    assert letter.error == "BodyError"
+    assert "another one each time; give a text, a number, or a tuple" in letter.reason
