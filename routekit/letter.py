@@ -7,6 +7,9 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One dead letter.
@@ -37,6 +40,8 @@ def packed(body: object) -> Any:
     >>> packed(b"\xff"), packed({"n": 1})
     ({'base64': '/w=='}, {'n': 1})
     """
+    if type(body) in _PLAIN:
+        return body
     if isinstance(body, bytes | bytearray):
         return {"base64": base64.b64encode(body).decode("ascii")}
     return to_jsonable_python(body, serialize_unknown=True, inf_nan_mode="strings", bytes_mode="base64")
