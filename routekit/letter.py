@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Condition, Thread
 from typing import Any
 
 import pytest
@@ -38,36 +38,54 @@ class Result:
 
 
 class Running:
-    """A command that runs, its log growing in a file."""
+    """A command that runs; a thread reads its log and wakes whoever waits for a line of it."""
 
     def __init__(self, arguments: list[str], folder: Path, environ: dict[str, str]) -> None:
-        self._log = folder / "log.txt"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [SCRIPT, *arguments], cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.process = subprocess.Popen(
+            [SCRIPT, *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._log = b""
+        self._ended = False
+        self._grown = Condition()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @property
     def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
+        return self._log.decode(errors="replace")
 
     def until(self, text: str) -> None:
         """Wait until the log has this text."""
-        self._wait(lambda: text in self.log or self.process.poll() is not None)
+        with self._grown:
+            self._grown.wait_for(lambda: text in self.log or self._ended, PATIENCE)
         assert text in self.log, self.log
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            for line in stream:
+                self._tell(line)
+        self._tell(b"", ended=True)
+
+    def _tell(self, line: bytes, *, ended: bool = False) -> None:
+        with self._grown:
+            self._log += line
+            self._ended = ended
+            self._grown.notify_all()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def ended(self) -> int:
-        """The exit code."""
-        return self.process.wait(PATIENCE)
-
-    def _wait(self, done: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not done():
-            assert time.monotonic() < end, f"nothing happened:\n{self.log}"
-            time.sleep(0.01)
+        """The exit code, once the whole log is read."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
 
 
 @dataclass
