@@ -37,8 +37,6 @@ class Codec(BaseModel):
     suffixes: ClassVar[tuple[str, ...]] = ()
     """The file suffixes that mean this codec, with the dot."""
 
-    content_type: ClassVar[str] = "application/octet-stream"
-
     @abstractmethod
     def decode(self, data: bytes) -> Any:
         """One whole document as plain data."""

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -31,8 +31,10 @@ def isolated(body: T) -> T:
     kind = type(body)
     if kind in _ATOMS or unchanging(kind):
         return body
-    if kind is dict and all(type(value) in _ATOMS for value in body.values()):  # pyright: ignore  # a flat row, the usual case
-        return body.copy()  # pyright: ignore  # as above
+    if kind is dict:
+        row = cast("dict[Any, Any]", body)
+        if all(type(value) in _ATOMS for value in row.values()):  # a flat row, the usual case
+            return cast("T", row.copy())
     if isinstance(body, BaseModel):
         return body.model_copy(deep=True)
     return deepcopy(body)

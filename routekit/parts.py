@@ -4,7 +4,7 @@ Parts are read lazily, by at most `parallel` workers, so memory does not grow wi
 stops the others unless asked, and never vanishes: the parent fails, or the part becomes a dead letter.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
@@ -197,11 +197,12 @@ def _entering(parts: Any, handle: Handler[Any]) -> Handler[Any]:
     if not isinstance(parts, Records | Batches):
         return handle
     fit = fitting(cast("Records[Any]", parts).type)
-    many = isinstance(parts, Batches)
+    if isinstance(parts, Records):
+        return lambda message: handle(message.with_body(fit(message.body)))
 
-    async def enter(message: Message[Any]) -> Message[Any] | None:
-        body = [fit(one) for one in message.body] if many else fit(message.body)
-        return await handle(message.with_body(body))
+    def enter(message: Message[Any]) -> Awaitable[Message[Any] | None]:
+        together = "row.last" in message.headers  # else one record that was refused before it was in a list
+        return handle(message.with_body([fit(one) for one in (message.body if together else [message.body])]))
 
     return enter
 

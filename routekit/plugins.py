@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pluggy
 
@@ -25,8 +25,6 @@ from .options import made
 from .placeholders import Lookup, filled_uri
 from .step import CodecChoice, Target
 from .store import Store
-
-E = TypeVar("E", bound=Endpoint)
 
 _log = logging.getLogger("routekit.plugins")
 
@@ -228,11 +226,10 @@ class Catalog:
         if self._manager.has_plugin(points[0].value):
             return
         try:
-            module = points[0].load()
-        except Exception as error:  # whatever a stranger's module does when it is imported
+            self._manager.register(points[0].load(), name=points[0].value)
+        except Exception as error:  # whatever a stranger's module does when it is imported, or hooks in wrongly
             broken = f"plugin {self._named(name)} cannot be imported: {error!r}"
             raise LoadError(broken, hint="is it installed whole?") from error
-        self._manager.register(module, name=points[0].value)
 
     def _named(self, name: str) -> str:
         offer = _offer(self._points[name][0])

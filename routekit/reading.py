@@ -55,7 +55,7 @@ class Items(Source):
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
         if isinstance(items, AsyncIterable):
-            self._async = aiter(items)  # pyright: ignore[reportUnknownArgumentType, ]  # the author's type is checked in `flow`
+            self._async = aiter(items)  # pyright: ignore[reportUnknownArgumentType]  # the author's type is checked in `flow`
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes | bytearray):
             self._sync = iter(items)  # pyright: ignore[reportUnknownArgumentType]  # as above
         else:
@@ -85,4 +85,4 @@ class Items(Source):
 
     async def close(self) -> None:
         if self._async is not None and hasattr(self._async, "aclose"):
-            await self._async.aclose()  # pyright: ignore  # an async generator has it, an iterator need not
+            await self._async.aclose()  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # an async generator has it, an iterator need not

@@ -24,6 +24,8 @@ class Node:
     branches: tuple[tuple[str, tuple["Node", ...]], ...] = ()
     ends: bool = False
     """Whether nothing comes after it."""
+    targets: tuple[str, ...] = ()
+    """Where it sends."""
 
     def as_json(self) -> dict[str, Any]:
         """The node as plain data."""
@@ -50,6 +52,7 @@ def _nodes(chain: Chain) -> tuple[Node, ...]:
             place,
             tuple((label, _nodes(branch)) for label, branch in step.branches()),
             step.ends,
+            tuple(masked(str(target)) for target in step.targets()),
         )
         for step, place in zip(chain.steps, chain.places, strict=True)
     )
@@ -136,8 +139,7 @@ class _Drawing:
         self._count += 1
         name = f"n{self._count}"
         self._lines.append(f"    {name}{shape(chr(34) + _safe(node.label) + chr(34))}")
-        if node.kind == "to":
-            self._sends.append((name, node.label.removeprefix("to ").partition("?")[0]))
+        self._sends += [(name, target.partition("?")[0]) for target in node.targets]
         return name
 
 

@@ -10,7 +10,6 @@ a journal) is one more protocol and one more method, and stores in other databas
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Protocol
 
@@ -101,6 +100,3 @@ class Store(Protocol):
 
     @property
     def letters(self) -> Letters: ...
-
-
-OpenStore = AbstractAsyncContextManager[Store]

@@ -168,21 +168,12 @@ async def run_routes(
     """Run routes until their sources have nothing and nothing is in flight, and give what they left behind."""
     run = Run()
     base = setup or setup_for(run, store=store, policy=policy or Policy())
-    async with _store(base) as opened:
+    async with base.opened_store() as opened:
         service = Service(routes_of(*flows, **named), _with(base, run, opened))
         await service.run(until_idle=True, most=most)
         run.counts = service.counts()
         run.letters = await opened.letters.list()
     return run
-
-
-@asynccontextmanager
-async def _store(setup: Setup) -> AsyncGenerator[Store]:
-    if not isinstance(setup.store, str):
-        yield setup.store
-        return
-    async with setup.catalog.open_store(setup.store, setup.now) as store:
-        yield store
 
 
 def _with(setup: Setup, run: Run, store: Store) -> Setup:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from routekit import (
+    Batches,
     DefinitionError,
     Letter,
     Message,
@@ -194,3 +195,15 @@ async def test_letter_of_a_part_when_the_route_has_no_parts_any_more() -> None:
     """A part whose place in the route is gone is refused with what to know, and the letter stays."""
     with pytest.raises(DefinitionError, match="the route has changed since the letter was written"):
         await replay(letter(1, entry=1), routes_of(r=from_(Feed(), int)), setup())
+
+
+async def test_letter_of_a_record_that_was_in_no_list_yet() -> None:
+    """A record that was refused before it came into a list is replayed as a list of one, a list as it was."""
+    sink = Sink(fail={1: ValueError("bad day")})
+    flow = (
+        from_(Feed([b"n\n1\nx\n3\n"]), bytes).split(Batches(Item, codec="csv"), on_error="dead_letter_items").to(sink)
+    )
+    refused, whole = sorted((await run_routes(r=flow)).letters, key=lambda letter: len(letter.headers))
+    mended = replace(refused, body={"n": "2"})
+    assert [await replay(again, routes_of(r=flow), setup()) for again in (mended, whole)] == [None, None]
+    assert sink.bodies == [[Item(n=2)], [Item(n=1), Item(n=3)]]

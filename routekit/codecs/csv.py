@@ -25,7 +25,6 @@ class Csv(Codec):
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
-    content_type: ClassVar[str] = "text/csv"
 
     delimiter: str = Field(default=",", description="one character, `tab`, or `auto`: the best of , ; tab |")
     quote: str = Field(default='"', max_length=1, description="the quote character; empty: quotes are plain text")

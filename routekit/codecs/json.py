@@ -20,7 +20,6 @@ class Json(Codec):
 
     name: ClassVar[str] = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
-    content_type: ClassVar[str] = "application/json"
 
     indent: int | None = Field(default=None, ge=0, le=16, description="spaces to indent by; unset: one line")
     max_record: Bytes = Field(default=64 << 20, gt=0, description="an array's element much longer than this is broken")

@@ -17,7 +17,6 @@ class JsonLines(Codec):
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
-    content_type: ClassVar[str] = "application/x-ndjson"
 
     max_record: Bytes = Field(default=16 << 20, gt=0, description="a line longer than this is a broken record")
 

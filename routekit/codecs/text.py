@@ -18,7 +18,6 @@ class Text(Codec):
 
     name: ClassVar[str] = "text"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".log")
-    content_type: ClassVar[str] = "text/plain"
 
     encoding: Encoding = Field(default="utf-8", description="a byte order mark is skipped; `utf-8-sig` also writes one")
     max_record: Bytes = Field(default=1 << 20, gt=0, description="a longer line is an error")

@@ -70,7 +70,7 @@ class Senders:
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
     """The check of a field, with its limits and units; any mark in `metadata` will do, as in `Annotated`."""
-    return TypeAdapter(Annotated[(field.annotation, *field.metadata)])  # pyright: ignore  # made while running
+    return TypeAdapter(Annotated[(field.annotation, *field.metadata)])  # pyright: ignore[reportUnknownVariableType, reportArgumentType, reportInvalidTypeForm, reportUnknownMemberType]  # made while running
 
 
 class _Computing:

@@ -45,6 +45,15 @@ class Setup:
     now: Callable[[], float] = time
     random: Random = field(default_factory=Random)
 
+    @asynccontextmanager
+    async def opened_store(self) -> AsyncGenerator[Store]:
+        """The store: opened here if it is named by a URI, else as it is, for its owner to close."""
+        if not isinstance(self.store, str):
+            yield self.store
+            return
+        async with self.catalog.open_store(self.store, self.now) as store:
+            yield store
+
 
 class Service:
     """Runs routes until it is stopped, or until nothing is left to do."""
@@ -88,7 +97,7 @@ class Service:
     @asynccontextmanager
     async def started(self) -> AsyncGenerator["Service"]:
         """The service with its routes running; leaving it stops them orderly."""
-        async with self._opened() as store, together() as tasks:
+        async with self._setup.opened_store() as store, together() as tasks:
             self.store = store
             shared = Shared(tasks)
             services = self._services(store, shared)
@@ -135,14 +144,6 @@ class Service:
         """Whether no source is left that could bring anything; what is inside may still be at work."""
         outer = [runner for runner in self.runners if not runner.internal]
         return all(runner.state == "stopped" for runner in outer) and bool(outer)
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncGenerator[Store]:
-        if not isinstance(self._setup.store, str):
-            yield self._setup.store
-            return
-        async with self._setup.catalog.open_store(self._setup.store, self._setup.now) as store:
-            yield store
 
     def _services(self, store: Store, shared: Shared) -> Services:
         setup = self._setup

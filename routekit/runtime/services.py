@@ -1,7 +1,7 @@
 """What the routes of one service have in common."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,10 +11,6 @@ from ..plugins import Catalog
 from ..route import Policy
 from ..store import Store
 from .shared import Shared
-
-
-def _no_settings(table: str, name: str) -> Mapping[str, Any] | None:
-    return None
 
 
 @dataclass(eq=False)
@@ -28,8 +24,8 @@ class Services:
     now: Callable[[], float]
     random: Random
     data: Path
-    policy: Policy = field(default_factory=Policy)
-    settings: Callable[[str, str], Mapping[str, Any] | None] = _no_settings
+    policy: Policy
+    settings: Callable[[str, str], Mapping[str, Any] | None]
 
 
 def _nothing() -> None:
