@@ -4,15 +4,16 @@ Each route is bound by a runtime that notes what binding refuses instead of rais
 machine knows, also about the steps and endpoints of strangers.
 """
 
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar, cast
 
 from .codec import Codec
-from .endpoint import Endpoint, Listener, Producer
+from .endpoint import Endpoint, Listener, Producer, not_polled
 from .errors import DefinitionError, did_you_mean
 from .events import Event
 from .fitting import fitting
@@ -21,7 +22,7 @@ from .place import Place
 from .plugins import Catalog
 from .problem import Problem, problem_of
 from .route import Route
-from .step import Chain, CodecChoice, Handler, Job, Send, Target, finish
+from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target, finish
 from .store import Store
 
 R = TypeVar("R")
@@ -126,12 +127,46 @@ class _Bound:
     def emit(self, event: Event) -> None:
         pass
 
+    def reader(self, target: Target) -> Read:
+        source = self._catalog.source(target)
+        if isinstance(source, Listener):
+            raise not_polled(target)
+        return partial(source.consume, self)
+
+    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
+        return _NoAlarms()
+
+    def hold(self) -> Hold:
+        raise DefinitionError("a message is held when it is handled, not when its step is bound")
+
+    def closing(self, close: Job) -> None:
+        pass
+
+    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
+        return None
+
+    def offer(self, action: str, name: str, command: Command) -> None:
+        pass
+
+    async def control(self, action: str, name: str, **options: Any) -> Any:
+        return None
+
     def entry(self, handler: Handler[Any]) -> int:
         return 0
 
     async def give_up(
         self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
     ) -> None:
+        pass
+
+
+class _NoAlarms:
+    """Timers that never ring."""
+
+    def set(self, key: str, due: float) -> None:
+        pass
+
+    def cancel(self, key: str) -> None:
         pass
 
 
@@ -145,6 +180,7 @@ class _Nothing:
         return self
 
     marks = keys
+    groups = keys
 
 
 async def _silent(message: Message[Any], **_: Any) -> None:

@@ -132,6 +132,11 @@ class Producer(Endpoint):
 Source: TypeAlias = Consumer | Listener
 
 
+def not_polled(target: object) -> DefinitionError:
+    """The error for a source that hands over by itself where one has to be asked."""
+    return DefinitionError(f"'{target}' hands its messages over by itself", hint="give a source that can be polled")
+
+
 @dataclass(frozen=True, slots=True)
 class Uri:
     """The parts of `scheme:path?option=value`; an option with a dot, `codec.delimiter=;`, is in a dict of its own."""

@@ -1,6 +1,7 @@
 """The nouns of every route: Message, its Meta, and Delivery."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,14 +11,39 @@ U = TypeVar("U")
 NO_HEADERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Where a part stands among its siblings: `index` counts from 0, `size` is known with the last at the latest."""
+
+    index: int
+    last: bool
+    size: int | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the first of its siblings."""
+        return self.index == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One step that a message has entered: the message's id then, the step, and the time of anyio's clock."""
+
+    id: str
+    step: str
+    at: float
+
+
 class Meta:
     """What the engine knows about a message; route authors read it, nobody outside can set it.
 
     `received` is wall time in seconds since 1970; `deadline` is the time of anyio's clock at which the message
-    expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch. Slotted, as Message is.
+    expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch; `sequence` is where a part
+    stands among its siblings, if its splitter was asked to tell; `history` is the steps that the message has passed,
+    if its route keeps them. Slotted, as Message is.
     """
 
-    __slots__ = ("attempt", "deadline", "error", "received", "route", "source")
+    __slots__ = ("attempt", "deadline", "error", "history", "received", "route", "sequence", "source")
 
     def __init__(
         self,
@@ -27,6 +53,8 @@ class Meta:
         attempt: int = 1,
         deadline: float | None = None,
         error: Exception | None = None,
+        sequence: "Sequence | None" = None,
+        history: "list[Passed] | None" = None,
     ) -> None:
         self.route: Final = route
         self.source: Final = source
@@ -34,10 +62,16 @@ class Meta:
         self.attempt: Final = attempt
         self.deadline: Final = deadline
         self.error: Final = error
+        self.sequence: Final = sequence
+        self.history: Final = history
+
+    def changed(self, **slots: Any) -> "Meta":
+        """The same with other values in these slots; not for the path of every message."""
+        return Meta(**{name: getattr(self, name) for name in self.__slots__} | slots)
 
     def with_error(self, error: Exception) -> "Meta":
         """The same, as a rescue branch sees it."""
-        return Meta(self.route, self.source, self.received, self.attempt, self.deadline, error)
+        return self.changed(error=error)
 
 
 NO_META: Final = Meta()

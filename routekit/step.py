@@ -1,7 +1,7 @@
 """The contracts of the language: Handler, Step, Chain, and the Runtime that steps and endpoints may ask."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from .codec import Codec
 from .events import Event
-from .message import Message
+from .message import Delivery, Message
 from .options import masked
 from .place import Place
 from .store import Store
@@ -32,7 +32,37 @@ Send: TypeAlias = Callable[..., Awaitable[Message[Any] | None]]
 Returning means delivered or durably stored over there. Options are those per-message fields that the author wrote.
 """
 
+Read: TypeAlias = Callable[[], AsyncGenerator[Delivery[Any]]]
+"""Begins to read from a source: deliveries until it is exhausted, or for ever."""
+
+Command: TypeAlias = Callable[..., Awaitable[Any]]
+"""What a step does when the control bus asks it to: `await command(**options)`; what it returns is the answer."""
+
 Job: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Hold(Protocol):
+    """A message that a step keeps in memory: its source is told the outcome only when all its holds have ended."""
+
+    def done(self) -> None:
+        """What the step kept it for is done."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """It could not be done: the message is refused."""
+        ...
+
+
+class Alarms(Protocol):
+    """Exact timers by key, one heap for each route and no polling; times are wall time in seconds since 1970."""
+
+    def set(self, key: str, due: float) -> None:
+        """Ring for `key` at that time; replaces what was set for it before."""
+        ...
+
+    def cancel(self, key: str) -> None:
+        """Do not ring for `key`."""
+        ...
 
 
 class Address(Protocol):
@@ -145,6 +175,51 @@ class Runtime(Protocol):
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
+        ...
+
+    def reader(self, target: Target) -> Read:
+        """The way to read from `target` beside the route's own source. Only while binding.
+
+        Raises DefinitionError for an unknown scheme or option, and for a source that hands over by itself.
+        """
+        ...
+
+    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
+        """Timers that call `ring(key)` in a task of the route when they are due. Only while binding.
+
+        A route with timers set does not end when its source is exhausted; while it holds messages, it is not idle.
+        """
+        ...
+
+    def hold(self) -> Hold:
+        """Keep the message that is being handled unacknowledged after its handler has returned.
+
+        For what a step keeps in memory only. The message gives up its slot; at a stop, what is still held is left
+        unacknowledged and will be redelivered.
+        """
+        ...
+
+    def closing(self, close: Job) -> None:
+        """Run `close` when the route has taken its last message and handled all; only while binding."""
+        ...
+
+    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
+        """Run a message that the route itself brings, such as a complete group, from that entry.
+
+        It goes the way of a message from the source: retried by the route's policy, given up as a letter of that
+        entry. Returns its reply, or None if it ended early or became a dead letter; raises if it could not be kept.
+        """
+        ...
+
+    def offer(self, action: str, name: str, command: Command) -> None:
+        """Make known what the control bus may ask of this step, such as `control:flush?name=orders`.
+
+        `name` is that of the step's state. Only while binding.
+        """
+        ...
+
+    async def control(self, action: str, name: str, **options: Any) -> Any:
+        """Ask a route or step of this service to do something; raises UnknownName if none of that name offers it."""
         ...
 
     def entry(self, handler: Handler[Any]) -> int:

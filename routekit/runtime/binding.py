@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -10,10 +11,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..codec import Codec
+from ..endpoint import Listener, not_polled
 from ..events import Event
 from ..message import Message
 from ..route import Route
-from ..step import Chain, CodecChoice, Handler, Job, Send, Target
+from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target
 from ..store import Store
 from .failure import observed
 from .senders import Senders
@@ -102,6 +104,30 @@ class RouteRuntime:
 
     def emit(self, event: Event) -> None:
         self._services.tell(event)
+
+    def reader(self, target: Target) -> Read:
+        source = self._services.catalog.source(target)
+        if isinstance(source, Listener):
+            raise not_polled(target)
+        return partial(source.consume, self)
+
+    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
+        raise NotImplementedError
+
+    def hold(self) -> Hold:
+        raise NotImplementedError
+
+    def closing(self, close: Job) -> None:
+        raise NotImplementedError
+
+    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
+        raise NotImplementedError
+
+    def offer(self, action: str, name: str, command: Command) -> None:
+        pass
+
+    async def control(self, action: str, name: str, **options: Any) -> Any:
+        raise NotImplementedError
 
     def entry(self, handler: Handler[Any]) -> int:
         self.entries.append(handler)

@@ -132,5 +132,4 @@ class Processing:
 
 
 def _numbered(message: Message[Any], number: int) -> Message[Any]:
-    meta = message.meta
-    return message.with_meta(Meta(meta.route, meta.source, meta.received, number, meta.deadline))
+    return message.with_meta(message.meta.changed(attempt=number))
