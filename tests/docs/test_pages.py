@@ -75,10 +75,17 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
 
 
 def test_every_page_is_on_the_map() -> None:
-    """The index names every page."""
-    index = (DOCS / "index.md").read_text(encoding="utf-8")
-    links = {(DOCS / found[1]).resolve() for found in _LINK.finditer(index)}
-    assert {path for path in PAGES if path.name != "index.md"} <= links
+    """The index names every page, and the index of the patterns each of theirs, once."""
+    index, patterns = links_of(DOCS / "index.md"), links_of(DOCS / "patterns" / "index.md")
+    assert DOCS / "patterns" / "index.md" in index
+    named = [*index, *(path for path in patterns if path.parent.name == "patterns")]
+    assert {path for path in PAGES if path != DOCS / "index.md"} <= set(named)
+    assert len(patterns) == len(set(patterns))
+
+
+def links_of(page: Path) -> list[Path]:
+    """The files that a page leads to, in its order."""
+    return [(page.parent / found[1]).resolve() for found in _LINK.finditer(page.read_text(encoding="utf-8"))]
 
 
 def python(example: Example) -> None:
