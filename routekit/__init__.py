@@ -53,7 +53,10 @@ from .step import Runtime as Runtime
 from .step import Send as Send
 from .step import Step as Step
 from .step import Target as Target
+from .store import Adding as Adding
 from .store import Claim as Claim
+from .store import Group as Group
+from .store import Groups as Groups
 from .store import Keys as Keys
 from .store import Letters as Letters
 from .store import Marks as Marks

@@ -10,6 +10,7 @@ a journal) is one more protocol and one more method, and stores in other databas
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -57,6 +58,75 @@ class Marks(Protocol):
         ...
 
 
+class Adding(Enum):
+    """What became of a message that was to be kept in a group."""
+
+    NEW = "new"
+    """It is kept now."""
+    AGAIN = "again"
+    """The open group has a message of that id already: nothing was changed."""
+    CLOSED = "closed"
+    """It is in a group that is being released: nothing was changed."""
+    RELEASED = "released"
+    """It was in a group that has been released: nothing was changed."""
+    LATE = "late"
+    """The last group of its key is closed and no other was wanted: it is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Messages that are kept together. `number` is never used again; times are wall time in seconds since 1970."""
+
+    number: int
+    key: str
+    size: int
+    first: float
+    """When its first message was kept."""
+    last: float
+    """When its last message was kept."""
+    owner: str = ""
+    """Who releases it, once it is closed."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more messages, as it is being released."""
+        return self.owner != ""
+
+
+class Groups(Protocol):
+    """Messages that wait to go on together, under one name: the memory of `aggregate`, `delay` and their kin.
+
+    Of each key at most one group is open. A group is closed, released and then removed; who dies in between finds it
+    closed. A message is text, as the step wrote it.
+    """
+
+    async def add(
+        self, key: str, id: str, message: str, *, reopen: bool = True, latest: bool = False
+    ) -> tuple[Adding, Group]:
+        """Keep a message in the open group of `key`; the group is given as it is then, or the one that has it already.
+
+        With `reopen=False` a key whose last group is closed, or remembered, takes no more. With `latest=True` the
+        group keeps only this message.
+        """
+        ...
+
+    async def close(self, number: int, *, owner: str) -> bool:
+        """Let the group take no more. True if it is the caller's to release now, also if it was already."""
+        ...
+
+    async def all(self) -> Sequence[Group]:
+        """The open and the closed groups, oldest first."""
+        ...
+
+    async def messages(self, number: int) -> Sequence[str]:
+        """The messages of a group, in the order in which they were kept."""
+        ...
+
+    async def remove(self, number: int, *, remember: float = 0.0) -> None:
+        """Forget a group; its key and the ids of its messages are remembered for some seconds."""
+        ...
+
+
 class Letters(Protocol):
     """The dead letters of all routes."""
 
@@ -97,6 +167,8 @@ class Store(Protocol):
     def keys(self, name: str) -> Keys: ...
 
     def marks(self, name: str) -> Marks: ...
+
+    def groups(self, name: str) -> Groups: ...
 
     @property
     def letters(self) -> Letters: ...

@@ -23,6 +23,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX routekit_letters_by_time ON routekit_letters (at, number)",
     ),
+    (
+        """CREATE TABLE routekit_groups (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL,
+            first REAL NOT NULL, last REAL NOT NULL, owner TEXT NOT NULL, until REAL
+        )""",
+        """CREATE UNIQUE INDEX routekit_groups_open ON routekit_groups (name, key)
+            WHERE owner = '' AND until IS NULL""",
+        "CREATE INDEX routekit_groups_by_key ON routekit_groups (name, key, number)",
+        "CREATE INDEX routekit_groups_gone ON routekit_groups (name, until) WHERE until IS NOT NULL",
+        """CREATE TABLE routekit_kept (
+            number INTEGER NOT NULL, place INTEGER NOT NULL, id TEXT NOT NULL, message TEXT,
+            PRIMARY KEY (number, place)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX routekit_kept_by_id ON routekit_kept (id)",
+    ),
 )
 """What each version of the schema adds; `PRAGMA user_version` counts those that a database has. Only ever appended."""
 

@@ -13,6 +13,7 @@ from ..hookspecs import StoreFactory, hookimpl
 from ..letter import Letter
 from ..options import made
 from ..store import Claim, Store
+from ._groups import MemoryGroups
 from ._lettertext import letter_of, text_of
 
 
@@ -129,12 +130,16 @@ class MemoryStore:
         self.letters = MemoryLetters()
         self._keys: defaultdict[str, MemoryKeys] = defaultdict(lambda: MemoryKeys(now))
         self._marks: defaultdict[str, MemoryMarks] = defaultdict(MemoryMarks)
+        self._groups: defaultdict[str, MemoryGroups] = defaultdict(lambda: MemoryGroups(now))
 
     def keys(self, name: str) -> MemoryKeys:
         return self._keys[name]
 
     def marks(self, name: str) -> MemoryMarks:
         return self._marks[name]
+
+    def groups(self, name: str) -> MemoryGroups:
+        return self._groups[name]
 
 
 class MemoryOptions(BaseModel):

@@ -18,6 +18,7 @@ from ..tasks import together
 from ..units import Bytes, Seconds
 from ._commits import Commits
 from ._file import File
+from ._grouptables import SqliteGroups
 from ._tables import SqliteKeys, SqliteLetters, SqliteMarks
 
 
@@ -46,6 +47,9 @@ class SqliteStore:
 
     def marks(self, name: str) -> SqliteMarks:
         return SqliteMarks(self._commits, name, self._now)
+
+    def groups(self, name: str) -> SqliteGroups:
+        return SqliteGroups(self._commits, name, self._now)
 
 
 @asynccontextmanager

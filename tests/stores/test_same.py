@@ -1,6 +1,7 @@
 """The law that binds the stores: whatever is asked, all of them answer the same."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ steps = some.one_of(
     some.tuples(some.just("add"), ids, names, times, texts),
     some.tuples(some.sampled_from(["letter", "remove"]), ids),
     some.tuples(some.sampled_from(["list", "count"]), some.none() | names),
+    some.tuples(some.just("keep"), names, names, ids, texts, some.booleans(), some.booleans()),
+    some.tuples(some.just("close"), names, some.integers(1, 5), owners),
+    some.tuples(some.just("groups"), names),
+    some.tuples(some.just("messages"), names, some.integers(1, 5)),
+    some.tuples(some.just("forget"), names, some.integers(1, 5), some.sampled_from([0, 5, 50])),
     some.tuples(some.just("wait"), some.sampled_from([1, 5, 49])),
 )
 
@@ -52,11 +58,29 @@ async def answer(store: Store, now: float, word: str, *args: Any) -> Any:
         case "list" | "count", (route,):
             found = await getattr(store.letters, word)(route=route)
             return list(found) if word == "list" else found
+        case "keep", (name, key, id, text, reopen, latest):
+            adding, group = await store.groups(name).add(key, id, text, reopen=reopen, latest=latest)
+            return adding, replace(group, number=0)
+        case "close", (name, place, owner):
+            number = await nth(store, name, place)
+            return number and await store.groups(name).close(number, owner=owner)
+        case "groups", (name,):
+            return [replace(group, number=0) for group in await store.groups(name).all()]
+        case "messages", (name, place):
+            return list(await store.groups(name).messages(await nth(store, name, place)))
+        case "forget", (name, place, remember):
+            return await store.groups(name).remove(await nth(store, name, place), remember=remember)
         case _:
             return None
 
 
-@settings(max_examples=60, deadline=None)
+async def nth(store: Store, name: str, place: int) -> int:
+    """The number of the nth group of that name, or 0: the stores count in their own ways."""
+    groups = await store.groups(name).all()
+    return groups[place - 1].number if place <= len(groups) else 0
+
+
+@settings(max_examples=100, deadline=None)
 @given(some.lists(steps, max_size=30))
 def test_sqlite_answers_like_memory(script: list[tuple[Any, ...]]):
     """Any series of calls gives the same answers from the SQLite store as from the one in memory."""

@@ -1,0 +1,45 @@
+"""A message as text and back: how stateful patterns keep one in a store."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from .errors import BodyError, DefinitionError
+from .letter import packed, unpacked
+from .message import Message
+
+
+class Keeping:
+    """Keeps messages whose body is a `kind`: `fit` makes it of plain data again."""
+
+    def __init__(self, kind: Any, fit: Callable[[Any], Any]) -> None:
+        self._kind = kind
+        self._fit = fit
+
+    def text(self, message: Message[Any]) -> str:
+        """The message as JSON; raises BodyError if it would not come back as it is."""
+        body = packed(message.body)
+        try:
+            self._fit(unpacked(body))
+            headers = {name: packed(value) for name, value in message.headers.items()}
+            return to_json([message.id, body, headers], inf_nan_mode="strings").decode()
+        except (BodyError, PydanticSerializationError, RecursionError) as error:
+            reason = f"a body of type {type(message.body).__name__} cannot be kept as {self._name}: {error}"
+            raise BodyError(reason, hint="give the type of the bodies that come here") from error
+
+    def message(self, text: str) -> Message[Any]:
+        """The message that `text` kept."""
+        name, body, headers = from_json(text)
+        return Message(self._fit(unpacked(body)), {name: unpacked(value) for name, value in headers.items()}, id)
+
+    @property
+    def _name(self) -> str:
+        return getattr(self._kind, "__name__", None) or str(self._kind)
+
+
+def name_checked(name: object, word: str) -> None:
+    """Refuse a step whose state has no name."""
+    if not isinstance(name, str) or not name:
+        hint = "give the state a name that stays when the route is renamed"
+        raise DefinitionError(f"{word}: the name of the state is {name!r}", hint=hint)
