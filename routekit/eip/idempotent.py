@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import anyio
 
-from ..callables import called, calling, name_of
-from ..errors import BodyError
+from ..callables import called, calling
+from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Runtime, Step
 from ..store import Claim
@@ -35,7 +35,7 @@ class Idempotent(Step[T, T]):
         here: dict[str, anyio.Event | None] = {}  # the keys in flight; the event is there once a twin waits
 
         async def handle(message: Message[T]) -> Message[Any] | None:
-            key = _text(await called(key_of, message), self.key)
+            key = key_text(await called(key_of, message), self.key)
             while key in here:
                 twin = here[key] = here[key] or anyio.Event()
                 await twin.wait()
@@ -73,16 +73,3 @@ class Idempotent(Step[T, T]):
 
     def state(self) -> str | None:
         return self.name
-
-
-def _text(key: object, function: Callable[..., Any]) -> str:
-    """The key as the store keeps it; 1 and "1" are two keys. Raises BodyError for one that would never come again."""
-    if key is None or key == "":
-        raise BodyError(f"the key is empty, asked of {name_of(function)}", hint="filter such messages first")
-    if isinstance(key, str):
-        return key
-    text = repr(key)
-    if " at 0x" in text:
-        reason = f"the key that {name_of(function)} gave is a {type(key).__name__}, which is another one each time"
-        raise BodyError(reason, hint="give a text, a number, or a tuple of them")
-    return f"{type(key).__name__}:{text}"
