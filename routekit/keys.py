@@ -18,7 +18,7 @@ def key_text(key: object, function: Callable[..., Any]) -> str:
     if isinstance(key, str):
         return key
     text = repr(key)
-    if " at 0x" in text or isinstance(key, set | frozenset):  # the order of a set is another one in each process
+    if " at 0x" in text or type(key) in (set, frozenset):  # the order of a set is another one in each process
         reason = f"the key that {name_of(function)} gave is a {type(key).__name__}, which is another one each time"
         raise BodyError(reason, hint="give a text, a number, or a tuple of them")
     return f"{type(key).__name__}:{text}"
