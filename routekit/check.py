@@ -136,13 +136,13 @@ class _Bound:
     def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
         return _NoAlarms()
 
-    def hold(self) -> Hold:
-        raise DefinitionError("a message is held when it is handled, not when its step is bound")
+    def holding(self) -> Callable[[], Hold] | None:
+        return None
 
     def closing(self, close: Job) -> None:
         pass
 
-    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
+    async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
         return None
 
     def offer(self, action: str, name: str, command: Command) -> None:

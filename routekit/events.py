@@ -9,7 +9,10 @@ from typing import TypeAlias
 
 @dataclass(slots=True)
 class Counts:
-    """What a route has done since it started. `ended` are messages that a step ended early, such as a filter."""
+    """What a route has done since it started. `ended` are messages that a step ended early, such as a filter.
+
+    `held` are those that have been handled and wait in memory, such as for the rest of their group.
+    """
 
     received: int = 0
     done: int = 0
@@ -18,6 +21,7 @@ class Counts:
     dead: int = 0
     refused: int = 0
     in_flight: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)

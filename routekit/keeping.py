@@ -30,8 +30,9 @@ class Keeping:
 
     def message(self, text: str) -> Message[Any]:
         """The message that `text` kept."""
-        name, body, headers = from_json(text)
-        return Message(self._fit(unpacked(body)), {name: unpacked(value) for name, value in headers.items()}, id)
+        known_as, body, headers = from_json(text)
+        headers = {name: unpacked(value) for name, value in headers.items()}
+        return Message(self._fit(unpacked(body)), headers, known_as)
 
     @property
     def _name(self) -> str:

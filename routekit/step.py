@@ -191,11 +191,11 @@ class Runtime(Protocol):
         """
         ...
 
-    def hold(self) -> Hold:
-        """Keep the message that is being handled unacknowledged after its handler has returned.
+    def holding(self) -> Callable[[], Hold] | None:
+        """How a step holds the message that is being handled, or None if the store is durable. Only while binding.
 
-        For what a step keeps in memory only. The message gives up its slot; at a stop, what is still held is left
-        unacknowledged and will be redelivered.
+        What a step keeps in memory only is acknowledged when it has ended its hold. The message gives up its slot; at
+        a stop, what is still held is left unacknowledged and will be redelivered.
         """
         ...
 
@@ -203,11 +203,12 @@ class Runtime(Protocol):
         """Run `close` when the route has taken its last message and handled all; only while binding."""
         ...
 
-    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
+    async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
         """Run a message that the route itself brings, such as a complete group, from that entry.
 
         It goes the way of a message from the source: retried by the route's policy, given up as a letter of that
-        entry. Returns its reply, or None if it ended early or became a dead letter; raises if it could not be kept.
+        entry. Returns its reply, or None if it ended early or became a dead letter. The holds `held` end with it.
+        Raises what prevented its end, if nothing was held: then the step must keep it.
         """
         ...
 

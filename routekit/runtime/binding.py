@@ -1,6 +1,6 @@
 """Binding: a route becomes one awaited chain of handlers, and gets the runtime that its steps may ask."""
 
-from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,15 @@ from ..message import Message
 from ..route import Route
 from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target
 from ..store import Store
+from .alarms import HeapAlarms
 from .failure import observed
+from .holding import hold
 from .senders import Senders
 from .services import Activity, Services
 
 R = TypeVar("R")
 
+Release = Callable[[Message[Any], int, Sequence[Hold]], Awaitable[Message[Any] | None]]
 GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None, int], Awaitable[None]]
 
 
@@ -41,6 +44,10 @@ class RouteRuntime:
         self._seen: int | None = None
         self._senders = Senders(services.catalog)
         self._give_up: GiveUp | None = None
+        self._release: Release | None = None
+        self._changed: Callable[[], None] = activity.idle
+        self._alarms: list[HeapAlarms] = []
+        self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
 
     @property
@@ -112,16 +119,38 @@ class RouteRuntime:
         return partial(source.consume, self)
 
     def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
-        raise NotImplementedError
+        alarms = HeapAlarms(ring, self.now, lambda: self._changed())
+        self._alarms.append(alarms)
+        self.spawn(alarms.run)
+        return alarms
 
-    def hold(self) -> Hold:
-        raise NotImplementedError
+    def holding(self) -> Callable[[], Hold] | None:
+        if self.store.durable:
+            return None
+        self._services.holds = True
+        return hold
 
     def closing(self, close: Job) -> None:
-        raise NotImplementedError
+        self._closings.append(close)
 
-    async def release(self, message: Message[Any], *, entry: int) -> Message[Any] | None:
-        raise NotImplementedError
+    async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
+        assert self._release is not None  # set before any message is taken
+        return await self._release(message, entry, held)
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether a timer of a step is set."""
+        return any(alarms.count for alarms in self._alarms)
+
+    async def close(self) -> None:
+        """Let the steps end what they can, after the last message."""
+        for close in self._closings:
+            await close()
+
+    def releasing(self, release: "Release", changed: Callable[[], None]) -> None:
+        """Say who runs what the route itself brings, and who wants to know that no timer is left."""
+        self._release = release
+        self._changed = changed
 
     def offer(self, action: str, name: str, command: Command) -> None:
         pass

@@ -5,8 +5,8 @@ the task that awaits a handler and its acknowledgement loses acknowledgements.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -18,7 +18,10 @@ from ..errors import Unavailable
 from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import Policy
+from ..step import Hold
+from ..tasks import together
 from .binding import RouteRuntime
+from .holding import Ledger, current, ledger
 from .processing import Processing
 from .services import Activity
 
@@ -29,7 +32,9 @@ _BREATH = 256
 class Intake:
     """The taking of one route's messages, from start to stop."""
 
-    def __init__(self, processing: Processing, policy: Policy, runtime: RouteRuntime, activity: Activity) -> None:
+    def __init__(
+        self, processing: Processing, policy: Policy, runtime: RouteRuntime, activity: Activity, *, holds: bool = False
+    ) -> None:
         self._processing = processing
         self._policy = policy
         self._runtime = runtime
@@ -41,17 +46,21 @@ class Intake:
         self._scope = anyio.CancelScope()
         self._broken: Exception | None = None
         self._freed = anyio.Event()
+        self._holds = holds
+        self._held: TaskGroup | None = None
+        self.exhausted = False
 
     def stop(self) -> None:
         """Take no more messages; what is in flight goes on."""
         self._stopping = True
+        self._freed.set()
         if self._waiting:
             self._scope.cancel()
 
     async def pull(self, consumer: Consumer) -> None:
         """Take messages from a consumer until it is exhausted or `stop` is called, and finish those in flight."""
         self._internal = consumer.internal
-        async with aclosing(consumer.consume(self._runtime)) as deliveries:
+        async with self._winding_up(), aclosing(consumer.consume(self._runtime)) as deliveries:
             if (self._policy.concurrency or 1) == 1:
                 await self._one_by_one(deliveries)
             else:
@@ -61,23 +70,81 @@ class Intake:
 
     async def listen(self, listener: Listener) -> None:
         """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""
-        with self._scope:
-            self._waiting = True  # and never while a call is in flight, which may live inside this scope
-            if not self._stopping:
-                await listener.listen(self._runtime, self._delivering())
-        while self._counts.in_flight:
-            await self._change()
+        async with self._winding_up():
+            with self._scope:
+                self._waiting = True  # and never while a call is in flight, which may live inside this scope
+                if not self._stopping:
+                    await listener.listen(self._runtime, self._delivering())
+
+    async def release(self, message: Message[Any], processing: Processing, held: Sequence[Hold]) -> Message[Any] | None:
+        """Run a message that the route itself brings; the holds end with it, and with what holds it further on."""
+        self._counts.in_flight += 1
+        try:
+            with ledger() as holds:
+                reply = await processing.process(message)
+        except Exception as error:  # it goes back to those for whom it was held
+            if not held:
+                raise
+            for hold in held:
+                hold.failed(error)
+            return None
+        else:
+            await self._pass_on(holds, held)
+            return reply
+        finally:
+            self._free()
+
+    def changed(self) -> None:
+        """Something that is waited for has happened."""
+        self._freed.set()
+        self._activity.idle()
+
+    @asynccontextmanager
+    async def _winding_up(self) -> AsyncGenerator[None]:
+        """Around the taking: afterwards waits for what is in flight and for timers, and lets the steps close.
+
+        What is held then is left: its source brings it again.
+        """
+        async with together() as self._held:
+            yield
+            self.exhausted = True
+            self.changed()
+            while self._counts.in_flight or (self._runtime.alarmed and not self._stopping and self._broken is None):
+                await self._change()
+            await self._runtime.close()
+            while self._counts.in_flight:
+                await self._change()
+            self._held.cancel_scope.cancel()
+
+    async def _pass_on(self, holds: Ledger, held: Sequence[Hold]) -> None:
+        """End the holds of a group when it has ended, which may be when a further group has."""
+        if not holds.open:
+            for hold in held:
+                hold.done()
+        elif held and self._held is not None:
+            self._held.start_soon(self._passed_on, holds, held)
+
+    async def _passed_on(self, holds: Ledger, held: Sequence[Hold]) -> None:
+        try:
+            await holds.settled()
+        except Exception as error:  # as above
+            for hold in held:
+                hold.failed(error)
+        else:
+            for hold in held:
+                hold.done()
 
     async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
         late = await self._until_stopped(deliveries)
         if late is not None:
             self._counts.in_flight += 1
-            await self._settle(late)
+            await self._settling(late)
 
     async def _until_stopped(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         """Gives back a delivery that came with the stop: inside the cancelled scope it could not be finished."""
         taken = 0
         counted = not self._internal and self._activity.left is not None
+        settle = self._settling
         with self._scope:
             self._waiting = self._more()
             if not self._waiting:
@@ -89,7 +156,7 @@ class Intake:
                 if self._stopping:
                     return delivery
                 self._counts.in_flight += 1
-                await self._settle(delivery)
+                await settle(delivery)
                 taken += 1
                 if taken % _BREATH == 0:
                     await anyio.lowlevel.checkpoint()
@@ -107,7 +174,7 @@ class Intake:
                     if not self._internal:
                         self._activity.arrived()
                     self._counts.in_flight += 1
-                    lanes.start(delivery, flight, self._settle)
+                    lanes.start(delivery, flight, self._settling)
                     taken += 1
                     if taken % _BREATH == 0:
                         await anyio.lowlevel.checkpoint()
@@ -153,6 +220,44 @@ class Intake:
             self.stop()
         self._free()
 
+    @property
+    def _settling(self) -> Callable[[Delivery[Any]], Awaitable[None]]:
+        return self._settle_holding if self._holds else self._settle
+
+    async def _settle_holding(self, delivery: Delivery[Any]) -> None:
+        """As `_settle`, where steps may hold the message: then it gives up its slot, and its source is told later."""
+        try:
+            with ledger() as holds:
+                reply = await self._processing.process(delivery.message, delivery.error)
+        except Exception as error:
+            await self._tell(delivery.nack, error)
+        else:
+            if holds.open and self._held is not None:
+                self._counts.held += 1
+                self._held.start_soon(self._settle_held, delivery, holds, reply)
+            else:
+                await self._tell(delivery.ack, reply)
+        self._free()
+
+    async def _settle_held(self, delivery: Delivery[Any], holds: Ledger, reply: Message[Any] | None) -> None:
+        try:
+            await holds.settled()
+        except Exception as error:
+            await self._tell(delivery.nack, error)
+        else:
+            await self._tell(delivery.ack, reply)
+        self._counts.held -= 1
+        self._activity.count += 1
+        self.changed()
+
+    async def _tell(self, told: Callable[[Any], Awaitable[None]] | None, outcome: Any) -> None:
+        try:
+            if told is not None:
+                await told(outcome)
+        except Exception as error:  # as in `_settle`
+            self._broken = self._broken or error
+            self.stop()
+
     async def _change(self) -> None:
         """Wait until a slot is free; many may wait, so that they share one event."""
         if self._freed.is_set():
@@ -186,12 +291,26 @@ class Intake:
             counts.in_flight += 1
             self._waiting = False
             try:
-                return await process(message)
+                if not self._holds or current() is not None:  # a caller inside holds it, if anybody does
+                    return await process(message)
+                with ledger() as holds:
+                    reply = await process(message)
             finally:
                 self._free()
                 self._called()
+            return await self._when_settled(holds, reply)
 
         return deliver
+
+    async def _when_settled(self, holds: Ledger, reply: Message[Any] | None) -> Message[Any] | None:
+        """The reply to a caller from outside, once nothing of its message is held any more."""
+        self._counts.held += 1
+        try:
+            await holds.settled()
+        finally:
+            self._counts.held -= 1
+            self.changed()
+        return reply
 
 
 class _Lanes:

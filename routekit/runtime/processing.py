@@ -31,8 +31,10 @@ class Processing:
         give_up: GiveUp | None,
         runtime: RouteRuntime,
         counts: Counts,
+        entry: int = 0,
     ) -> None:
         self.counts = counts
+        self._entry = entry
         self._route = route.name
         self._source = str(route.source)
         self._retries = policy.retries
@@ -53,7 +55,7 @@ class Processing:
         An `error` is what the source already knows to be wrong with the message.
         """
         counts = self.counts
-        counts.received += 1
+        counts.received += not self._entry  # else it is made of messages that have been counted
         deadline = None if self._patience is None else anyio.current_time() + self._patience
         meta = Meta(self._route, self._source, self._now(), 1, deadline)
         taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers)}", meta)
@@ -119,7 +121,7 @@ class Processing:
             self._refuse(message, error)
             raise error
         try:
-            await self._give_up(_numbered(message, attempts_of(error)), error, None, 0)
+            await self._give_up(_numbered(message, attempts_of(error)), error, None, self._entry)
         except Exception as worse:
             self._refuse(message, error)
             raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error

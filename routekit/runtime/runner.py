@@ -1,6 +1,9 @@
 """Runner: one route from start to stop, started again with backoff when a source or sink of it is away."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -9,8 +12,9 @@ from ..endpoint import Listener
 from ..errors import DefinitionError
 from ..events import Counts, RouteDegraded, RouteStarted, RouteStopped
 from ..fitting import fitting
+from ..message import Message
 from ..route import Policy, Retry, Route
-from ..step import Handler, finish
+from ..step import Handler, Hold, finish
 from ..tasks import together
 from .binding import RouteRuntime
 from .giving_up import giving_up, takes_back
@@ -39,6 +43,7 @@ class Runner:
         self._stopping = anyio.Event()
         self._failures = 0
         self._since = 0.0
+        self._brought: list[Processing] = []
         self._bound()  # a definition that cannot work is raised before any route starts
 
     @property
@@ -51,6 +56,10 @@ class Runner:
         """Whether nothing is in flight and the source has nothing, as far as it can know."""
         if self.counts.in_flight or self.state in ("starting", "degraded"):
             return False
+        if self.counts.held and self._runtime is not None and self._runtime.alarmed:
+            return False
+        if self._intake is not None and self._intake.exhausted:
+            return True
         if self.state == "stopped" or (self.internal and isinstance(self._source, Listener)):
             return True
         return self._runtime is not None and self._runtime.idle
@@ -73,7 +82,7 @@ class Runner:
         finally:
             self.state = "stopped"
             self.ended.set()
-            self._services.tell(RouteStopped(self.route.name, self.counts, self.counts.in_flight))
+            self._services.tell(RouteStopped(self.route.name, self.counts, self.counts.in_flight + self.counts.held))
             self._activity.idle()
 
     def _bound(self) -> tuple[Processing, RouteRuntime]:
@@ -87,7 +96,19 @@ class Runner:
         processing = Processing(
             self.route, self._policy, fit, handler, None if refuses else give_up, runtime, self.counts
         )
+        inner = replace(self.route, body=None)
+        kept = None if refuses and not runtime.store.durable else give_up  # a source that was told takes nothing back
+        self._brought = [
+            Processing(inner, self._policy, None, enter, kept, runtime, self.counts, number)
+            for number, enter in enumerate(runtime.entries, 1)
+        ]
         return processing, runtime
+
+    async def _release(
+        self, intake: Intake, message: Message[Any], entry: int, held: Sequence[Hold]
+    ) -> Message[Any] | None:
+        """Run what the route itself brings."""
+        return await intake.release(message, self._brought[entry - 1], held)
 
     def _entered(self, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:
         """Where the route's messages enter it."""
@@ -102,8 +123,10 @@ class Runner:
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
+            intake = Intake(processing, self._policy, runtime, self._activity, holds=self._services.holds)
+            runtime.releasing(partial(self._release, intake), intake.changed)
             runtime.start_jobs(jobs)
-            await self._take(Intake(processing, self._policy, runtime, self._activity), runtime)
+            await self._take(intake, runtime)
             jobs.cancel_scope.cancel()
 
     async def _take(self, intake: Intake, runtime: RouteRuntime) -> None:
@@ -112,7 +135,7 @@ class Runner:
             return
         self.state = "running"
         self._since = anyio.current_time()
-        self.counts.in_flight = 0  # what an earlier start left unfinished is redelivered
+        self.counts.in_flight = self.counts.held = 0  # what an earlier start left unfinished is redelivered
         self._services.tell(RouteStarted(self.route.name))
         try:
             if isinstance(self._source, Listener):

@@ -26,6 +26,8 @@ class Services:
     data: Path
     policy: Policy
     settings: Callable[[str, str], Mapping[str, Any] | None]
+    holds: bool = False
+    """Whether a step of any route holds messages in memory."""
 
 
 def _nothing() -> None:
