@@ -133,7 +133,7 @@ class _Bound:
             raise not_polled(target)
         return partial(source.consume, self)
 
-    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
+    def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
         return _NoAlarms()
 
     def holding(self) -> Callable[[], Hold] | None:

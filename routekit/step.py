@@ -184,10 +184,10 @@ class Runtime(Protocol):
         """
         ...
 
-    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
+    def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
         """Timers that call `ring(key)` in a task of the route when they are due. Only while binding.
 
-        A route with timers set does not end when its source is exhausted; while it holds messages, it is not idle.
+        `load` is awaited first, when the route starts: it sets the timers of what an earlier run has left. A route with timers set does not end when its source is exhausted; while it holds messages, it is not idle.
         """
         ...
 

@@ -6,6 +6,7 @@ from heapq import heapify, heappop, heappush
 import anyio
 from anyio.abc import TaskGroup
 
+from ..step import Job
 from ..tasks import together
 
 _AT_ONCE = 32
@@ -16,23 +17,29 @@ _SPARE = 1000
 
 
 class HeapAlarms:
-    """Rings for keys at their times. Implements `Alarms`; `changed` is called when none is left."""
+    """Rings for keys at their times. Implements `Alarms`; `changed` is called when none rings any more."""
 
     def __init__(
-        self, ring: Callable[[str], Awaitable[None]], now: Callable[[], float], changed: Callable[[], None]
+        self,
+        ring: Callable[[str], Awaitable[None]],
+        now: Callable[[], float],
+        changed: Callable[[], None],
+        load: Job | None = None,
     ) -> None:
+        self._load = load
         self._ring = ring
         self._now = now
         self._changed = changed
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         self._wake = anyio.Event()
-        self._ringing = 0
+        self.ringing = 0 if load is None else 1
+        """How many timers ring just now; loading is one."""
 
     @property
     def count(self) -> int:
         """How many timers are set or ringing."""
-        return len(self._due) + self._ringing
+        return len(self._due) + self.ringing
 
     def set(self, key: str, due: float) -> None:
         """Ring for `key` at that time; a later time costs nothing until the first one has come."""
@@ -53,6 +60,10 @@ class HeapAlarms:
 
     async def run(self) -> None:
         """Ring until cancelled."""
+        if self._load is not None:
+            await self._load()
+            self.ringing -= 1
+            self._told()
         limit = anyio.Semaphore(_AT_ONCE)
         async with together() as tasks:
             while True:
@@ -81,7 +92,7 @@ class HeapAlarms:
             heappush(self._heap, (wanted, key))
             return
         del self._due[key]
-        self._ringing += 1
+        self.ringing += 1
         await limit.acquire()
         tasks.start_soon(self._rung, key, limit)
 
@@ -90,9 +101,9 @@ class HeapAlarms:
             await self._ring(key)
         finally:
             limit.release()
-            self._ringing -= 1
+            self.ringing -= 1
             self._told()
 
     def _told(self) -> None:
-        if not self.count:
+        if not self.ringing:
             self._changed()

@@ -118,8 +118,8 @@ class RouteRuntime:
             raise not_polled(target)
         return partial(source.consume, self)
 
-    def alarms(self, ring: Callable[[str], Awaitable[None]]) -> Alarms:
-        alarms = HeapAlarms(ring, self.now, lambda: self._changed())
+    def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
+        alarms = HeapAlarms(ring, self.now, lambda: self._changed(), load)
         self._alarms.append(alarms)
         self.spawn(alarms.run)
         return alarms
@@ -141,6 +141,11 @@ class RouteRuntime:
     def alarmed(self) -> bool:
         """Whether a timer of a step is set."""
         return any(alarms.count for alarms in self._alarms)
+
+    @property
+    def ringing(self) -> bool:
+        """Whether a step does what its timer was set for."""
+        return any(alarms.ringing for alarms in self._alarms)
 
     async def close(self) -> None:
         """Let the steps end what they can, after the last message."""

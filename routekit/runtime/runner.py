@@ -56,7 +56,7 @@ class Runner:
         """Whether nothing is in flight and the source has nothing, as far as it can know."""
         if self.counts.in_flight or self.state in ("starting", "degraded"):
             return False
-        if self.counts.held and self._runtime is not None and self._runtime.alarmed:
+        if self._runtime is not None and (self._runtime.ringing or (self.counts.held and self._runtime.alarmed)):
             return False
         if self._intake is not None and self._intake.exhausted:
             return True
