@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from .events import (
+    BreakerChanged,
     DeadLettered,
     Event,
     Logged,
@@ -19,6 +20,8 @@ from .events import (
     Refused,
     Retrying,
     RouteDegraded,
+    RoutePaused,
+    RouteResumed,
     RouteStarted,
     RouteStopped,
 )
@@ -137,6 +140,14 @@ def line_of(event: Event) -> tuple[int, str]:
             return logging.INFO, f"{route}: running"
         case RouteDegraded(route, error, wait):
             return logging.WARNING, f"{route}: degraded, again in {wait:.1f} s: {_short(error)}"
+        case RoutePaused(route, why):
+            return logging.INFO, f"{route}: paused: {why}"
+        case RouteResumed(route):
+            return logging.INFO, f"{route}: running again"
+        case BreakerChanged(route, name, state, why, wait):
+            after = f", again in {wait:.1f} s" if wait is not None else ""
+            level = logging.WARNING if state == "open" else logging.INFO
+            return level, f"{route}: circuit breaker '{name}' is {state}{after}: {why}"
         case RouteStopped(route, counts, unfinished):
             left = f", {unfinished} unfinished will be redelivered" if unfinished else ""
             return logging.INFO, (

@@ -26,7 +26,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RouteStarted:
-    """A route's source and sinks are open; it takes messages."""
+    """A route's sinks are open; it takes messages, unless it is paused."""
 
     route: str
 
@@ -41,8 +41,37 @@ class RouteDegraded:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutePaused:
+    """A route takes no more messages until it is resumed; what it has goes on. `why` says who or what wants it so."""
+
+    route: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResumed:
+    """A route that was paused takes messages again."""
+
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """A circuit breaker is `closed`, `open` or `half-open` now, and `why`.
+
+    If it is open, it lets calls through again after `wait` seconds, to see whether they succeed; None: not by itself.
+    """
+
+    route: str
+    name: str
+    state: str
+    why: str
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RouteStopped:
-    """A route has ended: its source is exhausted, or the service stops. `unfinished` messages will be redelivered."""
+    """A route has ended: its source is exhausted, or it was stopped. `unfinished` messages will be redelivered."""
 
     route: str
     counts: Counts
@@ -101,4 +130,16 @@ class Progress:
     finished: bool = False
 
 
-Event: TypeAlias = RouteStarted | RouteDegraded | RouteStopped | Retrying | DeadLettered | Refused | Logged | Progress
+Event: TypeAlias = (
+    RouteStarted
+    | RouteDegraded
+    | RoutePaused
+    | RouteResumed
+    | BreakerChanged
+    | RouteStopped
+    | Retrying
+    | DeadLettered
+    | Refused
+    | Logged
+    | Progress
+)

@@ -11,6 +11,7 @@ from rich.console import Console
 from routekit import Progress, Unavailable
 from routekit.console import Watcher, line_of, log_to, one_line
 from routekit.events import (
+    BreakerChanged,
     Counts,
     DeadLettered,
     Event,
@@ -18,6 +19,8 @@ from routekit.events import (
     Refused,
     Retrying,
     RouteDegraded,
+    RoutePaused,
+    RouteResumed,
     RouteStarted,
     RouteStopped,
 )
@@ -74,6 +77,18 @@ ERROR = Unavailable("amqp://me:hunter2@host is away", hint="start it")
     ("event", "level", "line"),
     [
         (RouteStarted("r"), "INFO", "r: running"),
+        (RoutePaused("r", "outside 08:00-18:00 UTC"), "INFO", "r: paused: outside 08:00-18:00 UTC"),
+        (RouteResumed("r"), "INFO", "r: running again"),
+        (
+            BreakerChanged("r", "erp", "open", "5 of 9 calls failed", 60),
+            "WARNING",
+            "r: circuit breaker 'erp' is open, again in 60.0 s: 5 of 9 calls failed",
+        ),
+        (
+            BreakerChanged("r", "erp", "closed", "its probes succeeded"),
+            "INFO",
+            "r: circuit breaker 'erp' is closed: its probes succeeded",
+        ),
         (Logged("r", "warning", "hello"), "WARNING", "r: hello"),
         (
             RouteDegraded("r", ERROR, 1.25),
