@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from .events import (
-    BreakerChanged,
+    CircuitChanged,
     DeadLettered,
     Event,
     Logged,
@@ -144,7 +144,7 @@ def line_of(event: Event) -> tuple[int, str]:
             return logging.INFO, f"{route}: paused: {why}"
         case RouteResumed(route):
             return logging.INFO, f"{route}: running again"
-        case BreakerChanged(route, name, state, why, wait):
+        case CircuitChanged(route, name, state, why, wait):
             after = f", again in {wait:.1f} s" if wait is not None else ""
             level = logging.WARNING if state == "open" else logging.INFO
             return level, f"{route}: circuit breaker '{name}' is {state}{after}: {why}"

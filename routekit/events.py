@@ -56,7 +56,7 @@ class RouteResumed:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerChanged:
+class CircuitChanged:
     """A circuit breaker is `closed`, `open` or `half-open` now, and `why`.
 
     If it is open, it lets calls through again after `wait` seconds, to see whether they succeed; None: not by itself.
@@ -135,7 +135,7 @@ Event: TypeAlias = (
     | RouteDegraded
     | RoutePaused
     | RouteResumed
-    | BreakerChanged
+    | CircuitChanged
     | RouteStopped
     | Retrying
     | DeadLettered

@@ -11,7 +11,7 @@ from rich.console import Console
 from routekit import Progress, Unavailable
 from routekit.console import Watcher, line_of, log_to, one_line
 from routekit.events import (
-    BreakerChanged,
+    CircuitChanged,
     Counts,
     DeadLettered,
     Event,
@@ -80,12 +80,12 @@ ERROR = Unavailable("amqp://me:hunter2@host is away", hint="start it")
         (RoutePaused("r", "outside 08:00-18:00 UTC"), "INFO", "r: paused: outside 08:00-18:00 UTC"),
         (RouteResumed("r"), "INFO", "r: running again"),
         (
-            BreakerChanged("r", "erp", "open", "5 of 9 calls failed", 60),
+            CircuitChanged("r", "erp", "open", "5 of 9 calls failed", 60),
             "WARNING",
             "r: circuit breaker 'erp' is open, again in 60.0 s: 5 of 9 calls failed",
         ),
         (
-            BreakerChanged("r", "erp", "closed", "its probes succeeded"),
+            CircuitChanged("r", "erp", "closed", "its probes succeeded"),
             "INFO",
             "r: circuit breaker 'erp' is closed: its probes succeeded",
         ),
@@ -133,6 +133,9 @@ def test_every_event_has_a_line() -> None:
         for event in (
             RouteStarted("r"),
             RouteDegraded("r", ERROR, 1),
+            RoutePaused("r", "asked"),
+            RouteResumed("r"),
+            CircuitChanged("r", "erp", "half-open", "it was open for 60 s"),
             RouteStopped("r", counts),
             Retrying("r", "m", 1, 1, ERROR),
             DeadLettered("r", "m", "s", ERROR),
