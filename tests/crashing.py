@@ -193,22 +193,31 @@ class Source(Consumer):
         outside: Outside = self.outside
         life = outside.life
         taken: set[str] = set()
+        back = anyio.Event()
+
+        def refused(id: str) -> None:
+            taken.discard(id)
+            back.set()
+
         while True:
             for message in list(outside.waiting.values()):
                 if message.id not in taken and message.id in outside.waiting:
                     taken.add(message.id)
-                    yield _delivery(message, outside, life, taken)
+                    yield _delivery(message, outside, life, refused)
+            with runtime.resting():
+                await back.wait()
+            back = anyio.Event()
             await runtime.rest(outside.again)
 
 
-def _delivery(message: Message[Any], outside: Outside, life: Life, taken: set[str]) -> Delivery[Any]:
+def _delivery(message: Message[Any], outside: Outside, life: Life, back: Callable[[str], None]) -> Delivery[Any]:
     def acknowledged() -> None:
         outside.waiting.pop(message.id, None)
         outside.acknowledged[message.id] += 1
 
     def refused() -> None:
         outside.refused[message.id] += 1
-        taken.discard(message.id)
+        back(message.id)
 
     async def ack(reply: Message[Any] | None) -> None:
         await life.operation("source.ack", acknowledged)
