@@ -132,6 +132,12 @@ class Producer(Endpoint):
 Source: TypeAlias = Consumer | Listener
 
 
+def address_of(endpoint: Endpoint) -> str:
+    """Scheme and path, without options: what is sent to an address is read from the same one."""
+    first = endpoint.path_field()
+    return f"{endpoint.scheme}:{getattr(endpoint, first) if first else ''}"
+
+
 def not_polled(target: object) -> DefinitionError:
     """The error for a source that hands over by itself where one has to be asked."""
     return DefinitionError(f"'{target}' hands its messages over by itself", hint="give a source that can be polled")

@@ -27,3 +27,15 @@ def first_of(group: ExceptionGroup[Exception]) -> Exception:
     """The first plain error inside a group, however deep."""
     first = group.exceptions[0]
     return first_of(first) if isinstance(first, ExceptionGroup) else first  # pyright: ignore[reportUnknownArgumentType]  # groups of groups
+
+
+async def either(*events: anyio.Event) -> None:
+    """Wait until one of the events is set."""
+    async with anyio.create_task_group() as waiting:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            waiting.cancel_scope.cancel()
+
+        for event in events:
+            waiting.start_soon(wait, event)

@@ -13,8 +13,9 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from ..endpoint import Consumer, Listener
+from ..endpoint import Consumer, Deliver, Listener
 from ..errors import Unavailable
+from ..events import Counts
 from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import Policy
@@ -30,17 +31,32 @@ _BREATH = 256
 
 
 class Intake:
-    """The taking of one route's messages, from start to stop."""
+    """The taking of one route's messages, from start to stop.
+
+    `following` gives the way in of the next start of the route: calls from inside that come too late wait for it.
+    """
 
     def __init__(
-        self, processing: Processing, policy: Policy, runtime: RouteRuntime, activity: Activity, *, holds: bool = False
+        self,
+        processing: Processing,
+        policy: Policy,
+        runtime: RouteRuntime,
+        activity: Activity,
+        *,
+        following: Callable[[], Awaitable[Deliver]],
+        holds: bool = False,
     ) -> None:
         self._processing = processing
         self._policy = policy
         self._runtime = runtime
         self._activity = activity
         self._counts = processing.counts
-        self._stopping = False
+        self._following = following
+        self.stopping = False
+        self._paused = False
+        self._leaving = False  # the taking ends soon: for a stop or for a pause
+        self._listens = False
+        self._gated = False  # calls come from inside, and wait while it is paused
         self._internal = False
         self._waiting = False
         self._scope = anyio.CancelScope()
@@ -52,29 +68,75 @@ class Intake:
 
     def stop(self) -> None:
         """Take no more messages; what is in flight goes on."""
-        self._stopping = True
+        self.stopping = True
+        self._leave()
+
+    def pause(self) -> None:
+        """Take no more messages until `resume`; what is in flight goes on, and so are the timers of the steps."""
+        self._paused = True
+        if not self._gated:
+            self._leave()
+
+    def resume(self) -> None:
+        """Take messages again; the source is opened anew, once what came from it before is done."""
+        self._paused = False
+        self._leaving = self.stopping or self._scope.cancel_called
         self._freed.set()
-        if self._waiting:
+
+    def abandon(self) -> None:
+        """It has ended, or was broken off: calls that are still at work count for nobody any more."""
+        self._counts = Counts()
+        self.stop()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._freed.set()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Wait for no more messages; a pause waits for the calls whose message is held, which live inside that."""
+        if self._waiting and (self.stopping or not (self._listens and self._counts.held)):
             self._scope.cancel()
 
     async def pull(self, consumer: Consumer) -> None:
         """Take messages from a consumer until it is exhausted or `stop` is called, and finish those in flight."""
         self._internal = consumer.internal
-        async with self._winding_up(), aclosing(consumer.consume(self._runtime)) as deliveries:
-            if (self._policy.concurrency or 1) == 1:
-                await self._one_by_one(deliveries)
-            else:
-                await self._concurrently(deliveries, self._policy.concurrency or 1)
+        async with self._winding_up():
+            while await self._on():
+                async with aclosing(consumer.consume(self._runtime)) as deliveries:
+                    if (self._policy.concurrency or 1) == 1:
+                        await self._one_by_one(deliveries)
+                    else:
+                        await self._concurrently(deliveries, self._policy.concurrency or 1)
+                if not self._left:
+                    break
         if self._broken is not None:
             raise self._broken
 
     async def listen(self, listener: Listener) -> None:
         """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""
+        self._listens, self._gated = True, listener.internal
         async with self._winding_up():
-            with self._scope:
-                self._waiting = True  # and never while a call is in flight, which may live inside this scope
-                if not self._stopping:
-                    await listener.listen(self._runtime, self._delivering())
+            while await self._on():
+                with self._scope:
+                    self._waiting = True  # and never while a call is in flight, which may live inside this scope
+                    if not self._leaving:
+                        await listener.listen(self._runtime, self.delivering())
+                if not self._left:
+                    break
+
+    async def _on(self) -> bool:
+        """Wait while it is paused; whether messages may be taken then."""
+        while self._paused and not (self._gated or self.stopping):
+            await self._change()
+        self._scope = anyio.CancelScope()
+        self._leaving = self.stopping
+        return not self.stopping
+
+    @property
+    def _left(self) -> bool:
+        """Whether the taking ended since it was told to, not since there is nothing more."""
+        return self._leaving or self._scope.cancel_called
 
     async def release(self, message: Message[Any], processing: Processing, held: Sequence[Hold]) -> Message[Any] | None:
         """Run a message that the route itself brings; the holds end with it, and with what holds it further on."""
@@ -109,7 +171,7 @@ class Intake:
             yield
             self.exhausted = True
             self.changed()
-            while self._counts.in_flight or (self._runtime.alarmed and not self._stopping and self._broken is None):
+            while self._counts.in_flight or (self._runtime.alarmed and not self.stopping and self._broken is None):
                 await self._change()
             await self._runtime.close()
             while self._counts.in_flight:
@@ -118,7 +180,7 @@ class Intake:
 
     async def _pass_on(self, holds: Ledger, held: Sequence[Hold]) -> None:
         """End the holds of a group when it has ended, which may be when a further group has."""
-        if not holds.open:
+        if not holds.used:
             for hold in held:
                 hold.done()
         elif held and self._held is not None:
@@ -153,14 +215,14 @@ class Intake:
                 self._waiting = False
                 if counted:
                     self._activity.arrived()
-                if self._stopping:
+                if self._leaving:
                     return delivery
                 self._counts.in_flight += 1
                 await settle(delivery)
                 taken += 1
                 if taken % _BREATH == 0:
                     await anyio.lowlevel.checkpoint()
-                if self._stopping or (counted and not self._activity.more):
+                if self._leaving or (counted and not self._activity.more):
                     break
                 self._waiting = True
         return None
@@ -180,7 +242,7 @@ class Intake:
                         await anyio.lowlevel.checkpoint()
 
     def _more(self) -> bool:
-        return not self._stopping and (self._internal or self._activity.more)
+        return not self._leaving and (self._internal or self._activity.more)
 
     async def _next(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         if not self._more():
@@ -232,7 +294,7 @@ class Intake:
         except Exception as error:
             await self._tell(delivery.nack, error)
         else:
-            if holds.open and self._held is not None:
+            if holds.used and self._held is not None:
                 self._counts.held += 1
                 self._held.start_soon(self._settle_held, delivery, holds, reply)
             else:
@@ -275,19 +337,20 @@ class Intake:
         """A call has ended; only when none is in flight may the listener be cancelled, with all its tasks."""
         if not self._counts.in_flight:
             self._waiting = True
-            if self._stopping:
-                self._scope.cancel()
+            if self._leaving:
+                self._let_go()
 
-    def _delivering(self) -> Callable[[Message[Any]], Any]:
+    def delivering(self) -> Deliver:
+        """The way in for calls."""
         process = self._processing.process
         counts = self._counts
         slots = self._policy.concurrency
 
         async def deliver(message: Message[Any]) -> Message[Any] | None:
-            while slots is not None and counts.in_flight >= slots:
+            while not self._leaving and (self._paused or (slots is not None and counts.in_flight >= slots)):
                 await self._change()
-            if self._stopping:
-                raise Unavailable(f"route {self._runtime.route} is stopping", hint="the message was not taken")
+            if self._leaving:
+                return await self._too_late(message)
             counts.in_flight += 1
             self._waiting = False
             try:
@@ -302,6 +365,13 @@ class Intake:
 
         return deliver
 
+    async def _too_late(self, message: Message[Any]) -> Message[Any] | None:
+        """A call from inside waits until the route runs again, within its deadline; one from outside is refused."""
+        if self._gated:
+            return await (await self._following())(message)
+        state = "stopping" if self.stopping else "paused"
+        raise Unavailable(f"route {self._runtime.route} is {state}", hint="the message was not taken")
+
     async def _when_settled(self, holds: Ledger, reply: Message[Any] | None) -> Message[Any] | None:
         """The reply to a caller from outside, once nothing of its message is held any more."""
         self._counts.held += 1
@@ -310,6 +380,8 @@ class Intake:
         finally:
             self._counts.held -= 1
             self.changed()
+            if self._leaving:
+                self._let_go()
         return reply
 
 

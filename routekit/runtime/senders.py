@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..callables import Calling, called
-from ..endpoint import Producer
+from ..endpoint import Producer, address_of
 from ..errors import BodyError, Unavailable
 from ..fitting import misfit
 from ..message import Message
@@ -54,6 +54,11 @@ class Senders:
             return await slot.send(message, **options)
 
         return send
+
+    @property
+    def addresses(self) -> set[str]:
+        """Where they send, without options."""
+        return {address_of(slot.producer) for slot in self._slots}
 
     async def open(self, stack: AsyncExitStack, runtime: Runtime) -> None:
         """Open every producer on the stack; raises what the first one that is away raises."""

@@ -1,6 +1,6 @@
 """Service: many routes, their shared resources, and an orderly end."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +11,14 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..events import Counts, Event
+from ..errors import DefinitionError
+from ..events import CircuitChanged, Counts, Event
+from ..order import cycle, levels
 from ..plugins import Catalog
 from ..route import Policy, Route
 from ..store import Store
 from ..tasks import together
+from .controls import Controls
 from .runner import Runner
 from .services import Activity, Services
 from .shared import Shared
@@ -65,6 +68,7 @@ class Service:
         self._rested = anyio.Event()
         self._activity = Activity(idle=self._rest, enough=self.stop)
         self._force: anyio.CancelScope | None = None  # made in the event loop: it cannot be made outside
+        self._controls = Controls()
         self.runners: list[Runner] = []
         self.store: Store | None = None
 
@@ -81,6 +85,13 @@ class Service:
     def counts(self) -> dict[str, Counts]:
         """What each route has done so far."""
         return {runner.route.name: runner.counts for runner in self.runners}
+
+    async def control(self, action: str, name: str, **options: Any) -> Any:
+        """Ask a route or step by name to do something, as `control:` does, while the service runs.
+
+        Raises UnknownName if none of that name offers the action, and Unavailable while its route is not up.
+        """
+        return await self._controls.ask(action, name, options)
 
     async def run(self, *, until_idle: bool = False, most: int | None = None) -> None:
         """Run all routes until `stop`, until all have ended, or as asked.
@@ -104,6 +115,8 @@ class Service:
             try:
                 with anyio.CancelScope() as self._force:
                     self.runners = [Runner(route, services, self._activity) for route in self._routes]
+                    self._controls = services.controls
+                    _put_in_order(self.runners)
                     async with together() as running:
                         for runner in self.runners:
                             running.start_soon(runner.run)
@@ -115,13 +128,16 @@ class Service:
                     await shared.close()
 
     async def _finish(self) -> None:
-        """Stop outer routes, wait for them, then the inner ones that they feed: all within the drain time."""
-        outer = [runner for runner in self.runners if not runner.internal]
-        inner = [runner for runner in self.runners if runner.internal]
+        """Stop outer routes, wait for them, then the inner ones that they feed: all within the drain time.
+
+        Among both kinds, those that start after others stop before them.
+        """
         with anyio.move_on_after(self._setup.drain):
-            await _stopped(outer)
-            await self._until(self._all_idle)
-            await _stopped(inner)
+            for stage in _stages([runner for runner in self.runners if not runner.internal]):
+                await _ended(stage)
+            for stage in _stages([runner for runner in self.runners if runner.internal]):
+                await self._until(self._all_quiet)
+                await _ended(stage)
 
     async def _stop_when(self, done: Callable[[], bool]) -> None:
         await self._until(done)
@@ -140,10 +156,17 @@ class Service:
     def _all_idle(self) -> bool:
         return all(runner.idle for runner in self.runners)
 
+    def _all_quiet(self) -> bool:
+        """As `_all_idle`, but nobody will resume a route that is paused any more."""
+        return all(runner.idle or (runner.state == "paused" and not runner.counts.in_flight) for runner in self.runners)
+
     def _all_ended(self) -> bool:
-        """Whether no source is left that could bring anything; what is inside may still be at work."""
+        """Whether no source is left that could bring anything; what is inside may still be at work.
+
+        A route that is paused, or was stopped by the control bus, may go on.
+        """
         outer = [runner for runner in self.runners if not runner.internal]
-        return all(runner.state == "stopped" for runner in outer) and bool(outer)
+        return all(runner.over for runner in outer) and bool(outer)
 
     def _services(self, store: Store, shared: Shared) -> Services:
         setup = self._setup
@@ -162,13 +185,38 @@ class Service:
     def _tell(self, event: Event) -> None:
         self._setup.watch(event)
         self._setup.catalog.tell(event)
+        if isinstance(event, CircuitChanged):
+            for runner in self.runners:
+                runner.hear(event)
 
     def _rest(self) -> None:
         self._rested.set()
 
 
-async def _stopped(runners: Sequence[Runner]) -> None:
+def _put_in_order(runners: Sequence[Runner]) -> None:
+    """Let each route wait for those that its policy names, and for those that it calls; raises DefinitionError."""
+    circle = cycle({runner.route.name: runner.named for runner in runners})
+    if circle is not None:
+        raise DefinitionError(f"routes start after each other: {' after '.join(circle)}", hint="leave one of them out")
+    readers = {runner.address: runner for runner in runners if runner.internal}
+    called = {runner: [readers[to] for to in sorted(runner.feeds) if to in readers] for runner in runners}
+    order = levels({runner.route.name: [other.route.name for other in called[runner]] for runner in runners})
+    rank = {name: number for number, level in enumerate(order) for name in level}
     for runner in runners:
-        runner.stop()
+        named = [other for other in runners if other.route.name in runner.named]
+        first = [other for other in called[runner] if rank[other.route.name] < rank[runner.route.name]]
+        runner.comes_after(named, first)  # in a circle of calls somebody has to be the first
+
+
+def _stages(runners: Sequence[Runner]) -> Iterable[Sequence[Runner]]:
+    """Routes in the order in which they stop: first those that no other comes after."""
+    after = {runner.route.name: [other.route.name for other in runner.others] for runner in runners}
+    for level in reversed(levels(after)):
+        yield [runner for runner in runners if runner.route.name in level]
+
+
+async def _ended(runners: Sequence[Runner]) -> None:
+    for runner in runners:
+        runner.end()
     for runner in runners:
         await runner.ended.wait()
