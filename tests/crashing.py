@@ -121,7 +121,7 @@ class Life:
         """Do it, unless the process is dead or dies here; others get their turn before and afterwards."""
         await anyio.lowlevel.checkpoint()
         if self.ended:
-            await anyio.sleep_forever()
+            await self._die()
         self.count += 1
         kind = self._crashes.get(self.count)
         if kind is not None and not store and kind.startswith("fails"):
@@ -142,7 +142,16 @@ class Life:
             raise StoreError(f"{name} failed, as the test wants it")
         self.ended = True
         self.kill()
-        await anyio.sleep_forever()
+        await self._die()
+
+    async def _die(self) -> None:
+        """What can be cancelled is cancelled now; what is shielded has to be ended by force."""
+        await anyio.sleep(0.01)
+        raise Death
+
+
+class Death(BaseException):
+    """Ends what is shielded from cancellation."""
 
 
 class MortalStore:
@@ -265,11 +274,14 @@ async def live(
     routes = routes_of(*([routes] if isinstance(routes, Flow | Route) else routes))
     service = Service(routes, setup_for(Run(), store=MortalStore(outside, life), now=wall))
     life.kill = service.force
-    async with service.started():
-        if until is None:
-            await anyio.sleep(patience)
-        while until is not None and not until():
-            await anyio.sleep(0.01)
+    try:
+        async with service.started():
+            if until is None:
+                await anyio.sleep(patience)
+            while until is not None and not until():
+                await anyio.sleep(0.01)
+    except* Death:
+        assert life.ended
     life.ended = True
     outside.letters = await outside.store.letters.list()
     return life

@@ -69,6 +69,30 @@ async def test_a_dead_process_has_no_effect() -> None:
     assert life.ended
 
 
+async def test_what_is_shielded_dies_too() -> None:
+    """Who shields an operation of the store from cancellation does not keep the dead process at work."""
+
+    @dataclass(frozen=True)
+    class Shielding(Step[int, int]):
+        def bind(self, proceed: Handler[int], runtime: Runtime) -> Handler[int]:
+            async def handle(message: Message[int]) -> Message[Any] | None:
+                with anyio.CancelScope(shield=True):
+                    await runtime.store.marks("x").put("k", "v")
+                    await runtime.store.marks("x").put("k", "w")
+                return await proceed(message)
+
+            return handle
+
+    def flow(outside: Outside) -> Flow[Any]:
+        return from_(outside.source, int).then(Shielding()).to(outside.sink)
+
+    outside = Outside([1])
+    await live(flow, outside, Crash(1, "dies after"))
+    assert await outside.store.marks("x").get("k") == "v"
+    await live(flow, outside)
+    assert outside.bodies == [1]
+
+
 async def test_time_goes_on_between_lives() -> None:
     """A process that was down for an hour finds that an hour has passed."""
     start, times = wall(), list[float]()
