@@ -1,0 +1,53 @@
+"""Saga: actions in several systems, of which in the end all are done, or none: then what was done is undone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..callables import called, calling
+from ..keeping import name_checked
+from ..keys import key_text
+from ..message import Message
+from ..sagas import Plan, SagaRunner
+from ..step import Chain, Handler, Runtime, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Saga(Step[T, T]):
+    """Garcia-Molina and Salem, "Sagas" (1987), with the pivot of Richardson, "Microservices Patterns".
+
+    The message is what the saga knows, and its body stays of one type: each action gets what the one before it gave.
+    A saga belongs to its key, which is the id of its message unless a function of it gives another.
+    """
+
+    name: str
+    body: Any
+    plan: Plan
+    key: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        name_checked(self.name, "saga")
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        runner = SagaRunner(self.name, self.body, self.plan, proceed, runtime)
+        given = self.key
+        if given is None:
+            return lambda message: runner.run(message.id, message)
+        key_of = calling(given)
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            return await runner.run(key_text(await called(key_of, message), given), message)
+
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"saga({self.name})"
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        return [branch for act in self.plan.acts for branch in act.branches()]
+
+    def state(self) -> str | None:
+        return self.name
