@@ -15,6 +15,8 @@ from .endpoint import PathField as PathField
 from .endpoint import Producer as Producer
 from .errors import BadOption as BadOption
 from .errors import BodyError as BodyError
+from .errors import BulkheadFull as BulkheadFull
+from .errors import CircuitOpen as CircuitOpen
 from .errors import DefinitionError as DefinitionError
 from .errors import Expired as Expired
 from .errors import Invalid as Invalid
@@ -23,6 +25,8 @@ from .errors import PartsFailed as PartsFailed
 from .errors import Rejected as Rejected
 from .errors import RouteKitError as RouteKitError
 from .errors import StoreError as StoreError
+from .errors import Throttled as Throttled
+from .errors import TimedOut as TimedOut
 from .errors import Unavailable as Unavailable
 from .errors import UnknownName as UnknownName
 from .errors import UnknownScheme as UnknownScheme

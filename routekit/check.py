@@ -18,6 +18,7 @@ from .errors import DefinitionError, did_you_mean
 from .events import Event
 from .fitting import fitting
 from .message import Message
+from .named import Named
 from .place import Place
 from .plugins import Catalog
 from .problem import Problem, problem_of
@@ -31,7 +32,8 @@ R = TypeVar("R")
 def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
     """All problems of all routes, in the order of the routes and of their lines."""
     problems: list[Problem] = []
-    bound = [_Bound(route, catalog, problems) for route in routes]
+    named = Named()
+    bound = [_Bound(route, catalog, problems, named) for route in routes]
     for one in bound:
         one.check()
     _unread(bound, catalog, problems)
@@ -42,7 +44,7 @@ def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
 class _Bound:
     """One route, bound for the check; implements `Runtime`."""
 
-    def __init__(self, route: Route, catalog: Catalog, problems: list[Problem]) -> None:
+    def __init__(self, route: Route, catalog: Catalog, problems: list[Problem], named: Named) -> None:
         self.route = route.name
         self.random = Random(0)
         self.data = Path()
@@ -53,6 +55,7 @@ class _Bound:
         self._catalog = catalog
         self._problems = problems
         self._place = route.place
+        self._named = named
 
     def check(self) -> None:
         route = self.definition
@@ -113,6 +116,9 @@ class _Bound:
 
     async def shared(self, factory: Callable[..., AbstractAsyncContextManager[R]], *args: Hashable) -> R:
         raise DefinitionError("a shared resource is opened when the route runs, not when it is bound")
+
+    def named(self, make: Callable[..., R], name: str, *args: Hashable) -> R:
+        return self._named.get(make, name, args, self.route)
 
     def spawn(self, job: Job) -> None:
         pass

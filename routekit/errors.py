@@ -12,6 +12,10 @@
     │   ├── Invalid              a rule of `validate` does not hold
     │   └── Expired              the message's deadline has passed
     ├── Unavailable              the other side is away, locked or full: worth another try
+    │   ├── Throttled            too many messages: a `throttle` refuses more
+    │   ├── CircuitOpen          a `circuit_breaker` leaves the other side in peace
+    │   ├── BulkheadFull         too many messages are inside a `bulkhead`
+    │   └── TimedOut             a `timeout` has cancelled what took too long
     ├── PartsFailed              some parts of a split message failed; names every one
     └── StoreError               durable state could not be read or written
 
@@ -95,6 +99,22 @@ class Expired(Rejected):
 
 class Unavailable(RouteKitError):
     """The other side is away, locked, full or too slow: trying again later may help."""
+
+
+class Throttled(Unavailable):
+    """A `throttle` has let through as many messages as it may, and refuses more."""
+
+
+class CircuitOpen(Unavailable):
+    """A `circuit_breaker` does not make the call, since too many before it failed."""
+
+
+class BulkheadFull(Unavailable):
+    """As many messages as may be are inside a `bulkhead`, and as many as may wait do."""
+
+
+class TimedOut(Unavailable):
+    """A branch took longer than its `timeout` allows, and was cancelled."""
 
 
 class StoreError(RouteKitError):

@@ -158,6 +158,14 @@ class Runtime(Protocol):
         """
         ...
 
+    def named(self, make: Callable[..., R], name: str, *args: Hashable) -> R:
+        """State in memory that all steps of this service share by name, such as a circuit breaker; only while binding.
+
+        It is what `make(name, *args)` gives for the first that asks. Raises DefinitionError if another asks for it with
+        other `args`.
+        """
+        ...
+
     def spawn(self, job: Job) -> None:
         """Run a background job for as long as the route runs; if it raises, the route is degraded and restarts."""
         ...

@@ -88,6 +88,9 @@ class RouteRuntime:
     async def shared(self, factory: Callable[..., AbstractAsyncContextManager[R]], *args: Hashable) -> R:
         return await self._services.shared.get(factory, *args)
 
+    def named(self, make: Callable[..., R], name: str, *args: Hashable) -> R:
+        return self._services.named.get(make, name, args, self.route)
+
     def spawn(self, job: Job) -> None:
         if self._tasks is None:
             self._jobs.append(job)

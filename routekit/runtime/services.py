@@ -1,15 +1,17 @@
 """What the routes of one service have in common."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from ..events import Event
+from ..named import Named
 from ..plugins import Catalog
 from ..route import Policy
 from ..store import Store
+from .controls import Controls
 from .shared import Shared
 
 
@@ -28,6 +30,8 @@ class Services:
     settings: Callable[[str, str], Mapping[str, Any] | None]
     holds: bool = False
     """Whether a step of any route holds messages in memory."""
+    named: Named = field(default_factory=Named)
+    controls: Controls = field(default_factory=Controls)
 
 
 def _nothing() -> None:
