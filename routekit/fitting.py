@@ -21,7 +21,7 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
     something structured is wanted, read as JSON. Plain data is checked by pydantic, which converts what can be
     converted without loss ("12" to 12).
     """
-    check = _checking(kind)
+    check = checking(kind)
 
     def fit(body: Any) -> Any:
         if type(body) is kind:
@@ -36,7 +36,8 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
     return fit
 
 
-def _checking(kind: Any) -> Fit:
+def checking(kind: Any) -> Fit:
+    """How data is checked into a `kind`; raises pydantic's ValidationError."""
     adapter, texty = _adapter(kind), _texty(kind)
     if kind in (str, bytes, Any, object):
         return adapter.validate_python
@@ -81,17 +82,23 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def misfit(error: ValidationError) -> BodyError:
     """What pydantic found as a BodyError; all columns are named at once."""
+    found = faults(error)
+    if len(found) == 1:
+        return BodyError(found[0][1], column=found[0][0] or None)
+    columns = ", ".join(column for column, _ in found if column)
+    reason = "; ".join(f"{column}: {text}" if column else text for column, text in found)
+    return BodyError(reason, column=columns or None)
+
+
+def faults(error: ValidationError) -> list[tuple[str, str]]:
+    """Each thing that pydantic found: the path of the field, such as `lines.0.sku`, and what is wrong there."""
     found: list[tuple[str, str]] = []
     for problem in error.errors(include_url=False, include_context=False):
         column = ".".join(str(part) for part in problem["loc"])
         text = problem["msg"].removeprefix("Value error, ")
         value = "" if problem["type"] == "missing" else f", found {_short(problem.get('input'))}"
         found.append((column, f"{text[:1].lower()}{text[1:]}{value}"))
-    if len(found) == 1:
-        return BodyError(found[0][1], column=found[0][0] or None)
-    columns = ", ".join(column for column, _ in found if column)
-    reason = "; ".join(f"{column}: {text}" if column else text for column, text in found)
-    return BodyError(reason, column=columns or None)
+    return found
 
 
 def _short(value: object, most: int = 60) -> str:

@@ -11,14 +11,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RemoveHeader(Step[T, T]):
-    """`*` and `?` match as in file names; a name that is not there is no error."""
+    """`*` and `?` match as in file names; a name that is not there is no error. What matches `keep` stays."""
 
     patterns: tuple[str, ...]
+    keep: tuple[str, ...] = ()
     word = "remove_header"
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         def kept(name: str) -> bool:
-            return not any(fnmatchcase(name, pattern) for pattern in self.patterns)
+            return _matches(name, self.keep) or not _matches(name, self.patterns)
 
         return lambda message: proceed(
             message.with_headers({name: value for name, value in message.headers.items() if kept(name)})
@@ -26,4 +27,9 @@ class RemoveHeader(Step[T, T]):
 
     @property
     def label(self) -> str:
-        return f"remove_header({', '.join(self.patterns)})"
+        keep = [f"keep={', '.join(self.keep)}"] if self.keep else []
+        return f"remove_header({', '.join([*self.patterns, *keep])})"
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

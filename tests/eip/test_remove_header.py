@@ -29,6 +29,15 @@ async def test_headers_that_match_are_gone(patterns: tuple[str, ...], left: list
     assert list(sink.messages[0].headers) == left
 
 
+@pytest.mark.parametrize(("keep", "left"), [("y", ["y"]), (("x-t*", "y"), ["x-two", "y"]), ("none", [])])
+async def test_what_is_kept_stays(keep: str | tuple[str, ...], left: list[str]) -> None:
+    """Although it matches a pattern: all but a few are gone."""
+    sink = Sink()
+    await run_routes(from_(Feed([Message(1, HEADERS, "m")]), int).remove_header("*", keep=keep).to(sink))
+    assert list(sink.messages[0].headers) == left
+
+
 def test_its_label() -> None:
     """It names the patterns."""
     assert RemoveHeader(("x-*", "y")).label == "remove_header(x-*, y)"
+    assert RemoveHeader(("*",), ("a", "b")).label == "remove_header(*, keep=a, b)"

@@ -1,10 +1,11 @@
 """validate"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from routekit import Policy, Retry, from_
+from routekit import DefinitionError, JsonSchema, Policy, Retry, from_
 from routekit.eip.validate import Validate
 from routekit.testing import Feed, Sink, run_routes
 
@@ -80,3 +81,40 @@ async def test_a_rule_that_fails_otherwise_is_not_a_reason() -> None:
     """An error that is no ValueError is a bug in the rule, and is told as itself."""
     run = await run_routes(from_(Feed([1]), int).validate(lambda n: {}[n]))
     assert [letter.error for letter in run.letters] == ["KeyError"]
+
+
+@dataclass(frozen=True)
+class Order:
+    id: int
+    customer: str
+
+
+async def test_a_type_is_a_rule() -> None:
+    """All that does not fit is told at once, with the fields; the body goes on as it came."""
+    assert await reason_for(Order, body={"id": "x"}) == (
+        "id: input should be a valid integer, unable to parse string as an integer, found 'x'; customer: field required"
+    )
+    sink = Sink()
+    await run_routes(from_(Feed([{"id": "1", "customer": "ann"}])).validate(Order).to(sink))
+    assert sink.bodies == [{"id": "1", "customer": "ann"}]
+
+
+async def test_a_schema_is_a_rule_beside_others() -> None:
+    """The reasons of all rules are told together."""
+    schema = JsonSchema({"properties": {"id": {"type": "integer"}}, "required": ["customer"]})
+    reason = await reason_for(schema, lambda body: "no good", body={"id": "x"})
+    assert reason == "/id: 'x' is not of type 'integer'; 'customer' is a required property; no good"
+
+
+def test_what_is_no_rule_is_told_at_once() -> None:
+    """A text is none, nor is a function of three."""
+    with pytest.raises(DefinitionError, match="found 'total > 0'"):
+        from_(Feed([])).validate("total > 0")  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match=r"\(body\) or \(body, message\)"):
+        from_(Feed([])).validate(lambda a, b, c: True)  # type: ignore[arg-type]
+
+
+def test_its_label_names_types_and_schemas() -> None:
+    """By their names."""
+    flow = from_(Feed([])).validate(Order, list[int], JsonSchema(True))
+    assert flow.chain.steps[0].label == "validate(Order, list[int], JsonSchema)"
