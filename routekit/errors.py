@@ -10,13 +10,15 @@
     ├── Rejected                 this message can never succeed as it is: no retry, straight to the dead letters
     │   ├── BodyError            the body does not fit the type that was asked for
     │   ├── Invalid              a rule of `validate` does not hold
-    │   └── Expired              the message's deadline has passed
+    │   ├── Expired              the message's deadline has passed
+    │   └── LateMessage          it came after its group was closed, or its place in a sequence was passed
     ├── Unavailable              the other side is away, locked or full: worth another try
     │   ├── Throttled            too many messages: a `throttle` refuses more
     │   ├── CircuitOpen          a `circuit_breaker` leaves the other side in peace
     │   ├── BulkheadFull         too many messages are inside a `bulkhead`
     │   └── TimedOut             a `timeout` has cancelled what took too long
-    ├── PartsFailed              some parts of a split message failed; names every one
+    ├── PartsFailed              some parts or branches of a message failed; names every one
+    ├── CompensationFailed       a saga has failed and could not be undone; names what was undone and what was not
     └── StoreError               durable state could not be read or written
 
 A message says what was asked and what was found; `hint` says what to do about it.
@@ -24,6 +26,11 @@ A message says what was asked and what was found; `hint` says what to do about i
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Final, TypeVar
+
+E = TypeVar("E", bound=Exception)
+
+_UNDONE: Final = "__routekit_undone__"
 
 
 class RouteKitError(Exception):
@@ -97,6 +104,10 @@ class Expired(Rejected):
     """The message was not done before its deadline."""
 
 
+class LateMessage(Rejected):
+    """A message came after its group was closed or its place in a sequence was passed, and late ones are refused."""
+
+
 class Unavailable(RouteKitError):
     """The other side is away, locked, full or too slow: trying again later may help."""
 
@@ -122,20 +133,58 @@ class StoreError(RouteKitError):
 
 
 class PartsFailed(RouteKitError):
-    """Some parts of a message failed.
+    """Some parts or branches of a message failed.
 
-    `failures` holds (id of the part, its error) for the first 100 of them; `failed` and `total` count all.
+    `failures` holds (id of the part or name of the branch, its error) for the first 100 of them; `failed` and `total`
+    count all of `what`.
     """
 
     KEPT = 100
 
-    def __init__(self, failures: Sequence[tuple[str, Exception]], *, failed: int, total: int) -> None:
+    def __init__(
+        self, failures: Sequence[tuple[str, Exception]], *, failed: int, total: int, what: str = "parts"
+    ) -> None:
         self.failures = tuple(failures[: self.KEPT])
         self.failed = failed
         self.total = total
         named = "; ".join(f"{part}: {type(error).__name__}: {error}" for part, error in self.failures)
         more = f"; and {failed - len(self.failures)} more" if failed > len(self.failures) else ""
-        super().__init__(f"{failed} of {total} parts failed: {named}{more}")
+        super().__init__(f"{failed} of {total} {what} failed: {named}{more}")
+
+    def behind(self, error: Exception) -> Exception:
+        """One of the failures itself, with this group as its cause, so that `rescue={ValueError: ...}` sees it."""
+        error.add_note(str(self))
+        self.__cause__ = error.__cause__
+        error.__cause__ = self
+        return error
+
+
+class CompensationFailed(RouteKitError):
+    """A saga has failed, which is the cause, and undoing what it had done failed too, with `error`.
+
+    `undone` and `left` are the names of its actions in the order in which they are undone; the first one left is that
+    whose undoing failed. It goes on there when the message comes again, or its dead letter is replayed.
+    """
+
+    def __init__(self, saga: str, *, undone: Iterable[str], left: Iterable[str], error: Exception) -> None:
+        self.saga = saga
+        self.undone = tuple(undone)
+        self.left = tuple(left)
+        self.error = error
+        what = f"undone: {', '.join(self.undone) or 'nothing'}; not undone: {', '.join(self.left)}"
+        super().__init__(f"saga {saga} could not be undone: {type(error).__name__}: {error}; {what}")
+
+
+def undone(error: E, note: str) -> E:
+    """The error that a saga failed with, now that it is undone: only a rule that names its class begins it anew."""
+    error.add_note(note)
+    setattr(error, _UNDONE, True)
+    return error
+
+
+def is_undone(error: Exception) -> bool:
+    """Whether a saga failed with this error and was undone."""
+    return getattr(error, _UNDONE, False)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

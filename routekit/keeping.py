@@ -28,11 +28,19 @@ class Keeping:
             reason = f"a body of type {type(message.body).__name__} cannot be kept as {self._name}: {error}"
             raise BodyError(reason, hint="give the type of the bodies that come here") from error
 
+    def raw(self, text: str) -> Message[Any]:
+        """The message that `text` kept, its body still plain data."""
+        known_as, body, headers = from_json(text)
+        return Message(unpacked(body), {name: unpacked(value) for name, value in headers.items()}, known_as)
+
     def message(self, text: str) -> Message[Any]:
         """The message that `text` kept."""
-        known_as, body, headers = from_json(text)
-        headers = {name: unpacked(value) for name, value in headers.items()}
-        return Message(self._fit(unpacked(body)), headers, known_as)
+        message = self.raw(text)
+        return message.with_body(self.body(message.body))
+
+    def body(self, data: Any) -> Any:
+        """A body of the kind, from what `raw` gives or a letter keeps; raises BodyError."""
+        return self._fit(unpacked(data))
 
     @property
     def _name(self) -> str:

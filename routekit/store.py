@@ -43,6 +43,10 @@ class Keys(Protocol):
         """Forget the owner's claim, so that the key may be claimed again at once."""
         ...
 
+    async def prune(self, *, before: float) -> int:
+        """Forget the keys that were done before this time, in seconds since 1970; returns how many."""
+        ...
+
 
 class Marks(Protocol):
     """Small texts by key, under one name: files seen, cursors of a poll."""
@@ -101,12 +105,20 @@ class Groups(Protocol):
     """
 
     async def add(
-        self, key: str, id: str, message: str, *, reopen: bool = True, latest: bool = False
+        self,
+        key: str,
+        id: str,
+        message: str,
+        *,
+        owner: str,
+        full: int | None = None,
+        reopen: bool = True,
+        latest: bool = False,
     ) -> tuple[Adding, Group]:
         """Keep a message in the open group of `key`; the group is given as it is then, or the one that has it already.
 
-        With `reopen=False` a key whose last group is closed, or remembered, takes no more. With `latest=True` the
-        group keeps only this message.
+        A group that has `full` messages then is closed at once, and `owner`'s to release. With `reopen=False` a key
+        whose last group is closed, or remembered, takes no more. With `latest=True` the group keeps only this message.
         """
         ...
 

@@ -56,6 +56,21 @@ class Watched(Consumer):
         return Delivery(message, ack, nack)
 
 
+class Trickle(Consumer):
+    """Yields each of `items`, (seconds since the start, body), at its time, then is exhausted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    scheme = "trickle"
+    items: list[tuple[float, Any]]
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        start = anyio.current_time()
+        for number, (at, body) in enumerate(self.items):
+            await anyio.sleep(start + at - anyio.current_time())
+            yield Delivery(Message(body, id=f"trickle-{number}"))
+
+
 class Calls(Listener):
     """Hands over by tasks of its own, as a server does; `answers` holds replies and errors by request."""
 

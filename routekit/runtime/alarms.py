@@ -15,6 +15,9 @@ _AT_ONCE = 32
 _SPARE = 1000
 """Places of cancelled timers that may stay in the heap, besides as many as there are timers."""
 
+_NOW = 1e-6
+"""Seconds that are no time: the clocks of the wall and of the event loop may differ by less than can be slept."""
+
 
 class HeapAlarms:
     """Rings for keys at their times. Implements `Alarms`; `changed` is called when none rings any more."""
@@ -75,7 +78,7 @@ class HeapAlarms:
         while True:
             self._wake = anyio.Event()
             wait = self._heap[0][0] - self._now() if self._heap else None
-            if wait is not None and wait <= 0:
+            if wait is not None and wait <= _NOW:
                 return
             if wait is None:
                 await self._wake.wait()

@@ -4,37 +4,44 @@ A ledger belongs to one message that the intake has taken. It travels with the m
 the routes that it calls, in a context variable; it costs nothing where no step holds.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-
-import anyio
 
 
 class Ledger:
     """The holds of one message."""
 
-    __slots__ = ("_ended", "_error", "open")
+    __slots__ = ("_open", "_settled", "error", "used")
 
     def __init__(self) -> None:
-        self.open = 0
-        self._error: Exception | None = None
-        self._ended = anyio.Event()
+        self.used = False
+        """Whether anything was held."""
+        self.error: Exception | None = None
+        """The first failure."""
+        self._open = 0
+        self._settled: Callable[[], None] | None = None
+
+    def opened(self) -> None:
+        """One hold more."""
+        self._open += 1
+        self.used = True
 
     def ended(self, error: Exception | None) -> None:
         """One hold has ended."""
-        self.open -= 1
-        self._error = self._error or error
-        if not self.open:
-            self._ended.set()
+        self._open -= 1
+        self.error = self.error or error
+        self._tell()
 
-    async def settled(self) -> None:
-        """Wait until all holds have ended; raises the first failure."""
-        while self.open:
-            await self._ended.wait()
-            self._ended = anyio.Event()
-        if self._error is not None:
-            raise self._error
+    def when_settled(self, settled: Callable[[], None]) -> None:
+        """Call it once no hold is open: now, or as soon as the last one ends."""
+        self._settled = settled
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._open and self._settled is not None:
+            settled, self._settled = self._settled, None
+            settled()
 
 
 class Holding:
@@ -45,7 +52,7 @@ class Holding:
     def __init__(self, ledger: Ledger | None) -> None:
         self._ledger = ledger
         if ledger is not None:
-            ledger.open += 1
+            ledger.opened()
 
     def done(self) -> None:
         """What the message was kept for is done."""

@@ -147,11 +147,10 @@ class Intake:
         except Exception as error:  # it goes back to those for whom it was held
             if not held:
                 raise
-            for hold in held:
-                hold.failed(error)
+            _end(held, error)
             return None
         else:
-            await self._pass_on(holds, held)
+            holds.when_settled(lambda: _end(held, holds.error))
             return reply
         finally:
             self._free()
@@ -167,34 +166,20 @@ class Intake:
 
         What is held then is left: its source brings it again.
         """
-        async with together() as self._held:
-            yield
-            self.exhausted = True
-            self.changed()
-            while self._counts.in_flight or (self._runtime.alarmed and not self.stopping and self._broken is None):
-                await self._change()
-            await self._runtime.close()
-            while self._counts.in_flight:
-                await self._change()
-            self._held.cancel_scope.cancel()
-
-    async def _pass_on(self, holds: Ledger, held: Sequence[Hold]) -> None:
-        """End the holds of a group when it has ended, which may be when a further group has."""
-        if not holds.used:
-            for hold in held:
-                hold.done()
-        elif held and self._held is not None:
-            self._held.start_soon(self._passed_on, holds, held)
-
-    async def _passed_on(self, holds: Ledger, held: Sequence[Hold]) -> None:
-        try:
-            await holds.settled()
-        except Exception as error:  # as above
-            for hold in held:
-                hold.failed(error)
-        else:
-            for hold in held:
-                hold.done()
+        async with together() as tasks:
+            self._held = tasks
+            try:
+                yield
+                self.exhausted = True
+                self.changed()
+                while self._counts.in_flight or (self._runtime.alarmed and not self.stopping and self._broken is None):
+                    await self._change()
+                await self._runtime.close()
+                while self._counts.in_flight:
+                    await self._change()
+            finally:
+                self._held = None
+            tasks.cancel_scope.cancel()
 
     async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
         late = await self._until_stopped(deliveries)
@@ -294,23 +279,23 @@ class Intake:
         except Exception as error:
             await self._tell(delivery.nack, error)
         else:
-            if holds.used and self._held is not None:
+            if holds.used:
                 self._counts.held += 1
-                self._held.start_soon(self._settle_held, delivery, holds, reply)
+                holds.when_settled(lambda: self._settled(delivery, holds, reply))
             else:
                 await self._tell(delivery.ack, reply)
         self._free()
 
-    async def _settle_held(self, delivery: Delivery[Any], holds: Ledger, reply: Message[Any] | None) -> None:
-        try:
-            await holds.settled()
-        except Exception as error:
-            await self._tell(delivery.nack, error)
-        else:
-            await self._tell(delivery.ack, reply)
-        self._counts.held -= 1
-        self._activity.count += 1
-        self.changed()
+    def _settled(self, delivery: Delivery[Any], holds: Ledger, reply: Message[Any] | None) -> None:
+        """All for which a message was held is done: it is in flight again until its source is told."""
+        if self._held is not None:
+            self._counts.held -= 1
+            self._counts.in_flight += 1
+            self._held.start_soon(self._settle_held, delivery, holds.error, reply)
+
+    async def _settle_held(self, delivery: Delivery[Any], error: Exception | None, reply: Message[Any] | None) -> None:
+        await (self._tell(delivery.ack, reply) if error is None else self._tell(delivery.nack, error))
+        self._free()
 
     async def _tell(self, told: Callable[[Any], Awaitable[None]] | None, outcome: Any) -> None:
         try:
@@ -374,15 +359,25 @@ class Intake:
 
     async def _when_settled(self, holds: Ledger, reply: Message[Any] | None) -> Message[Any] | None:
         """The reply to a caller from outside, once nothing of its message is held any more."""
+        settled = anyio.Event()
+        holds.when_settled(settled.set)
         self._counts.held += 1
         try:
-            await holds.settled()
+            await settled.wait()
         finally:
             self._counts.held -= 1
             self.changed()
-            if self._leaving:
-                self._let_go()
+        if holds.error is not None:
+            raise holds.error
         return reply
+
+
+def _end(held: Sequence[Hold], error: Exception | None) -> None:
+    for hold in held:
+        if error is None:
+            hold.done()
+        else:
+            hold.failed(error)
 
 
 class _Lanes:

@@ -42,7 +42,15 @@ class MemoryGroups:
         self._gone: dict[int, float] = {}
 
     async def add(
-        self, key: str, id: str, message: str, *, reopen: bool = True, latest: bool = False
+        self,
+        key: str,
+        id: str,
+        message: str,
+        *,
+        owner: str,
+        full: int | None = None,
+        reopen: bool = True,
+        latest: bool = False,
     ) -> tuple[Adding, Group]:
         """Keep a message in the open group of `key`."""
         now = self._now()
@@ -60,6 +68,8 @@ class MemoryGroups:
         last.messages[id] = message
         last.size += 1
         last.last = now
+        if full is not None and last.size >= full:
+            last.owner = owner
         return Adding.NEW, last.group()
 
     async def close(self, number: int, *, owner: str) -> bool:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..store import Adding, Group
 from ._commits import Commits
@@ -44,7 +45,15 @@ class SqliteGroups:
         self._now = now
 
     async def add(
-        self, key: str, id: str, message: str, *, reopen: bool = True, latest: bool = False
+        self,
+        key: str,
+        id: str,
+        message: str,
+        *,
+        owner: str,
+        full: int | None = None,
+        reopen: bool = True,
+        latest: bool = False,
     ) -> tuple[Adding, Group]:
         """Keep a message in the open group of `key`."""
         now = self._now()
@@ -60,6 +69,9 @@ class SqliteGroups:
             if latest:
                 connection.execute("DELETE FROM routekit_kept WHERE number = ?", (group.number,))
             connection.execute(_KEEP, (group.number, id, message))
+            if full is not None and group.size >= full:
+                connection.execute(_CLOSE, (owner, group.number))
+                group = replace(group, owner=owner)
             return Adding.NEW, group
 
         return await self._commits.do(add)

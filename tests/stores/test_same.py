@@ -30,7 +30,7 @@ steps = some.one_of(
     some.tuples(some.just("add"), ids, names, times, texts),
     some.tuples(some.sampled_from(["letter", "remove"]), ids),
     some.tuples(some.sampled_from(["list", "count"]), some.none() | names),
-    some.tuples(some.just("keep"), names, names, ids, texts, some.booleans(), some.booleans()),
+    some.tuples(some.just("keep"), names, names, ids, texts, some.sampled_from([None, 1, 2]), some.booleans()),
     some.tuples(some.just("close"), names, some.integers(1, 5), owners),
     some.tuples(some.just("groups"), names),
     some.tuples(some.just("messages"), names, some.integers(1, 5)),
@@ -58,8 +58,9 @@ async def answer(store: Store, now: float, word: str, *args: Any) -> Any:
         case "list" | "count", (route,):
             found = await getattr(store.letters, word)(route=route)
             return list(found) if word == "list" else found
-        case "keep", (name, key, id, text, reopen, latest):
-            adding, group = await store.groups(name).add(key, id, text, reopen=reopen, latest=latest)
+        case "keep", (name, key, id, text, full, flag):
+            how = {"owner": "me", "full": full, "reopen": flag, "latest": flag and full is None}
+            adding, group = await store.groups(name).add(key, id, text, **how)
             return adding, replace(group, number=0)
         case "close", (name, place, owner):
             number = await nth(store, name, place)

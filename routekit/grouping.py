@@ -1,0 +1,268 @@
+"""What `aggregate`, `batch` and `debounce` share: messages are kept by key, and a complete group goes on as one.
+
+A message is done once it is kept durably; with a store in memory, once its group is done. A group is closed, released
+and then forgotten, so that after a crash in between it is found again; the ids of its messages are remembered for a
+while, so that a redelivered message does not open a group anew.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import anyio
+
+from .errors import LateMessage, StoreError
+from .isolation import isolated
+from .keeping import Keeping
+from .message import Message
+from .step import Handler, Hold, Runtime
+from .store import Adding, Group
+
+Late: TypeAlias = Literal["new", "refuse", "drop"]
+"""What a message does that comes after the group of its key was closed: it opens a new group, is refused, or ends."""
+
+REMEMBER = 3600.0
+"""Seconds for which a released group is remembered, if nothing else is asked for."""
+
+_EVERY = "every"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A group that goes on: why, and its messages, whose bodies are plain data again."""
+
+    name: str
+    number: int
+    key: str
+    by: str
+    messages: Sequence[Message[Any]]
+
+    def message(self) -> Message[Any]:
+        """One message with the list of the bodies, the headers that all have in common, and what the group was."""
+        headers = dict(self.messages[0].headers) if self.messages else {}
+        for one in self.messages[1:]:
+            headers = {name: value for name, value in headers.items() if one.headers.get(name, _EVERY) == value}
+        group = {"group.key": self.key, "group.size": len(self.messages), "group.by": self.by}
+        return Message([one.body for one in self.messages], headers | group, f"{self.name}#{self.number}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How the groups of a step are kept; times in seconds."""
+
+    joined: Callable[[Grouped], Message[Any]] = Grouped.message
+    wait: Callable[[Message[Any], Group], Awaitable[float | None]] | None = None
+    """How long a group waits, after this message, for the next one."""
+    every: float | None = None
+    remember: float = REMEMBER
+    late: Late = "new"
+    latest: bool = False
+    most: int = 10_000
+    at_stop: Literal["keep", "release"] = "keep"
+    parallel: int = 1
+
+
+class Grouping:
+    """The groups of one step, made anew each time that its route starts."""
+
+    def __init__(self, name: str, keeping: Keeping, enter: Handler[Any], rules: Rules, runtime: Runtime) -> None:
+        self._name = name
+        self._keeping = keeping
+        self._rules = rules
+        self._runtime = runtime
+        self._groups = runtime.store.groups(name)
+        self._owner = f"{runtime.store.owner}/{runtime.route}"
+        self._remember = rules.remember if runtime.store.durable or rules.late != "new" else 0.0
+        self._entry = runtime.entry(enter)
+        self._hold = runtime.holding()
+        self._held: dict[int, list[Hold]] = {}
+        self._open: dict[int, str] = {}  # the key of each open group, oldest first
+        self._numbers: dict[str, int] = {}  # and the other way round
+        self._bodies: dict[int, list[Any]] = {}  # of the open groups that somebody looks at
+        self._closed: dict[int, str] = {}  # those that are being released
+        self._loaded = False
+        self._fresh: set[int] = set()  # the groups that grew while those of an earlier run are loaded
+        self._slots = anyio.Semaphore(rules.parallel)
+        self._alarms = runtime.alarms(self._ring, load=self._load)
+        self._ticking = False
+        if rules.at_stop == "release":
+            runtime.closing(partial(self._close_all, "stop"))
+        runtime.offer("flush", name, self.flush)
+        runtime.offer("stats", name, self.stats)
+
+    async def keep(self, key: str, message: Message[Any], *, full: int | None = None) -> Group | None:
+        """Keep a message in its group, and give that; None if the group is on its way already, or takes no more.
+
+        Raises BodyError for a body that would not come back, and LateMessage if late ones are refused.
+        """
+        text = self._keeping.text(message)
+        await self._make_room(key)
+        rules = self._rules
+        adding, group = await self._groups.add(
+            key, message.id, text, owner=self._owner, full=full, reopen=rules.late == "new", latest=rules.latest
+        )
+        if adding is Adding.LATE and rules.late == "refuse":
+            hint = "wait longer for all of a group, or say late='new' or late='drop'"
+            raise LateMessage(f"{self._name}: the group of key '{key}' is closed", hint=hint)
+        if adding in (Adding.LATE, Adding.RELEASED):
+            return None
+        self._hold_for(group.number, new=adding is Adding.NEW)
+        if adding is Adding.CLOSED or group.number in self._closed:
+            return None
+        self._opened(group.number, key)
+        if not group.closed:
+            if not self._loaded:
+                self._fresh.add(group.number)
+            await self._set_alarm(group, message)
+        return group
+
+    def holds_back(self, group: Group) -> None:
+        """End the holds of all messages of a group but the last: it has taken their place."""
+        held = self._held.get(group.number, [])
+        for hold in held[:-1]:
+            hold.done()
+        del held[:-1]
+
+    async def bodies(self, number: int, *, size: int | None = None, last: Any = None) -> Sequence[Any]:
+        """The bodies in a group, as they came; with the last one and the size the store need not be asked again."""
+        known = self._bodies.setdefault(number, [])
+        if size is not None:
+            known.append(isolated(last))
+        if not known or size not in (None, len(known)):  # it grew before this start, or in another process
+            known[:] = [self._keeping.message(text).body for text in await self._groups.messages(number)]
+        return known
+
+    def number_of(self, key: str) -> int | None:
+        """The number of the open group of a key."""
+        return self._numbers.get(key)
+
+    def others(self, key: str) -> list[int]:
+        """The open groups of other keys, oldest first."""
+        return [number for number, other in self._open.items() if other != key]
+
+    async def release(self, number: int, by: str) -> None:
+        """Close a group and let it go on; returns when it has, or is a dead letter."""
+        released = await self.close(number, by)
+        if released is not None:
+            await released.wait()
+
+    async def close(self, number: int, by: str, *, full: bool = False) -> anyio.Event | None:
+        """Close a group and begin to let it go on; None if somebody does already. A `full` one is closed by itself.
+
+        It goes on in a task of its own, so that a caller's deadline does not end it half way.
+        """
+        key = self._open.pop(number, None)
+        if key is None:
+            return None
+        self._closed[number] = key
+        if self._numbers.get(key) == number:
+            del self._numbers[key]
+        self._alarms.cancel(str(number))
+        self._bodies.pop(number, None)
+        try:
+            mine = full or await self._groups.close(number, owner=self._owner)
+        except StoreError:
+            del self._closed[number]
+            self._opened(number, key)
+            raise
+        return self._begin(number, key, by) if mine else self._lost(number)
+
+    async def flush(self, key: str | None = None) -> int:
+        """Let the open groups go on, or that of one key; returns how many: `control:flush?name=...&key=...`."""
+        numbers = list(self._open) if key is None else [n for n, other in self._open.items() if other == key]
+        for number in numbers:
+            await self.release(number, "flush")
+        return len(numbers)
+
+    async def stats(self) -> Mapping[str, Any]:
+        """How many groups are open, and how many are on their way: `control:stats?name=...`."""
+        return {"open": len(self._open), "releasing": len(self._closed)}
+
+    def _begin(self, number: int, key: str, by: str) -> anyio.Event:
+        done = anyio.Event()
+        self._runtime.spawn(partial(self._release, number, key, by, done))
+        return done
+
+    def _lost(self, number: int) -> None:
+        """Another process has it."""
+        del self._closed[number]
+
+    async def _release(self, number: int, key: str, by: str, done: anyio.Event) -> None:
+        try:
+            async with self._slots:
+                messages = [self._keeping.raw(text) for text in await self._groups.messages(number)]
+                group = self._rules.joined(Grouped(self._name, number, key, by, messages))
+                held = self._held.setdefault(number, [])
+                await self._runtime.release(group, entry=self._entry, held=held)
+                await self._groups.remove(number, remember=self._remember)
+        finally:
+            self._closed.pop(number, None)
+            self._held.pop(number, None)
+            done.set()
+
+    async def _make_room(self, key: str) -> None:
+        """With as many groups as there may be, the oldest goes on early: waiting might be for ever."""
+        while len(self._open) >= self._rules.most and key not in self._numbers:
+            await self.release(next(iter(self._open)), "most")
+
+    def _hold_for(self, number: int, *, new: bool) -> None:
+        """Hold the message being handled; a redelivered one only if its group is still here."""
+        if self._hold is not None and (new or number in self._open or number in self._closed):
+            self._held.setdefault(number, []).append(self._hold())
+
+    def _opened(self, number: int, key: str) -> None:
+        self._open[number] = key
+        self._numbers[key] = number
+        if self._rules.every is not None and not self._ticking:
+            self._ticking = True
+            now = self._runtime.now()
+            self._alarms.set(_EVERY, now + self._rules.every - now % self._rules.every)
+
+    async def _set_alarm(self, group: Group, message: Message[Any]) -> None:
+        wait = None if self._rules.wait is None else await self._rules.wait(message, group)
+        if wait is not None and group.number in self._open:
+            self._alarms.set(str(group.number), group.last + wait)
+
+    async def _load(self) -> None:
+        """What an earlier run has left: open groups go on waiting, closed ones are released again."""
+        for group in await self._groups.all():
+            if not group.closed:
+                await self._load_open(group)
+            elif group.owner == self._owner and group.number not in self._closed:
+                self._closed[group.number] = group.key
+                self._alarms.set(str(group.number), 0.0)
+        self._loaded = True
+
+    async def _load_open(self, group: Group) -> None:
+        if group.number in self._fresh or group.number in self._closed:
+            return
+        self._opened(group.number, group.key)
+        if self._rules.wait is None:
+            return
+        last = self._keeping.message((await self._groups.messages(group.number))[-1])
+        if group.number not in self._fresh:  # else a message has come meanwhile, and counts
+            await self._set_alarm(group, last)
+
+    async def _ring(self, key: str) -> None:
+        if key == _EVERY:
+            self._ticking = False
+            await self._close_all("every")
+        elif int(key) in self._closed:
+            await self._begin(int(key), self._closed[int(key)], "restart").wait()
+        else:
+            await self.release(int(key), "timeout")
+
+    async def _close_all(self, by: str) -> None:
+        for number in list(self._open):
+            await self.release(number, by)
+
+
+def many(proceed: Handler[list[Any]], keeping: Keeping) -> Handler[list[Any]]:
+    """Where groups enter: the bodies in the list become what they were when they were kept."""
+    return lambda message: proceed(message.with_body([keeping.body(one) for one in message.body]))
+
+
+def alone(proceed: Handler[Any], keeping: Keeping) -> Handler[Any]:
+    """Where a single message enters that was kept."""
+    return lambda message: proceed(message.with_body(keeping.body(message.body)))
