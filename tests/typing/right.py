@@ -108,6 +108,22 @@ assert_type(orders.to("file:out", name=lambda order: f"{order.id}.json", codec="
 assert_type(orders.tap(lambda copy: copy.transform(fetched).to("log:copies")), Flow[Order])
 assert_type(orders.log("{body.id}").log(named, level="debug"), Flow[Order])
 assert_type(orders.idempotent("seen", key=lambda order: order.id), Flow[Order])
+assert_type(orders.throttle(rate=5, per=60, key=lambda order: order.customer, concurrent=2), Flow[Order])
+assert_type(orders.throttle(rate=lambda order, message: order.id / 2, on_excess="refuse", name="crm"), Flow[Order])
+assert_type(orders.sample(every=60).sample(nth=10), Flow[Order])
+assert_type(orders.expire(at=lambda order: None if order.lines else 1_900_000_000), Flow[Order])
+assert_type(orders.timeout(lambda order: order.transform(fetched), seconds=5), Flow[str])
+assert_type(orders.bulkhead(lambda order: order.transform(fetched), name="crm", waiting=5, wait=1), Flow[str])
+assert_type(
+    orders.circuit_breaker(
+        lambda order: order.transform(fetched),
+        name="crm",
+        on=(OSError, ValueError),
+        never=FileNotFoundError,
+        fallback=lambda order: order.transform(named),
+    ),
+    Flow[str],
+)
 assert_type(orders.stop(), Flow[Order])
 assert_type(orders.then(Filter[Order](always)), Flow[Order])
 assert_type(orders.split(lines).apply(shipped, "to "), Flow[str])

@@ -1,0 +1,76 @@
+"""Bulkhead: a branch that so many messages may be in at once, so that a slow system does not take all slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+
+from ..errors import BulkheadFull, DefinitionError
+from ..limits import Gate
+from ..message import Message
+from ..step import Chain, Handler, Runtime, Step, finish
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Bulkhead(Step[T, U]):
+    """Steps of one name share one bulkhead, in all routes of a service. What follows the branch is not part of it."""
+
+    raises = (BulkheadFull,)
+
+    body: Chain
+    name: str
+    concurrent: int = 25
+    waiting: int = 0
+    wait: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrent < 1:
+            raise DefinitionError(f"concurrent is {self.concurrent}", hint="it must be 1 or more")
+        if self.waiting < 0:
+            raise DefinitionError(f"waiting is {self.waiting}", hint="it may not be negative")
+        if self.wait is not None and not (self.wait > 0 and self.waiting):
+            hint = "it is more than 0, and waiting= says how many may wait"
+            raise DefinitionError(f"wait is {self.wait} seconds for {self.waiting} messages", hint=hint)
+
+    def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
+        gate = runtime.named(_gate, self.name, self.concurrent)
+        body = runtime.bind(self.body, finish, "bulkhead")
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            if not gate.at_once():
+                await self._queue(gate, message)
+            try:
+                reply = await body(message)
+            finally:
+                gate.leave()
+            return None if reply is None else await proceed(reply)
+
+        return handle
+
+    async def _queue(self, gate: Gate, message: Message[T]) -> None:
+        """Wait to be let in."""
+        full = f"bulkhead '{self.name}' is full, with {self.concurrent} inside"
+        if gate.waiting >= self.waiting:
+            raise BulkheadFull(f"{full} and {gate.waiting} waiting" if self.waiting else full)
+        if self.wait is None:
+            await gate.in_turn(deadline=message.meta.deadline)
+            return
+        with anyio.move_on_after(self.wait):
+            await gate.in_turn(deadline=message.meta.deadline)
+            return
+        raise BulkheadFull(f"{full}: none came out within {self.wait:g} s")
+
+    @property
+    def label(self) -> str:
+        return f"bulkhead({self.name}, {self.concurrent} at once)"
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        return (("bulkhead", self.body),)
+
+
+def _gate(name: str, concurrent: int) -> Gate:
+    return Gate(concurrent)

@@ -1,0 +1,96 @@
+"""Circuit Breaker: a branch that calls a system which may be down, and is left in peace while it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import anyio
+
+from ..breaker import Breaker, Rules, State
+from ..errors import CircuitOpen
+from ..events import CircuitChanged
+from ..isolation import apart
+from ..message import Message
+from ..step import Chain, Handler, Runtime, Step, finish
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class CircuitBreaker(Step[T, U]):
+    """Steps of one name share one breaker, in all routes of a service.
+
+    The fallback takes the place of a call that was not made or counts as failed. Errors that do not count are raised:
+    they say something about the message. A call that is cancelled counts as neither.
+    """
+
+    word: ClassVar[str] = "circuit_breaker"
+    raises = (CircuitOpen,)
+
+    body: Chain
+    name: str
+    rules: Rules = field(default_factory=Rules)
+    fallback: Chain | None = None
+
+    def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
+        rules = self.rules
+        breaker = runtime.named(Breaker, self.name, rules)
+        body = runtime.bind(self.body, finish, self.word)
+        fallback = None if self.fallback is None else runtime.bind(self.fallback, finish, "fallback")
+        now = anyio.current_time
+
+        def tell(state: State, why: str, wait: float | None) -> None:
+            runtime.emit(CircuitChanged(runtime.route, self.name, state, why, wait))
+
+        async def guarded(message: Message[T]) -> Message[Any] | None:
+            began = now()
+            turn = breaker.enter(began, tell)
+            try:
+                reply = await body(message)
+            except Exception as error:
+                if rules.counts(error):
+                    breaker.record(turn, began=began, now=now(), error=error, tell=tell)
+                raise
+            else:
+                breaker.record(turn, began=began, now=now(), error=None, tell=tell)
+                return reply
+            finally:
+                breaker.leave(turn)
+
+        async def rescued(message: Message[T]) -> Message[Any] | None:
+            assert fallback is not None
+            try:
+                return await guarded(apart(message))
+            except Exception as error:
+                if not (isinstance(error, CircuitOpen) or rules.counts(error)):
+                    raise
+                return await fallback(message.with_meta(message.meta.with_error(error)))
+
+        call = guarded if fallback is None else rescued
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            reply = await call(message)
+            return None if reply is None else await proceed(reply.with_meta(message.meta))
+
+        async def open_() -> None:
+            breaker.open(tell)
+
+        async def close() -> None:
+            breaker.close(tell)
+
+        async def stats() -> dict[str, Any]:
+            return breaker.stats(now())
+
+        runtime.offer("open", self.name, open_)
+        runtime.offer("close", self.name, close)
+        runtime.offer("stats", self.name, stats)
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"circuit_breaker({self.name})"
+
+    def branches(self) -> Sequence[tuple[str, Chain]]:
+        rest = [] if self.fallback is None else [("fallback", self.fallback)]
+        return (("circuit_breaker", self.body), *rest)

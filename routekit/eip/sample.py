@@ -1,0 +1,64 @@
+"""Sampler: one message in a while, or every nth, goes on; the others end here, acknowledged."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+
+from ..errors import DefinitionError
+from ..message import Message
+from ..step import Handler, Runtime, Step
+
+T = TypeVar("T")
+
+_AGAIN = 1000
+"""So many messages that failed after they were chosen are known again."""
+
+
+@dataclass(frozen=True)
+class Sample(Step[T, T]):
+    """A message that was chosen and failed is chosen again when it is retried or redelivered, and not counted twice."""
+
+    every: float | None = None
+    nth: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.nth is None):
+            raise DefinitionError("sample takes one of every= and nth=", hint="seconds, or how many messages for one")
+        if self.every is not None and not self.every > 0:
+            raise DefinitionError(f"every is {self.every} seconds", hint="it must be more than 0")
+        if self.nth is not None and self.nth < 1:
+            raise DefinitionError(f"nth is {self.nth}", hint="it must be 1 or more")
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        every, nth = self.every, self.nth
+        count, due = 0, float("-inf")
+        failed: OrderedDict[str, None] = OrderedDict()  # ids of chosen messages that are not done yet
+
+        def chosen() -> bool:
+            nonlocal count, due
+            if nth is not None:
+                count += 1
+                return count % nth == 0
+            now = anyio.current_time()
+            if now < due:
+                return False
+            due = now + (every or 0.0)
+            return True
+
+        async def handle(message: Message[T]) -> Message[Any] | None:
+            if message.id not in failed and not chosen():
+                return None
+            failed[message.id] = None
+            if len(failed) > _AGAIN:
+                failed.popitem(last=False)
+            reply = await proceed(message)
+            failed.pop(message.id, None)
+            return reply
+
+        return handle
+
+    @property
+    def label(self) -> str:
+        return f"sample(every {self.every:g} s)" if self.every is not None else f"sample(1 of {self.nth})"
