@@ -10,8 +10,8 @@ from .place import Place
 from .route import Route
 from .step import Chain
 
-_ASIDE = frozenset({"tap", "dead letters", "finally"})
-"""The branches that nothing comes back from."""
+_ASIDE = frozenset({"dead letters", "finally"})
+"""The branches that nothing comes back from, of whatever step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Node:
     """Whether nothing comes after it."""
     targets: tuple[str, ...] = ()
     """Where it sends."""
+    leads: str = "on"
+    """Where its branches lead: `on`, `aside` or `back`."""
 
     def as_json(self) -> dict[str, Any]:
         """The node as plain data."""
@@ -53,6 +55,7 @@ def _nodes(chain: Chain) -> tuple[Node, ...]:
             tuple((label, _nodes(branch)) for label, branch in step.branches()),
             step.ends,
             tuple(masked(str(target)) for target in step.targets()),
+            step.leads,
         )
         for step, place in zip(chain.steps, chain.places, strict=True)
     )
@@ -121,19 +124,31 @@ class _Drawing:
         """Draw nodes after open ends (node, label of the arrow); gives the ends that are open then."""
         for node in nodes:
             name = self._node(node, _shape(node.kind))
-            for end, label in ends:
-                arrow = f'-- "{_safe(label)}" -->' if label else "-->"
-                self._lines.append(f"    {end} {arrow} {name}")
+            self._join(ends, name)
             ends = self._branches(node, name)
         return ends
 
     def _branches(self, node: Node, name: str) -> list[tuple[str, str]]:
-        """Draw the branches of a node; gives the ends from which it goes on: its own, if it has only branches aside."""
+        """Draw the branches of a node; gives the ends from which it goes on: its own, if none of them leads on."""
         if node.ends:
             return []
-        ends = [(label, self._chain(branch, [(name, label)])) for label, branch in node.branches]
-        onward = [those for label, those in ends if label not in _ASIDE]
-        return [end for those in onward for end in those] if onward else [(name, "")]
+        onward: list[tuple[str, str]] = []
+        goes_on = True
+        for label, branch in node.branches:
+            ends = self._chain(branch, [(name, label)])
+            if label in _ASIDE or node.leads == "aside":
+                continue
+            if node.leads == "back":
+                self._join(ends, name)
+            else:
+                goes_on = False
+                onward += ends
+        return [(name, "")] if goes_on else onward
+
+    def _join(self, ends: list[tuple[str, str]], name: str) -> None:
+        for end, label in ends:
+            arrow = f'-- "{_safe(label)}" -->' if label else "-->"
+            self._lines.append(f"    {end} {arrow} {name}")
 
     def _node(self, node: Node, shape: Callable[[str], str]) -> str:
         self._count += 1
@@ -144,7 +159,7 @@ class _Drawing:
 
 
 def _shape(kind: str) -> Callable[[str], str]:
-    shapes = {"filter": "{{%s}}", "choice": "{%s}", "to": "[(%s)]", "idempotent": "{{%s}}"}
+    shapes = {"filter": "{{%s}}", "choice": "{%s}", "to": "[(%s)]", "idempotent": "{{%s}}", "detour": "{%s}"}
     return lambda text: shapes.get(kind, "[%s]") % text
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from ..isolation import apart
 from ..message import Message
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step, finish
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ class Tap(Step[T, T]):
 
     branch: Chain
     on_error: Literal["fail", "dead_letter"] = "fail"
+    leads = "aside"
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         aside = runtime.bind(self.branch, finish, "tap")
@@ -29,15 +31,23 @@ class Tap(Step[T, T]):
             await aside(apart(message))
             return await proceed(message)
 
+        if self.on_error == "fail":
+            return handle
+        entry = runtime.entry(aside)  # what is replayed is the branch, not what the message did besides
+
         async def lenient(message: Message[T]) -> Message[Any] | None:
             copy = apart(message)
             try:
                 await aside(copy)
             except Exception as error:
-                await runtime.give_up(message, error)
+                await runtime.give_up(message, error, entry=entry)
             return await proceed(message)
 
-        return lenient if self.on_error == "dead_letter" else handle
+        return lenient
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("tap", self.branch),)
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        lenient = within == "tap" and self.on_error == "dead_letter"
+        return [Remedy("rescue", "tap", "it becomes a dead letter, the message goes on")] if lenient else ()
