@@ -12,15 +12,14 @@ from contextvars import ContextVar
 class Ledger:
     """The holds of one message."""
 
-    __slots__ = ("_open", "_settled", "error", "used")
+    __slots__ = ("_error", "_open", "_settled", "used")
 
     def __init__(self) -> None:
         self.used = False
         """Whether anything was held."""
-        self.error: Exception | None = None
-        """The first failure."""
+        self._error: Exception | None = None
         self._open = 0
-        self._settled: Callable[[], None] | None = None
+        self._settled: Callable[[Exception | None], None] | None = None
 
     def opened(self) -> None:
         """One hold more."""
@@ -30,18 +29,18 @@ class Ledger:
     def ended(self, error: Exception | None) -> None:
         """One hold has ended."""
         self._open -= 1
-        self.error = self.error or error
+        self._error = self._error or error
         self._tell()
 
-    def when_settled(self, settled: Callable[[], None]) -> None:
-        """Call it once no hold is open: now, or as soon as the last one ends."""
+    def when_settled(self, settled: Callable[[Exception | None], None]) -> None:
+        """Call it, with the first failure, once no hold is open: now, or as soon as the last one ends."""
         self._settled = settled
         self._tell()
 
     def _tell(self) -> None:
         if not self._open and self._settled is not None:
             settled, self._settled = self._settled, None
-            settled()
+            settled(self._error)
 
 
 class Holding:

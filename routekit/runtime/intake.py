@@ -7,6 +7,7 @@ the task that awaits a handler and its acknowledgement loses acknowledgements.
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -150,7 +151,7 @@ class Intake:
             _end(held, error)
             return None
         else:
-            holds.when_settled(lambda: _end(held, holds.error))
+            holds.when_settled(partial(_end, held))
             return reply
         finally:
             self._free()
@@ -281,17 +282,17 @@ class Intake:
         else:
             if holds.used:
                 self._counts.held += 1
-                holds.when_settled(lambda: self._settled(delivery, holds, reply))
+                holds.when_settled(partial(self._settled, delivery, reply))
             else:
                 await self._tell(delivery.ack, reply)
         self._free()
 
-    def _settled(self, delivery: Delivery[Any], holds: Ledger, reply: Message[Any] | None) -> None:
+    def _settled(self, delivery: Delivery[Any], reply: Message[Any] | None, error: Exception | None) -> None:
         """All for which a message was held is done: it is in flight again until its source is told."""
         if self._held is not None:
             self._counts.held -= 1
             self._counts.in_flight += 1
-            self._held.start_soon(self._settle_held, delivery, holds.error, reply)
+            self._held.start_soon(self._settle_held, delivery, error, reply)
 
     async def _settle_held(self, delivery: Delivery[Any], error: Exception | None, reply: Message[Any] | None) -> None:
         await (self._tell(delivery.ack, reply) if error is None else self._tell(delivery.nack, error))
@@ -359,16 +360,16 @@ class Intake:
 
     async def _when_settled(self, holds: Ledger, reply: Message[Any] | None) -> Message[Any] | None:
         """The reply to a caller from outside, once nothing of its message is held any more."""
-        settled = anyio.Event()
-        holds.when_settled(settled.set)
+        settled, errors = anyio.Event(), list[Exception | None]()
+        holds.when_settled(lambda error: errors.append(error) or settled.set())
         self._counts.held += 1
         try:
             await settled.wait()
         finally:
             self._counts.held -= 1
             self.changed()
-        if holds.error is not None:
-            raise holds.error
+        if errors[0] is not None:
+            raise errors[0]
         return reply
 
 

@@ -14,7 +14,7 @@ def test_a_ledger_settles_with_its_last_hold() -> None:
     settled: list[Exception | None] = []
     with ledger() as holds:
         first, second = hold(), hold()
-    holds.when_settled(lambda: settled.append(holds.error))
+    holds.when_settled(settled.append)
     first.failed(ValueError("x"))
     first.done()
     assert settled == []
@@ -25,11 +25,11 @@ def test_a_ledger_settles_with_its_last_hold() -> None:
 
 def test_a_ledger_without_holds_is_settled() -> None:
     """And knows that it was never used."""
-    settled: list[bool] = []
-    Ledger().when_settled(lambda: settled.append(True))
+    settled: list[Exception | None] = []
+    Ledger().when_settled(settled.append)
     with ledger() as holds:
         pass
-    assert (settled, holds.used) == ([True], False)
+    assert (settled, holds.used) == ([None], False)
 
 
 async def test_a_ledger_travels_into_tasks() -> None:
@@ -44,7 +44,7 @@ async def test_a_ledger_travels_into_tasks() -> None:
             tasks.start_soon(part)
         assert current() is holds
     settled = anyio.Event()
-    holds.when_settled(settled.set)
+    holds.when_settled(lambda _: settled.set())
     assert not settled.is_set()
     assert current() is None
     hold().done()
