@@ -2,8 +2,11 @@
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from routekit import Message, Policy, from_
+from routekit import Message, Policy, Runs, from_
+from routekit.endpoints.queue import Queue
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from ..fakes import Watched
@@ -109,3 +112,70 @@ async def test_a_queue_has_no_memory_between_services() -> None:
     await run_routes(from_(Feed([1]), int).to("queue:q"))
     await run_routes(from_(Feed([2]), int).to("queue:q"), from_("queue:q", int).to(sink))
     assert sink.bodies == [2]
+
+
+async def test_the_most_urgent_is_taken_first() -> None:
+    """By `priority`, a number or a function of each message; equal ones in the order in which they came."""
+    sink = Sink()
+    writer = from_(Feed([1, 22, 3, 21, 11, 2]), int).to("queue:q", priority=lambda n: n // 10)
+    other = from_(Feed([90]), int).to("queue:q?priority=-1")
+    reader = from_("queue:q", int, policy=Policy(runs=Runs(start="manual"))).to(sink)
+    async with running(writer, other, reader=reader) as service:
+        await anyio.sleep(1)
+        await service.control("start", "reader")
+        await anyio.sleep(1)
+    assert sink.bodies == [22, 21, 11, 1, 3, 2, 90]
+
+
+async def test_a_refused_message_is_the_first_of_its_priority() -> None:
+    """It overtakes those that are as urgent, and nobody who is more."""
+    seen: list[int] = []
+
+    async def work(n: int) -> None:
+        seen.append(n)
+        await anyio.sleep(2)
+        if len(seen) == 1:
+            raise ValueError("not now")
+
+    inner = from_("queue:q", int, policy=Policy(dead_letter="refuse")).transform(work)
+    late = from_("timer:t?every=1&repeat=1").transform(lambda n: 50).to("queue:q?priority=5")
+    await run_routes(from_(Feed([1, 2]), int).to("queue:q"), late, inner)
+    assert seen == [1, 50, 1, 2]
+
+
+async def test_a_priority_that_is_no_number_fails_its_message() -> None:
+    """As any other option that is computed wrongly."""
+    run = await run_routes(from_(Feed(["a"]), str).to("queue:q", priority=lambda text: text), from_("queue:q", str))
+    assert [letter.error for letter in run.letters] == ["BodyError"]
+
+
+@settings(max_examples=60)
+@given(
+    orders=st.lists(st.tuples(st.sampled_from(["put", "take", "back"]), st.integers(-2, 2)), max_size=40),
+)
+def test_it_is_as_a_sorted_list(orders: list[tuple[str, int]]) -> None:
+    """Whatever is added, taken and given back: the next is the first of the most urgent."""
+    queue, model, taken = Queue(), dict[int, list[int]](), list[tuple[Message[int], int]]()
+    for number, (order, priority) in enumerate(orders):
+        if order == "put":
+            queue.put(Message(number), priority)
+            model.setdefault(priority, []).append(number)
+        elif order == "back" and taken:
+            message, before = taken.pop()
+            queue.put_back(message, before)
+            model.setdefault(before, []).insert(0, message.body)
+        elif any(model.values()):
+            urgent = max(one for one, those in model.items() if those)
+            taken.append(queue.take())
+            assert (taken[-1][0].body, taken[-1][1]) == (model[urgent].pop(0), urgent)
+        assert len(queue) == sum(map(len, model.values()))
+
+
+async def test_what_is_lost_with_the_service_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Messages that nobody has taken at the end are counted in the log."""
+    reader = from_("queue:q", int, policy=Policy(runs=Runs(start="manual")))
+    async with running(from_(Feed([1, 2]), int).to("queue:q"), reader):
+        await anyio.sleep(1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "queue:q: 2 messages were left at the end, and are lost"
+    ]
