@@ -7,15 +7,16 @@ await run_routes(flow)
 assert shipped.bodies == [5, 9]
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 from time import time
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import anyio
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from .endpoint import Consumer, Producer
 from .events import Counts, Event
@@ -45,6 +46,10 @@ class Feed(Consumer):
     gate: anyio.Event | None = None
     acknowledged: list[tuple[str, Any]] = Field(default_factory=list[tuple[str, Any]], repr=False)
     refused: list[tuple[str, Exception]] = Field(default_factory=list[tuple[str, Exception]], repr=False)
+    _begun: "WeakKeyDictionary[Runtime, Iterator[tuple[int, Any]]]" = PrivateAttr(
+        default_factory=WeakKeyDictionary["Runtime", "Iterator[tuple[int, Any]]"]
+    )
+    """How far it has come: after a pause it goes on."""
 
     def __init__(self, items: Iterable[Any] = (), **options: Any) -> None:
         super().__init__(items=items, **options)  # pyright: ignore[reportCallIssue]  # pydantic's own signature
@@ -56,7 +61,7 @@ class Feed(Consumer):
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         if self.gate is not None:
             await self.gate.wait()
-        for number, item in enumerate(self.items, 1):
+        for number, item in self._begun.setdefault(runtime, enumerate(self.items, 1)):
             given = isinstance(item, Message)
             yield self._delivery(cast("Message[Any]", item) if given else Message(item, id=f"feed-{number}"))
 

@@ -76,7 +76,7 @@ def test_every_word_used_rightly_is_right() -> None:
         .remove_header("a*")
         .idempotent("seen", key=str)
         .tap(lambda f: f.log("{body}"), on_error="dead_letter")
-        .attempt(identity, rescue={ValueError: lambda f: f.to("queue:later")}, finally_=lambda f: f.log("x"))
+        .attempt(lambda f: f.log("y"), rescue={ValueError: lambda f: f.to("queue:later")}, finally_=lambda f: f.log("x"))
         .choice()
         .when(bool, lambda f: f.to("direct:one", retry=Retry(1)))
         .otherwise(lambda f: f.stop())
@@ -98,7 +98,7 @@ def test_unknown_scheme() -> None:
     message, hint = only(from_("tmier:x"))
     assert message == "no installed plugin offers 'tmier:'"
     assert hint == "did you mean 'timer'? (or install a plugin: pip install routekit-tmier)"
-    assert only(ticks().to("zzz:x"))[1].startswith("known: cron, direct, ")
+    assert only(ticks().to("zzz:x"))[1].startswith("known: control, cron, direct, ")
 
 
 def test_unknown_option() -> None:
@@ -276,8 +276,8 @@ BRANCHES: dict[str, Callable[[], Flow[Any]]] = {
     "when": lambda: ticks().choice().when(bool, wrong).otherwise(identity),
     "otherwise": lambda: ticks().choice().when(bool, identity).otherwise(wrong),
     "attempt": lambda: ticks().attempt(wrong),
-    "rescue": lambda: ticks().attempt(identity, rescue={ValueError: wrong}),
-    "finally": lambda: ticks().attempt(identity, finally_=wrong),
+    "rescue": lambda: ticks().attempt(lambda f: f.log("x"), rescue={ValueError: wrong}),
+    "finally": lambda: ticks().attempt(lambda f: f.log("x"), finally_=wrong),
     "tap": lambda: ticks().tap(wrong),
     "gather": lambda: ticks().gather(lambda b: [b], wrong),
     "for_each": lambda: ticks().for_each(lambda b: [b], wrong),

@@ -1,13 +1,12 @@
 """The control bus: what routes and steps can be asked to do while they run, by name."""
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
-from ..errors import Unavailable, UnknownName, did_you_mean
+from ..errors import Unavailable, UnknownName
+from ..offers import Offer, unknown
 from ..step import Command
-
-Offer = tuple[str, str, Command]
-"""An action, the name of what offers it, and what is done when it is asked for."""
 
 
 class Controls:
@@ -33,8 +32,12 @@ class Controls:
     async def ask(self, action: str, name: str, options: Mapping[str, Any]) -> Any:
         """The answer; a list of them if several steps have that name, all of which are asked, whatever one does.
 
-        Raises UnknownName if nothing of that name offers the action, and Unavailable while its route is not up.
+        A name with a `*` is a pattern for names of routes. Raises UnknownName if nothing of that name offers the
+        action, and Unavailable while its route is not up.
         """
+        if "*" in name:
+            routes = [route for route in sorted(self._routes) if fnmatchcase(route, name)]
+            return [await self.ask(action, route, options) for route in routes]
         commands = self._commands(action, name)
         answers: list[Any] = []
         failures: list[Exception] = []
@@ -70,12 +73,3 @@ class Controls:
         pairs = {(kind, known) for offers in self._steps.values() for kind, known, _ in offers}
         pairs |= {(kind, route) for route, commands in self._routes.items() for kind in commands}
         return unknown(action, name, pairs)
-
-
-def unknown(action: str, name: str, offered: set[tuple[str, str]]) -> UnknownName:
-    """The error for what nobody offers, with the nearest that somebody does."""
-    actions = {kind for kind, _ in offered}
-    if action not in actions:
-        return UnknownName(f"nothing can be asked to '{action}'", hint=did_you_mean(action, actions))
-    names = {known for kind, known in offered if kind == action}
-    return UnknownName(f"nothing called '{name}' can be asked to {action}", hint=did_you_mean(name, names))

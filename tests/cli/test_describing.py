@@ -50,7 +50,7 @@ def test_describe_as_json(routekit: Any) -> None:
 def test_describe_says_what_there_is(routekit: Any) -> None:
     """Without a name, all names are told that may be asked for."""
     endpoints, steps, codecs = routekit("describe").out.splitlines()
-    assert endpoints.startswith("endpoints: cron, direct, ")
+    assert endpoints.startswith("endpoints: control, cron, direct, ")
     assert steps.startswith("steps: then, apply, filter, ")
     assert "codec.csv, codec.json" in codecs
 
