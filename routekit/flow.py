@@ -557,13 +557,15 @@ class Flow(Generic[T]):
         """Write one line: a format over `body`, `headers` and `id`, or a function that makes the line."""
         return self.then(Log[T](text if isinstance(text, str) else _callable(text, "log"), level))
 
-    def idempotent(self, name: str, *, key: Function[T, object], lease: float = 300.0) -> "Flow[T]":
+    def idempotent(
+        self, name: str, *, key: Function[T, object], lease: float = 300.0, remember: float | None = 7_776_000.0
+    ) -> "Flow[T]":
         """End messages whose key was done before; `name` owns the memory of keys in the store.
 
         A key is done when the rest of the route has returned, and free again when it failed. After a crash in
-        between, the message is processed again.
+        between, the message is processed again. It is forgotten after `remember` seconds (90 days); None: never.
         """
-        return self.then(Idempotent[T](name, _callable(key, "idempotent"), lease))
+        return self.then(Idempotent[T](name, _callable(key, "idempotent"), lease, remember))
 
     def saga(
         self,

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 from ..callables import called, calling
 from ..claims import Claims
+from ..errors import DefinitionError
+from ..keeping import name_checked
 from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
+
+_OFTEN = 3600.0
+"""Seconds between two looks for keys that may be forgotten, at least."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +25,34 @@ class Idempotent(Step[T, T]):
 
     The key is claimed for `lease` seconds, the rest of the route runs, then the key is done; if the rest fails, the
     claim is released. A crash in between leaves a claim that runs out: the message is processed again, not skipped.
-    A twin that is in flight is waited for: what becomes of it decides.
+    A twin that is in flight is waited for: what becomes of it decides. A key that was done is forgotten after
+    `remember` seconds; None: never.
     """
 
     name: str
     key: Callable[..., Any]
     lease: float = 300.0
+    remember: float | None = 7_776_000.0
+
+    def __post_init__(self) -> None:
+        name_checked(self.name, "idempotent")
+        for option in ("lease", "remember"):
+            value = getattr(self, option)
+            if value is not None and value <= 0:
+                raise DefinitionError(f"idempotent '{self.name}': {option} is {value}", hint="it must be more than 0")
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         key_of = calling(self.key)
         claims = Claims(self.name, self.lease, runtime)
 
+        pruned = -inf  # when
+
         async def handle(message: Message[T]) -> Message[Any] | None:
+            nonlocal pruned
+            now = runtime.now()
+            if self.remember is not None and now - pruned >= min(_OFTEN, self.remember):
+                pruned = now
+                await claims.prune(now - self.remember)
             key = key_text(await called(key_of, message), self.key)
             return await claims.once(key, lambda: proceed(message))
 

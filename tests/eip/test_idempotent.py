@@ -1,22 +1,31 @@
 """idempotent"""
 
+from collections import Counter
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
-from routekit import Claim, Message, Policy, Retry, from_
+from routekit import Claim, DefinitionError, Flow, Message, Policy, Retry, from_
 from routekit.eip.idempotent import Idempotent
+from routekit.runtime.service import Setup
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
-from ..fakes import Watched
+from ..crashing import Outside, every_crash
+from ..fakes import Trickle, Watched
 
 pytestmark = pytest.mark.anyio
 
 
 def memory() -> MemoryStore:
     return MemoryStore(anyio.current_time)
+
+
+def by_its_clock(store: MemoryStore) -> Setup:
+    return setup_for(Run(), store=store, now=anyio.current_time)
 
 
 async def test_a_key_that_was_done_ends_the_message() -> None:
@@ -32,9 +41,9 @@ async def test_memory_is_by_name_and_outlives_the_run() -> None:
     """What a store knows under a name counts in the next run, and only under that name."""
     store, sink = memory(), Sink()
     for _ in range(2):
-        await run_routes(from_(Feed(["a"]), str).idempotent("seen", key=str).to(sink), store=store)
+        await run_routes(from_(Feed(["a"]), str).idempotent("seen", key=str).to(sink), setup=by_its_clock(store))
     assert sink.bodies == ["a"]
-    await run_routes(from_(Feed(["a"]), str).idempotent("other", key=str).to(sink), store=store)
+    await run_routes(from_(Feed(["a"]), str).idempotent("other", key=str).to(sink), setup=by_its_clock(store))
     assert sink.bodies == ["a", "a"]
 
 
@@ -171,3 +180,77 @@ async def test_a_key_that_never_comes_again_is_refused() -> None:
     (letter,) = run.letters
     assert letter.error == "BodyError"
     assert "another one each time; give a text, a number, or a tuple" in letter.reason
+
+
+async def test_keys_are_forgotten_in_the_end() -> None:
+    """So that the memory does not grow for ever; a message that comes after that is processed again."""
+    store, out = MemoryStore(anyio.current_time), Sink()
+    source = Trickle(items=[(0, "a"), (3000, "a"), (7300, "b"), (7301, "a")])
+    flow = from_(source, str).idempotent("seen", key=str, remember=7200).to(out)
+    await run_routes(flow, setup=setup_for(Run(), store=store, now=anyio.current_time))
+    assert out.bodies == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("options", [{"lease": 0}, {"remember": -1}])
+def test_wrong_options(options: Any) -> None:
+    """They are refused where they are written, and so is an empty name."""
+    with pytest.raises(DefinitionError, match="must be more than 0"):
+        Flow[str]().idempotent("seen", key=str, **options)
+    with pytest.raises(DefinitionError, match="the name of the state"):
+        Flow[str]().idempotent("", key=str)
+
+
+async def test_each_key_is_done_wherever_it_crashes() -> None:
+    """Dead or failing at any operation: every key reaches the sink, twice only if it died between send and done."""
+
+    def flow(outside: Outside) -> Flow[Any]:
+        return from_(outside.source, str).idempotent("seen", key=str).to(outside.sink)
+
+    def sound(outside: Outside) -> None:
+        kept = {letter.body for letter in outside.letters if letter.error == "StoreError"}
+        assert set(outside.bodies) | kept == {"a", "b"}
+        assert len(outside.bodies) <= 3
+        assert not outside.waiting
+
+    items = [Message("a", id="m1"), Message("b", id="m2"), Message("a", id="m3")]
+    assert await every_crash(flow, lambda: Outside(items), sound, patience=100.0) > 20
+
+
+schedules = some.lists(some.tuples(some.sampled_from([0.0, 0.4, 3.0]), some.sampled_from("ab")), max_size=12)
+
+
+@settings(max_examples=100)
+@given(schedules, some.lists(some.booleans(), max_size=4))
+async def test_any_schedule_is_processed_as_by_a_plain_oracle(
+    schedule: list[tuple[float, str]], outcomes: list[bool]
+) -> None:
+    """A key is worked on one message at a time until one succeeds; whoever waited for that, or comes later, ends."""
+    tries: Counter[str] = Counter()
+    at, items = 0.0, list[tuple[float, str]]()
+    for pause, key in schedule:
+        at += pause + 0.001
+        items.append((at, key))
+
+    async def busy(key: str) -> str:
+        tries[key] += 1
+        good = (*outcomes, *[True] * 20)[tries[key] - 1]
+        await anyio.sleep(1)
+        if not good:
+            raise ValueError("bad luck")
+        return key
+
+    flow = from_(Trickle(items=items), str, policy=Policy(concurrency=20)).idempotent("seen", key=str).transform(busy)
+    await run_routes(flow)
+    assert tries == sum((Counter({key: expected(items, key, outcomes)}) for key in "ab"), Counter())
+
+
+def expected(items: list[tuple[float, str]], key: str, outcomes: list[bool]) -> int:
+    """How often a key is worked on."""
+    waiting = [at for at, other in items if other == key]
+    clock, worked = 0.0, 0
+    while waiting:
+        clock = max(clock, waiting.pop(0)) + 1
+        worked += 1
+        if worked > len(outcomes) or outcomes[worked - 1]:
+            break
+    return worked
