@@ -15,9 +15,11 @@ from .events import (
     CircuitChanged,
     DeadLettered,
     Event,
+    GapSkipped,
     Logged,
     Progress,
     Refused,
+    Rescued,
     Retrying,
     RouteDegraded,
     RoutePaused,
@@ -157,6 +159,12 @@ def line_of(event: Event) -> tuple[int, str]:
         case Retrying(route, message_id, attempt, wait, error):
             tried = f"{route}: {message_id}: try {attempt} failed, again in {wait:.1f} s"
             return logging.WARNING, f"{tried}: {_short(error)}"
+        case Rescued(route, message_id, by, error):
+            return logging.DEBUG, f"{route}: {message_id}: rescued by {by}: {_short(error)}"
+        case GapSkipped(route, name, key, first, last):
+            numbers = f"number {first:,} is" if first == last else f"numbers {first:,} to {last:,} are"
+            of = f" of {key}" if key else ""
+            return logging.WARNING, f"{route}: resequence({name}): {numbers}{of} missing, going on without"
         case DeadLettered(route, message_id, step, error):
             return logging.WARNING, f"{route}: {message_id}: dead letter at {step}: {_short(error)}"
         case Refused(route, message_id, step, error):

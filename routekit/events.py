@@ -90,6 +90,27 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescued:
+    """A clause has dealt with a failure: the message went on, or was done. `by` names the scope and the class."""
+
+    route: str
+    message_id: str
+    by: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class GapSkipped:
+    """A `resequence` waits no longer for the numbers `first` to `last` of a sequence; `key` is that of the sequence."""
+
+    route: str
+    name: str
+    key: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLettered:
     """A message was given up and put where the route's policy says."""
 
@@ -138,6 +159,8 @@ Event: TypeAlias = (
     | CircuitChanged
     | RouteStopped
     | Retrying
+    | Rescued
+    | GapSkipped
     | DeadLettered
     | Refused
     | Logged

@@ -1,0 +1,147 @@
+"""Delayer: a message waits until its time has come, and then goes on."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ..callables import called, calling, name_of
+from ..errors import BodyError, DefinitionError
+from ..message import Message
+from ..step import Handler, Runtime, Step
+from ..store import Group
+from ..waiting import Room, Waiting, Workers, name_and_body_checked
+
+T = TypeVar("T")
+
+_END = 1e11
+"""A time after this, in the year 5138, was meant in milliseconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delay(Step[T, T]):
+    """EIP "Delayer". The time is settled when the message comes, and survives a restart with it."""
+
+    name: str
+    body: Any
+    by: float | Callable[..., Any] | None = None
+    until: Callable[..., Any] | None = None
+    most: int = 100_000
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        name_and_body_checked(self.name, self.body, "delay")
+        if (self.by is None) == (self.until is None):
+            raise DefinitionError(f"delay '{self.name}' waits for no time", hint="give either by or until")
+        if not (self.by is None or callable(self.by) or 0 <= self.by < _END):
+            raise DefinitionError(f"delay '{self.name}': by is {self.by}", hint="it must be 0 seconds or more")
+        for option in ("most", "workers"):
+            if getattr(self, option) < 1:
+                found = f"delay '{self.name}': {option} is {getattr(self, option)}"
+                raise DefinitionError(found, hint="it must be 1 or more")
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        return _Delaying(self, proceed, runtime).handle
+
+    @property
+    def label(self) -> str:
+        if self.until is not None:
+            return f"delay({self.name} until {name_of(self.until)})"
+        return f"delay({self.name} by {name_of(self.by) if callable(self.by) else f'{self.by:g} s'})"
+
+    def state(self) -> str | None:
+        return self.name
+
+
+class _Delaying:
+    """The messages that one step delays."""
+
+    def __init__(self, step: Delay[Any], proceed: Handler[Any], runtime: Runtime) -> None:
+        self._proceed = proceed
+        self._now = runtime.now
+        self._due = _due(step, runtime.now)
+        self._here: dict[str, int] = {}  # the ids of those that wait, with their numbers
+        self._ids: dict[int, str] = {}  # and the other way round
+        self._room = Room(step.most)
+        self._workers = Workers(step.workers, self._release, runtime)
+        self._waiting = Waiting(step.name, step.body, proceed, runtime, load=self._load, ring=self._ring)
+        runtime.offer("flush", step.name, self.flush)
+        runtime.offer("stats", step.name, self.stats)
+
+    async def handle(self, message: Message[Any]) -> Message[Any] | None:
+        """Keep a message until it is due."""
+        due = await self._due(message)
+        await self._waiting.loaded()
+        if due <= self._now() and message.id not in self._here:
+            return await self._proceed(message)
+        await self._room.enter()
+        group = None
+        try:
+            group = await self._waiting.keep(message.id, message, note=repr(due))
+        finally:
+            if group is None:
+                self._room.leave()
+        if group is not None:
+            self._set(group, due)
+        return None
+
+    async def flush(self) -> int:
+        """Let all go on now; returns how many: `control:flush?name=...`."""
+        for number in self._ids:
+            self._waiting.alarms.set(_key(number), 0.0)
+        return len(self._ids)
+
+    async def stats(self) -> Mapping[str, Any]:
+        """How many wait: `control:stats?name=...`."""
+        return {"waiting": len(self._ids)}
+
+    def _set(self, group: Group, due: float) -> None:
+        self._here[group.key] = group.number
+        self._ids[group.number] = group.key
+        self._waiting.alarms.set(_key(group.number), due)
+
+    async def _load(self, groups: Sequence[Group]) -> None:
+        for group, note in await self._waiting.notes(groups):
+            self._room.take()
+            self._set(group, float(note))
+
+    async def _ring(self, key: str) -> None:
+        await self._workers.add(int(key))
+
+    async def _release(self, number: int) -> None:
+        known_as = self._ids.pop(number, None)
+        if known_as is not None:  # else its timer was set anew when it was on its way already
+            await self._waiting.release(number)
+            del self._here[known_as]
+            self._room.leave()
+
+
+def _key(number: int) -> str:
+    """The key of a timer: as a text it sorts like the number, so that equal times ring in the order of arrival."""
+    return f"{number:016}"
+
+
+def _due(step: Delay[Any], now: Callable[[], float]) -> Callable[[Message[Any]], Awaitable[float]]:
+    """When a message is due, in seconds since 1970; raises BodyError for what is no time."""
+    call = calling(step.by) if callable(step.by) else None
+    until = None if step.until is None else calling(step.until)
+
+    async def due(message: Message[Any]) -> float:
+        if until is not None:
+            return _time(await called(until, message))
+        seconds = step.by if call is None else await called(call, message)
+        if not isinstance(seconds, int | float) or not -_END < seconds < _END - now():
+            raise BodyError(f"the message is to be delayed by {seconds!r}", hint="give a number of seconds")
+        return now() + seconds
+
+    return due
+
+
+def _time(value: object) -> float:
+    if value is None:
+        return 0.0
+    seconds = value.timestamp() if isinstance(value, datetime) and value.tzinfo is not None else value
+    if isinstance(seconds, int | float) and -_END < seconds < _END and not isinstance(seconds, bool):
+        return seconds
+    hint = "give a datetime with a time zone, seconds (not milliseconds) since 1970, or None"
+    raise BodyError(f"the message is to be delayed until {value!r}", hint=hint)

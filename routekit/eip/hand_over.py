@@ -1,0 +1,117 @@
+"""Queue hand-over: a message is put aside, and workers run the rest of the route while the source goes on."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from ..callables import called, calling, name_of
+from ..errors import DefinitionError
+from ..keys import key_text
+from ..message import Message
+from ..step import Handler, Runtime, Step
+from ..store import Group
+from ..waiting import Room, Waiting, Workers, name_and_body_checked
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOver(Step[T, T]):
+    """Camel's `threads` and `seda` within a route: what follows has its own pace, and its own workers."""
+
+    word = "hand_over"
+
+    name: str
+    body: Any
+    workers: int = 1
+    size: int = 1000
+    order_by: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        name_and_body_checked(self.name, self.body, "hand_over")
+        for option in ("workers", "size"):
+            if getattr(self, option) < 1:
+                found = f"hand_over '{self.name}': {option} is {getattr(self, option)}"
+                raise DefinitionError(found, hint="it must be 1 or more")
+
+    def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
+        return _Handing(self, proceed, runtime).handle
+
+    @property
+    def label(self) -> str:
+        order = "" if self.order_by is None else f", order_by={name_of(self.order_by)}"
+        return f"hand_over({self.name}, workers={self.workers}{order})"
+
+    def state(self) -> str | None:
+        return self.name
+
+
+class _Handing:
+    """The messages that one step hands over; those of one lane go on one after the other."""
+
+    def __init__(self, step: HandOver[Any], proceed: Handler[Any], runtime: Runtime) -> None:
+        self._order_by = step.order_by
+        self._lane_of = None if step.order_by is None else calling(step.order_by)
+        self._now = runtime.now
+        self._lanes: dict[str, deque[int]] = {}  # those that wait for the one that is on its way
+        self._of: dict[int, str] = {}  # the lane of each message
+        self._room = Room(step.size)
+        self._working = 0
+        self._workers = Workers(step.workers, self._release, runtime)
+        self._waiting = Waiting(step.name, step.body, proceed, runtime, load=self._load, ring=self._ring)
+        runtime.offer("stats", step.name, self.stats)
+
+    async def handle(self, message: Message[Any]) -> None:
+        """Keep a message for the workers; waits while there are too many."""
+        lane = ""
+        if self._lane_of is not None and self._order_by is not None:
+            lane = key_text(await called(self._lane_of, message), self._order_by)
+        await self._waiting.loaded()
+        await self._room.enter()
+        group = None
+        try:
+            group = await self._waiting.keep(to_json([lane, message.id]).decode(), message)
+        finally:
+            if group is None:
+                self._room.leave()
+        if group is not None:
+            self._put(group.number, lane)
+
+    async def stats(self) -> Mapping[str, Any]:
+        """How many wait, and how many are worked on: `control:stats?name=...`."""
+        return {"waiting": len(self._of) - self._working, "working": self._working}
+
+    def _put(self, number: int, lane: str) -> None:
+        self._of[number] = lane
+        if lane in self._lanes:
+            self._lanes[lane].append(number)
+            return
+        if lane:
+            self._lanes[lane] = deque()
+        self._begin(number)
+
+    def _begin(self, number: int) -> None:
+        """At once, by a timer: while one is set, the route does not end."""
+        self._waiting.alarms.set(f"{number:016}", self._now())
+
+    async def _load(self, groups: Sequence[Group]) -> None:
+        for group in groups:
+            self._room.take()
+            self._put(group.number, from_json(group.key)[0])
+
+    async def _ring(self, key: str) -> None:
+        await self._workers.add(int(key))
+
+    async def _release(self, number: int) -> None:
+        self._room.leave()
+        self._working += 1
+        await self._waiting.release(number)
+        self._working -= 1
+        lane = self._of.pop(number)
+        if self._lanes.get(lane):
+            self._begin(self._lanes[lane].popleft())
+        else:
+            self._lanes.pop(lane, None)

@@ -1,0 +1,237 @@
+"""What `delay`, `hand_over` and `resequence` share: each message waits by itself, and then goes on through the route.
+
+A message is done once it is kept durably; with a store in memory, once the rest of the route is. It is closed, released
+and then forgotten, so that after a crash in between it is found again; its id is remembered for a while, so that a
+redelivered message changes nothing.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+
+from .errors import DefinitionError
+from .fitting import fitting
+from .keeping import Keeping, name_checked
+from .message import Message
+from .step import Handler, Hold, Runtime
+from .store import Adding, Group
+from .tasks import together
+
+REMEMBER = 3600.0
+"""Seconds for which the id of a released message is remembered."""
+
+_READERS = 32
+"""Tasks that read at the same time when a route starts, so that a store can share the work."""
+
+
+class Waiting:
+    """The messages that wait in one step, made anew each time that its route starts.
+
+    `load` is given those that an earlier run has left, before the first new one is kept.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Any,
+        proceed: Handler[Any],
+        runtime: Runtime,
+        *,
+        load: Callable[[Sequence[Group]], Awaitable[None]],
+        ring: Callable[[str], Awaitable[None]],
+    ) -> None:
+        keeping = Keeping(body, fitting(body))
+        self._keeping = keeping
+        self._runtime = runtime
+        self._groups = runtime.store.groups(name)
+        self._owner = f"{runtime.store.owner}/{runtime.route}"
+        self._entry = runtime.entry(lambda message: proceed(message.with_body(keeping.body(message.body))))
+        self._hold = runtime.holding()
+        self._held: dict[int, list[Hold]] = {}  # by group, in memory only
+        self._load = load
+        self._loaded: anyio.Event | None = anyio.Event()
+        self._releasing = 0
+        self._quiet: anyio.Event | None = None
+        self.ended = False
+        self.alarms = runtime.alarms(ring, load=self._load_all)
+        runtime.closing(self._close)
+
+    async def loaded(self) -> None:
+        """Wait until what an earlier run has left is known."""
+        if self._loaded is not None:
+            await self._loaded.wait()
+
+    async def keep(self, key: str, message: Message[Any], note: str = "") -> Group | None:
+        """Keep the message that is being handled, and give its group; None if one of that key and id is here already.
+
+        Raises BodyError for a body that would not come back.
+        """
+        text = f"{note}\n{self._keeping.text(message)}"
+        await self.loaded()
+        adding, group = await self._add(key, message.id, text)
+        if self._hold is not None and (adding is Adding.NEW or group.number in self._held):
+            self._held.setdefault(group.number, []).append(self._hold())
+        return group if adding is Adding.NEW else None
+
+    async def knows(self, key: str, message: Message[Any]) -> bool:
+        """Whether this message is on its way already, or was, as far as that is remembered; it is not kept."""
+        if self._hold is not None:
+            return False  # what is in memory comes again only if it was refused
+        adding, group = await self._add(key, message.id, "")
+        if adding is Adding.AGAIN:  # it waits, or only this question is left of an earlier time
+            known = list(await self._groups.messages(group.number)) != [""]
+        else:
+            known = adding is not Adding.NEW
+        if not known:
+            await self._groups.remove(group.number)
+        return known
+
+    async def release(self, number: int, done: Callable[[], Awaitable[None]] | None = None) -> bool:
+        """Run a message through the rest of the route; then await `done`, and forget the message.
+
+        False if it is not ours to release, or if the route has ended: then it goes on waiting. Raises what prevents the
+        end of the message.
+        """
+        if self.ended:
+            return False
+        self._releasing += 1
+        try:
+            if not await self._groups.close(number, owner=self._owner):
+                return False
+            for text in await self._groups.messages(number):
+                if self._hold is not None:  # first: a refused one may come again before its release has returned
+                    await self._groups.remove(number)
+                message = self._keeping.raw(text.partition("\n")[2])
+                await self._runtime.release(message, entry=self._entry, held=self._held.pop(number, ()))
+            if done is not None:
+                await done()
+            await self.forget(number)
+            return True
+        finally:
+            self._releasing -= 1
+            if self._quiet is not None and not self._releasing:
+                self._quiet.set()
+
+    async def forget(self, number: int) -> None:
+        """Forget a message that was released."""
+        await self._groups.remove(number, remember=REMEMBER if self._hold is None else 0.0)
+
+    async def drop(self, number: int) -> None:
+        """Forget a message that was not released, with its id: its source will bring it again."""
+        await self._groups.remove(number)
+
+    async def notes(self, groups: Sequence[Group]) -> Sequence[tuple[Group, str]]:
+        """The messages with the note that each was kept with."""
+        notes: dict[int, str] = {}
+        left = iter(groups)
+
+        async def read() -> None:
+            for group in left:
+                for text in await self._groups.messages(group.number):
+                    notes[group.number] = text.partition("\n")[0]
+
+        async with together() as tasks:
+            for _ in range(min(_READERS, len(groups))):
+                tasks.start_soon(read)
+        return [(group, notes[group.number]) for group in groups if group.number in notes]
+
+    async def _add(self, key: str, id: str, text: str) -> tuple[Adding, Group]:
+        """Shielded, since a deadline must not leave a message behind that nobody here knows of."""
+        with anyio.CancelScope(shield=True):
+            return await self._groups.add(key, id, text, owner=self._owner)
+        raise AssertionError("not cancelled from outside")
+
+    async def _load_all(self) -> None:
+        groups = await self._groups.all()
+        if self._hold is None:
+            await self._load([group for group in groups if group.owner in ("", self._owner)])
+        else:  # an earlier start of the route has left them unacknowledged: they come again
+            for group in groups:
+                await self._groups.remove(group.number)
+        if self._loaded is not None:
+            self._loaded.set()
+            self._loaded = None
+
+    async def _close(self) -> None:
+        """Release no more, and wait until those that were released are forgotten."""
+        self.ended = True
+        while self._releasing:
+            self._quiet = anyio.Event()
+            await self._quiet.wait()
+
+
+class Workers:
+    """Tasks that work off messages by their numbers, in the order of their coming, at most `most` at a time."""
+
+    def __init__(self, most: int, work: Callable[[int], Awaitable[None]], runtime: Runtime) -> None:
+        self._most = most
+        self._work = work
+        self._runtime = runtime
+        self._ready: deque[int] = deque()
+        self._running = 0
+        self._idle = anyio.Event()
+
+    async def add(self, number: int) -> None:
+        """Work off a message, and all that come meanwhile: the first that is called returns when nothing is left."""
+        self._ready.append(number)
+        if self._running == self._most:
+            return
+        self._running += 1
+        if self._running > 1:
+            self._runtime.spawn(self._run)
+            return
+        self._idle = anyio.Event()
+        await self._run()
+        await self._idle.wait()
+
+    async def _run(self) -> None:
+        while self._ready:
+            await self._work(self._ready.popleft())
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
+
+
+class Room:
+    """Places for so many messages; who finds none waits."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._freed: anyio.Event | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place."""
+        return self._free <= 0
+
+    async def change(self) -> None:
+        """Wait until a place was given back."""
+        self._freed = self._freed or anyio.Event()
+        await self._freed.wait()
+
+    async def enter(self) -> None:
+        """Take a place, as soon as there is one."""
+        while self.full:
+            await self.change()
+        self._free -= 1
+
+    def take(self) -> None:
+        """Take a place, even if there is none: for what is here already."""
+        self._free -= 1
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._free += 1
+        freed, self._freed = self._freed, None
+        if freed is not None:
+            freed.set()
+
+
+def name_and_body_checked(name: object, body: object, word: str) -> None:
+    """Refuse a step whose state has no name, or whose bodies have no type."""
+    name_checked(name, word)
+    if body is None or isinstance(body, str | int | float):
+        hint = f"give the type of the bodies that come here: .{word}({name!r}, Order, ...)"
+        raise DefinitionError(f"{word} '{name}': the type of the bodies is {body!r}", hint=hint)
