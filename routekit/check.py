@@ -4,27 +4,33 @@ Each route is bound by a runtime that notes what binding refuses instead of rais
 machine knows, also about the steps and endpoints of strangers.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar, cast
 
 from .codec import Codec
-from .endpoint import Endpoint, Listener, Producer, not_polled
+from .eip.attempt import Attempt
+from .endpoint import Endpoint, Listener, Producer, address_of, not_polled
+from .endpoints.control import Control
 from .errors import DefinitionError, did_you_mean
 from .events import Event
 from .fitting import fitting
-from .message import Message
+from .message import Delivery, Message
 from .named import Named
+from .offers import Offer
+from .order import cycle
 from .place import Place
 from .plugins import Catalog
 from .problem import Problem, problem_of
-from .route import Route
+from .rescuing import Clauses
+from .route import ALWAYS, Route
+from .scopes import NOTHING, clauses_of, policy_of, scopes_of
 from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target, finish
 from .store import Store
+from .unraised import unraised
 
 R = TypeVar("R")
 
@@ -38,6 +44,8 @@ def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
         one.check()
     _unread(bound, catalog, problems)
     _twice(bound, problems)
+    _unoffered(bound, problems)
+    _out_of_order(bound, problems)
     return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
 
 
@@ -50,7 +58,10 @@ class _Bound:
         self.data = Path()
         self.sinks: list[tuple[Producer, Place]] = []
         self.source: Endpoint | None = None
+        self.reads: list[Endpoint] = []
         self.states: list[tuple[str, Place]] = []
+        self.offers: list[Offer] = []
+        self.orders: list[tuple[Control, set[str], Place]] = []
         self.definition = route
         self._catalog = catalog
         self._problems = problems
@@ -66,8 +77,27 @@ class _Bound:
             if route.body is not None:
                 fitting(route.body, codec)
         self.bind(route.chain, finish)
-        if route.policy is not None and isinstance(route.policy.dead_letter, Chain):
-            self.bind(route.policy.dead_letter, finish)
+        scopes = scopes_of(route, NOTHING)
+        letters = policy_of(scopes).dead_letter
+        if isinstance(letters, Chain):
+            self.bind(letters, finish)
+        for clause in clauses_of(scopes):
+            self.bind(clause.rescue.branch, finish)
+        self._unraised(clauses_of(scopes), route.chain)
+
+    def _unraised(self, clauses: Clauses, chain: Chain) -> None:
+        """Clauses that never count; each is told once, though it may be of many routes."""
+        for clause, error in unraised(clauses, chain, self._raised):
+            problem = problem_of(error, clause.rescue.place, self.route)
+            if not any(known.place == problem.place and known.message == problem.message for known in self._problems):
+                self._problems.append(problem)
+
+    def _raised(self, target: Target) -> Sequence[type[Exception]] | None:
+        try:
+            producer = self._catalog.sink(target).producer
+        except DefinitionError:  # told where it is bound
+            return None
+        return None if _is_internal(producer.scheme, self._catalog) else producer.raises
 
     @contextmanager
     def _noting(self, place: Place) -> Generator[None]:
@@ -100,12 +130,16 @@ class _Bound:
                 step.bind(finish, self)
                 for error in step.problems(self):
                     self._problems.append(problem_of(error, place, self.route))
+                if isinstance(step, Attempt):
+                    self._unraised(step.clauses, step.body)
             stopped = place if step.ends else None
         return finish
 
     def sender(self, target: Target) -> Send:
         sink = self._catalog.sink(target)
         self.sinks.append((sink.producer, self._place))
+        if isinstance(sink.producer, Control):
+            self.orders.append((sink.producer, set(sink.computed), self._place))
         return _silent
 
     def codec(self, choice: CodecChoice) -> Codec:
@@ -137,7 +171,8 @@ class _Bound:
         source = self._catalog.source(target)
         if isinstance(source, Listener):
             raise not_polled(target)
-        return partial(source.consume, self)
+        self.reads.append(source)
+        return _nothing_read
 
     def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
         return _NoAlarms()
@@ -152,7 +187,7 @@ class _Bound:
         return None
 
     def offer(self, action: str, name: str, command: Command) -> None:
-        pass
+        self.offers.append((action, name, command))
 
     async def control(self, action: str, name: str, **options: Any) -> Any:
         return None
@@ -189,13 +224,13 @@ class _Nothing:
     groups = keys
 
 
+async def _nothing_read(*, idle: Callable[[], None] | None = None) -> AsyncGenerator[Delivery[Any]]:
+    return
+    yield
+
+
 async def _silent(message: Message[Any], **_: Any) -> None:
     return None
-
-
-def _path(endpoint: Endpoint) -> str:
-    field = endpoint.path_field()
-    return str(getattr(endpoint, field)) if field else ""
 
 
 def _unread(bound: Sequence[_Bound], catalog: Catalog, problems: list[Problem]) -> None:
@@ -203,15 +238,16 @@ def _unread(bound: Sequence[_Bound], catalog: Catalog, problems: list[Problem]) 
     readers: dict[str, list[_Bound]] = {}
     for one in bound:
         if one.source is not None and getattr(one.source, "internal", False):
-            readers.setdefault(f"{one.source.scheme}:{_path(one.source)}", []).append(one)
+            readers.setdefault(address_of(one.source), []).append(one)
     for name, those in readers.items():
         for extra in those[1:] if isinstance(those[0].source, Listener) else ():
             message = f"'{name}' is read by {those[0].route} already"
             problems.append(Problem(extra.definition.place, extra.route, message, "only one route can answer a call"))
+    beside = {address_of(source) for one in bound for source in one.reads}
     for one in bound:
         for sink, place in one.sinks:
-            name = f"{sink.scheme}:{_path(sink)}"
-            if name not in readers and _is_internal(sink.scheme, catalog):
+            name = address_of(sink)
+            if name not in readers and name not in beside and _is_internal(sink.scheme, catalog):
                 hint = (
                     did_you_mean(name, readers) if get_close_matches(name, readers) else f"start one: from_('{name}')"
                 )
@@ -234,3 +270,35 @@ def _twice(bound: Sequence[_Bound], problems: list[Problem]) -> None:
             if route == one.route and first != place:
                 message = f"state '{state}' is owned by two steps of one route"
                 problems.append(Problem(place, one.route, message, f"the other is at {first}; give one another name"))
+
+
+def _unoffered(bound: Sequence[_Bound], problems: list[Problem]) -> None:
+    """What is asked for on the control bus must be offered by somebody."""
+    routes = [one.route for one in bound]
+    offers = [offer for one in bound for offer in one.offers]
+    for one in bound:
+        for order, computed, place in one.orders:
+            error = order.wrong(computed, routes, offers)
+            if error is not None:
+                problems.append(problem_of(error, place, one.route))
+
+
+def _out_of_order(bound: Sequence[_Bound], problems: list[Problem]) -> None:
+    """Routes wait for others that exist, and not for each other; and they follow circuit breakers that exist."""
+    runs = {one: policy_of(scopes_of(one.definition, NOTHING)).runs or ALWAYS for one in bound}
+    names = [one.route for one in bound]
+    breakers = {name for one in bound for action, name, _ in one.offers if action == "close"}
+    circle = cycle({one.route: runs[one].others for one in bound})
+    for one in bound:
+        place = one.definition.place
+        for other in runs[one].others:
+            if other not in names:
+                message = f"it starts after '{other}', which is no route"
+                problems.append(Problem(place, one.route, message, did_you_mean(other, names)))
+        if circle is not None and one.route == circle[0]:
+            message = f"routes start after each other: {' after '.join(circle)}"
+            problems.append(Problem(place, one.route, message, "leave one of them out"))
+        breaker = runs[one].pause_when_open
+        if breaker and breaker not in breakers:
+            message = f"it pauses while '{breaker}' is open, which is no circuit breaker"
+            problems.append(Problem(place, one.route, message, did_you_mean(breaker, breakers)))

@@ -120,6 +120,9 @@ class Listener(Endpoint):
 class Producer(Endpoint):
     """A sink."""
 
+    raises: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors that nothing but such sinks and steps raises, so that a rescue where there is none is a mistake."""
+
     @abstractmethod
     def open(self, runtime: Runtime) -> AbstractAsyncContextManager[Send]:
         """A context manager that gives the send function; raise when the sink is away.

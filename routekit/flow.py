@@ -13,10 +13,14 @@ from datetime import datetime
 from types import EllipsisType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
+from .absence import FAIL, Missing
+from .answers import REPLACE, Answer, Merge
 from .branching import Branching, OnBranchError
 from .breaker import Rules
 from .callables import Function, Predicate, arity
+from .correlation import CORRELATION, RETURN_ADDRESS
 from .eip.aggregate import Aggregate
+from .eip.ask import Ask
 from .eip.attempt import Attempt
 from .eip.batch import Batch
 from .eip.bulkhead import Bulkhead
@@ -27,6 +31,7 @@ from .eip.debounce import Debounce
 from .eip.delay import Delay
 from .eip.detour import Detour
 from .eip.dynamic_router import DynamicRouter
+from .eip.enrich import Enrich
 from .eip.expire import Expire
 from .eip.failover import Failover
 from .eip.failover import Start as FailoverStart
@@ -41,8 +46,10 @@ from .eip.loop import Loop
 from .eip.multicast import Multicast
 from .eip.normalize import Normalize
 from .eip.parse import Parse
+from .eip.poll_enrich import PollEnrich
 from .eip.recipients import Recipients
 from .eip.remove_header import RemoveHeader
+from .eip.reply_to import ReplyTo
 from .eip.resequence import Resequence
 from .eip.routing_slip import RoutingSlip
 from .eip.saga import Saga
@@ -77,6 +84,7 @@ from .switch import Switch
 
 T = TypeVar("T")
 U = TypeVar("U")
+V = TypeVar("V")
 P = TypeVar("P")
 Params = ParamSpec("Params")
 
@@ -404,9 +412,95 @@ class Flow(Generic[T]):
         Options may be given by keyword. One that is a function is computed for each message, if the endpoint allows
         that for it: `.to("file:out", name=lambda order: f"{order.id}.json")`. `retry` repeats just this send.
         """
-        if isinstance(uri, Endpoint) and not isinstance(uri, Producer):
-            raise DefinitionError(f"{uri} can only be read from", hint="give `to` a sink")
-        return self.then(To[T](Target(uri, options, codec), _rules(retry)))
+        return self.then(To[T](_sink(uri, options, codec, "to"), _rules(retry)))
+
+    def enrich(
+        self,
+        uri: str | Endpoint,
+        *,
+        answer: type[U],
+        merge: "Merge[T, U, V]" = REPLACE,
+        missing: "U | Missing" = FAIL,
+        codec: CodecChoice | None = None,
+        retry: Retries = (),
+        **options: "Option[T]",
+    ) -> "Flow[V]":
+        """Send the message as `to` does, and go on with what the endpoint answers.
+
+        The answer is checked or parsed into `answer` and becomes the body, or `merge(body, answer)` makes the body of
+        both. `missing` stands for an answer that is not given; without it that is an error. Headers and id stay.
+        """
+        return self.then(
+            Enrich[T, V](_sink(uri, options, codec, "enrich"), Answer(answer, merge, missing), _rules(retry))
+        )
+
+    def poll_enrich(
+        self,
+        uri: str | Endpoint,
+        *,
+        timeout: float,
+        answer: type[U],
+        merge: "Merge[T, U, V]" = REPLACE,
+        missing: "U | Missing" = FAIL,
+        codec: CodecChoice | None = None,
+        **options: "str | int | float | bool | None",
+    ) -> "Flow[V]":
+        """Take one message from a source, waiting `timeout` seconds at most, and go on with its body as `enrich` does.
+
+        With a `timeout` of 0 only what is there at once is taken. `missing` stands for a message that does not come.
+        What was taken is acknowledged when the rest of the route has returned, and refused if it failed.
+        """
+        return self.then(PollEnrich[T, V](Target(uri, options, codec), timeout, Answer(answer, merge, missing)))
+
+    def ask(
+        self,
+        uri: str | Endpoint,
+        *,
+        replies: str | Endpoint,
+        timeout: float,
+        answer: type[U],
+        merge: "Merge[T, U, V]" = REPLACE,
+        missing: "U | Missing" = FAIL,
+        late: "Callable[[Flow[Any]], Flow[Any]] | None" = None,
+        correlation: str = CORRELATION,
+        return_address: str | None = None,
+        codec: CodecChoice | None = None,
+        retry: Retries = (),
+        **options: "Option[T]",
+    ) -> "Flow[V]":
+        """Send the message as a request, wait `timeout` seconds for its reply from the source `replies`, and go on.
+
+        The request carries a correlation id in the header `correlation`, which the reply has to bring back, and the
+        return address in `reply-to`: the URI of `replies`, or `return_address`. Many may wait at once. The reply is
+        taken as `enrich` takes an answer. A reply for which nobody waits goes into `late`, or is a dead letter.
+        """
+        step = Ask[T, V](
+            _sink(uri, options, codec, "ask"),
+            Target(replies, {}, codec),
+            timeout,
+            Answer(answer, merge, missing),
+            None if late is None else _branch(late, "late"),
+            correlation,
+            return_address,
+            _rules(retry),
+        )
+        return self.then(step)
+
+    def reply_to(
+        self,
+        *addresses: str | Endpoint,
+        names: "Mapping[str, str | Endpoint] | None" = None,
+        header: str = RETURN_ADDRESS,
+        codec: CodecChoice | None = None,
+        retry: Retries = (),
+    ) -> "Flow[T]":
+        """Send the message to that one of the addresses which the header names; it goes on once it is delivered.
+
+        An address is named by its URI without options, or as `names` says. A message that names none is refused.
+        """
+        known = {str(Target(address)).partition("?")[0]: address for address in addresses} | dict(names or {})
+        targets = {name: _sink(address, {}, codec, "reply_to") for name, address in known.items()}
+        return self.then(ReplyTo[T](targets, header, _rules(retry)))
 
     def tap(
         self, branch: "Callable[[Flow[T]], Flow[Any]]", *, on_error: Literal["fail", "dead_letter"] = "fail"
@@ -812,6 +906,13 @@ def _named(branches: Mapping[str, Callable[[Flow[Any]], Flow[Any]]]) -> dict[str
 
 def _numbered(branches: Sequence[Callable[[Flow[Any]], Flow[Any]]], word: str) -> dict[str, Chain]:
     return {f"branch-{number}": _branch(branch, word) for number, branch in enumerate(branches, 1)}
+
+
+def _sink(uri: str | Endpoint, options: Mapping[str, Any], codec: CodecChoice | None, word: str) -> Target:
+    """Where a step sends, once it is known that it can be sent to."""
+    if isinstance(uri, Endpoint) and not isinstance(uri, Producer):
+        raise DefinitionError(f"{uri} can only be read from", hint=f"give `{word}` a sink")
+    return Target(uri, options, codec)
 
 
 _UNCHANGING = (Filter, Idempotent, Log, RemoveHeader, SetHeader, Tap, To, Validate)

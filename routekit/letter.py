@@ -15,7 +15,9 @@ class Letter:
 
     `body` and `headers` are those of the message as the route received it, as JSON-ready data; bytes are kept
     as `{"base64": ...}`. `when` is wall time in seconds since 1970. `error` is the class's name, `reason` its text.
-    `entry` is 0 for a whole message, else the number of the place where such parts enter the route.
+    `entry` is 0 for a whole message, else the number of the place where such parts enter the route. `causes` are the
+    errors behind the error, the nearest first, as `Class: text`. `history` is the steps that the message passed, if its
+    policy keeps them: the message's id then, the step, and the seconds after the first of them.
     """
 
     id: str
@@ -31,6 +33,8 @@ class Letter:
     body: Any
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
     entry: int = 0
+    causes: list[str] = field(default_factory=list[str])
+    history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 def packed(body: object) -> Any:

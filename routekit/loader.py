@@ -1,12 +1,13 @@
 """Loader: a folder of route modules becomes routes.
 
-Every module-level flow with a source is a route, named `module.variable`. A module that cannot be imported is a
-problem of its own; the others are read all the same.
+Every module-level flow with a source is a route, named `module.variable`. A module-level `policy` holds for all routes
+of its module, for what their own policies do not say. A module that cannot be imported is a problem of its own; the
+others are read all the same.
 """
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -19,7 +20,7 @@ from .errors import LoadError
 from .flow import Choosing, Chosen, Flow
 from .place import Place
 from .problem import Problem, problem_of, raised_in
-from .route import Route
+from .route import Policy, Route
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ def _owned(candidates: Sequence[_Candidate]) -> Iterable[Route]:
         flows.setdefault(id(candidate.flow), []).append(candidate)
     for those in flows.values():
         owner = next((one for one in those if one.flow.place.file == one.module.__file__), those[0])
-        yield owner.flow.route(_named(owner.inner, owner.name), (owner.module.__doc__ or "").strip())
+        route = owner.flow.route(_named(owner.inner, owner.name), (owner.module.__doc__ or "").strip())
+        policy = vars(owner.module).get("policy")
+        yield replace(route, module=policy) if isinstance(policy, Policy) else route
 
 
 def _named(inner: str, name: str) -> str:

@@ -40,10 +40,11 @@ class Meta:
     `received` is wall time in seconds since 1970; `deadline` is the time of anyio's clock at which the message
     expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch; `sequence` is where a part
     stands among its siblings, if its splitter was asked to tell; `history` is the steps that the message has passed,
-    if its route keeps them. Slotted, as Message is.
+    if its route keeps them; `original` is the message as it entered the route, if a clause of its policy lets messages
+    go on. Slotted, as Message is.
     """
 
-    __slots__ = ("attempt", "deadline", "error", "history", "received", "route", "sequence", "source")
+    __slots__ = ("attempt", "deadline", "error", "history", "original", "received", "route", "sequence", "source")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Meta:
         error: Exception | None = None,
         sequence: "Sequence | None" = None,
         history: "list[Passed] | None" = None,
+        original: "Message[Any] | None" = None,
     ) -> None:
         self.route: Final = route
         self.source: Final = source
@@ -64,6 +66,7 @@ class Meta:
         self.error: Final = error
         self.sequence: Final = sequence
         self.history: Final = history
+        self.original: Final = original
 
     def changed(self, **slots: Any) -> "Meta":
         """The same with other values in these slots; not for the path of every message."""

@@ -4,7 +4,7 @@ Parts are read lazily, by at most `parallel` workers, so memory does not grow wi
 stops the others unless asked, and never vanishes: the parent fails, or the part becomes a dead letter.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
@@ -19,6 +19,7 @@ from .isolation import apart
 from .message import Message
 from .reading import Items, PartsOf, Source, closing
 from .records import Batches, BatchReader, RecordReader, Records
+from .remedy import Remedy
 from .step import Chain, Handler, Runtime, finish
 from .tasks import together
 
@@ -27,6 +28,9 @@ OnError: TypeAlias = Literal["fail", "fail_fast", "dead_letter_items"] | Chain
 cancelled. `dead_letter_items`: each failed part becomes a dead letter of its own and the message succeeds; a branch
 made by `dead_letters(...)` does the same and takes the letters. What is `Unavailable` is no part's fault: then the
 whole message fails at once, to be tried again."""
+
+WHOLE = (Unavailable, StoreError)
+"""Errors that are no part's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,18 @@ class Splitting:
         """The branch of the dead letters, if there is one."""
         return [("dead letters", self.on_error)] if isinstance(self.on_error, Chain) else []
 
+    @property
+    def settles(self) -> bool:
+        """Whether failed parts become dead letters, and the message succeeds without them."""
+        return self.on_error == "dead_letter_items" or isinstance(self.on_error, Chain)
+
+    def remedies(self, kind: type[Exception], scope: str) -> Sequence[Remedy]:
+        """What is done about an error of that class in a part."""
+        if not self.settles or issubclass(kind, WHOLE):
+            return ()
+        to = "goes into the branch of dead letters" if isinstance(self.on_error, Chain) else "becomes a dead letter"
+        return [Remedy("rescue", scope, f"the part {to}, the others go on")]
+
 
 @dataclass(slots=True)
 class _Run:
@@ -101,7 +117,7 @@ class PartRunner:
         channel = splitting.on_error
         self._channel = runtime.bind(channel, finish, "dead_letters") if isinstance(channel, Chain) else None
         self._entry = runtime.entry(_entering(splitting.parts, handle))
-        self._gives_up = channel == "dead_letter_items" or self._channel is not None
+        self._gives_up = splitting.settles
 
     async def run(self, message: Message[Any], collect: Collect | None = None) -> Tally:
         """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says."""
@@ -144,7 +160,7 @@ class PartRunner:
 
     async def _failed(self, part: Message[Any], error: Exception, run: _Run) -> None:
         run.failed += 1
-        if self._how.on_error == "fail_fast" or (self._gives_up and isinstance(error, Unavailable | StoreError)):
+        if self._how.on_error == "fail_fast" or (self._gives_up and isinstance(error, WHOLE)):
             raise error
         if len(run.failures) < PartsFailed.KEPT:
             run.failures.append((part.id, error))
@@ -162,12 +178,7 @@ class PartRunner:
 
 
 def _failure(run: _Run) -> Exception:
-    """The first failure itself, so that `rescue={ValueError: ...}` sees it, with the group as its cause."""
-    group = PartsFailed(run.failures, failed=run.failed, total=run.total)
-    first = run.failures[0][1]
-    first.add_note(str(group))
-    first.__cause__ = group
-    return first
+    return PartsFailed(run.failures, failed=run.failed, total=run.total).behind(run.failures[0][1])
 
 
 class _Meter:

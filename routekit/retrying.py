@@ -6,8 +6,10 @@ from typing import TypeVar
 
 import anyio
 
+from .callables import name_of
 from .events import Retrying
-from .route import Retry, retry_for
+from .remedy import Remedy
+from .route import Retry, again, rules_for
 from .step import Runtime
 
 R = TypeVar("R")
@@ -26,8 +28,8 @@ async def retrying(
     """
     number = 1
     while True:
-        rule = retry_for(rules, failed)
-        if rule is None or number > rule.attempts:
+        rule = again(rules, failed, number)
+        if rule is None:
             raise counted(failed, number)
         wait = rule.wait(number, runtime.random)
         runtime.emit(Retrying(runtime.route, message_id, number, wait, failed))
@@ -37,6 +39,25 @@ async def retrying(
             return await attempt(number)
         except Exception as error:
             failed = error
+
+
+def remedies_of(rules: Sequence[Retry], kind: type[Exception], scope: str) -> Sequence[Remedy]:
+    """What these rules do about an error of that class, for `explain-errors`."""
+    asked = rules_for(rules, kind)
+    last = next((number for number, rule in enumerate(asked, 1) if rule.when is None), len(asked))
+    return [Remedy("retry", scope, _said(rule), _when(rule)) for rule in asked[:last] if rule.attempts]
+
+
+def _when(rule: Retry) -> str:
+    return "" if rule.when is None else name_of(rule.when)
+
+
+def _said(rule: Retry) -> str:
+    """A rule in words: how often, and how long at most before each."""
+    waits = [f"{rule.longest(number):.3g} s" for number in range(1, min(rule.attempts, 4) + 1)]
+    if rule.attempts > 4:
+        waits[3:] = ["...", f"{rule.longest(rule.attempts):.3g} s"]
+    return f"{rule.attempts} time{'s' if rule.attempts > 1 else ''}, after at most {', '.join(waits)}"
 
 
 def counted(error: E, attempts: int) -> E:

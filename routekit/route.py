@@ -1,13 +1,18 @@
 """Route and Policy: the values that a flow describes and that tools read and the machine runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
-from .errors import DefinitionError, Rejected
+from .callables import arity
+from .errors import DefinitionError, Rejected, is_undone
+from .letter import Letter
 from .place import NOWHERE, Place
+from .rescuing import Judge, Rescue, Rescues, checked, judging, nearness
 from .step import Address, Chain, CodecChoice, Target
+from .window import Window
 
 Errors = type[Exception] | tuple[type[Exception], ...]
 
@@ -19,7 +24,8 @@ class Retry:
     `attempts` is the number of retries after the first try. The wait before retry n is a random time up to
     `first * factor ** (n - 1)` seconds, never above `most` (exponential backoff with full jitter; AWS Architecture
     Blog, "Exponential Backoff And Jitter"). Only errors of the classes in `on` are retried, and none of those in
-    `never`: what is `Rejected` cannot get better by waiting.
+    `never`: what is `Rejected` cannot get better by waiting. `when` is a plain function of the error and has the last
+    word: `when=lambda error: error.status == 503`; one that raises does not hold, and its error is noted on the first.
     """
 
     attempts: int = 3
@@ -28,25 +34,76 @@ class Retry:
     factor: float = 2.0
     on: Errors = Exception
     never: Errors = Rejected
+    when: Callable[[Any], object] | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 0 or self.first < 0 or self.most < 0 or self.factor < 1:
             asked = f"Retry(attempts={self.attempts}, first={self.first}, most={self.most}, factor={self.factor})"
             raise DefinitionError(f"{asked} cannot work", hint="no value may be negative, and factor is 1 or more")
+        when = self.when
+        if when is not None and (not callable(when) or iscoroutinefunction(when) or arity(when) != 1):
+            raise DefinitionError(f"when of a retry is {when!r}", hint="write a plain function of the error")
 
     def handles(self, error: Exception) -> bool:
         """Whether this is an error worth another try."""
-        return isinstance(error, self.on) and not isinstance(error, self.never)
+        return isinstance(error, self.on) and not isinstance(error, self.never) and self._wants(error)
+
+    def _wants(self, error: Exception) -> bool:
+        if self.when is None:
+            return True
+        try:
+            return bool(self.when(error))
+        except Exception as worse:  # the author's function
+            error.add_note(f"whether it is worth a retry is not known: {type(worse).__name__}: {worse}")
+            return False
 
     def wait(self, retry: int, random: Random) -> float:
         """Seconds to wait before retry number `retry`, counted from 1."""
-        ceiling = min(self.most, self.first * self.factor ** min(retry - 1, 64))
-        return random.uniform(0.0, ceiling)
+        return random.uniform(0.0, self.longest(retry))
+
+    def longest(self, retry: int) -> float:
+        """The most seconds that retry number `retry` waits for."""
+        return min(self.most, self.first * self.factor ** min(retry - 1, 64))
+
+
+def rules_for(rules: Sequence[Retry], kind: type[Exception]) -> Sequence[Retry]:
+    """The rules that may retry an error of that class, as they are asked: that for the nearest class first.
+
+    Of one class, those with a predicate come before the one without.
+    """
+    near = [(nearness(kind, rule.on), rule.when is None, rule) for rule in rules if not issubclass(kind, rule.never)]
+    return [rule for *_, rule in sorted((one for one in near if one[0] is not None), key=lambda one: one[:2])]
 
 
 def retry_for(rules: Sequence[Retry], error: Exception) -> Retry | None:
-    """The first rule that handles the error: rules for special classes are written before the general one."""
-    return next((rule for rule in rules if rule.handles(error)), None)
+    """The rule for the class nearest to the error's own.
+
+    What a saga has undone is begun anew only by a rule for a class below Exception: a general one is not meant for it.
+    """
+    kind = type(error)
+    rule = next((rule for rule in rules_for(rules, kind) if rule.handles(error)), None)
+    if rule is not None and is_undone(error) and nearness(kind, rule.on) == nearness(kind, Exception):
+        return None
+    return rule
+
+
+def again(rules: Sequence[Retry], error: Exception, tried: int) -> Retry | None:
+    """The rule that allows another try after so many, if there is one."""
+    rule = retry_for(rules, error)
+    return rule if rule is not None and tried <= rule.attempts else None
+
+
+def rules_of(retry: Retry | tuple[Retry, ...]) -> tuple[Retry, ...]:
+    """One rule or several as several; raises DefinitionError for two without `when` that are for the same class."""
+    rules = (retry,) if isinstance(retry, Retry) else retry
+    seen: set[type[Exception]] = set()
+    for rule in (rule for rule in rules if rule.when is None):
+        kinds = set(rule.on if isinstance(rule.on, tuple) else (rule.on,))
+        for kind in sorted(kinds & seen, key=lambda kind: kind.__name__):
+            message = f"two rules retry {kind.__name__}, and nothing says which of them"
+            raise DefinitionError(message, hint="give each class one rule, or all but one of them when=")
+        seen |= kinds
+    return rules
 
 
 STORE = "store"
@@ -57,15 +114,53 @@ REFUSE = "refuse"
 
 
 @dataclass(frozen=True)
+class Runs:
+    """When a route runs.
+
+    `start="manual"`: not before the control bus starts it. `after`: names of routes that must have started before, and
+    that stop after it. `during`: a window, or several, outside which the route is paused. `pause_when_open`: the name
+    of a circuit breaker; while it is open, and cannot be probed yet, the route is paused.
+    """
+
+    start: Literal["auto", "manual"] = "auto"
+    after: str | tuple[str, ...] = ()
+    during: Window | tuple[Window, ...] = ()
+    pause_when_open: str = ""
+
+    def __post_init__(self) -> None:
+        if self.start not in ("auto", "manual"):
+            raise DefinitionError(f"start is '{self.start}'", hint="it is 'auto' or 'manual'")
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The routes that must have started before."""
+        return (self.after,) if isinstance(self.after, str) else self.after
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows in which the route runs; none means always."""
+        return (self.during,) if isinstance(self.during, Window) else self.during
+
+
+ALWAYS = Runs()
+"""As soon as the service runs, and as long."""
+
+
+@dataclass(frozen=True)
 class Policy:
     """How a route treats its messages.
 
     `concurrency`: messages in flight at once (default: 1, or what its callers bound for `direct:` and servers).
     `order_by`: messages for which this gives equal keys are handled one after the other, in order.
-    `retry`: one rule, or several of which the first that handles the error counts; the route is run again from its
-    start with the original message. `dead_letter`: `"store"`, `"refuse"`, or a branch made by `dead_letters(...)`;
-    unset means the store, or refusal where the source waits for an answer. `deadline`: seconds that a message may
-    take in all, retries included.
+    `retry`: one rule, or several of which that for the nearest class counts; the route is run again from its start
+    with the original message. `rescue`: what is done then, by class of the error: `{ValueError: rescue(branch)}`.
+    `dead_letter`: `"store"`, `"refuse"`, or a branch made by `dead_letters(...)`; unset means the store, or refusal
+    where the source waits for an answer. `deadline`: seconds that a message may take in all, retries included.
+    `history`: keep the steps that a message passes, for its letter. `on_failure`: called with `(error)` or `(error,
+    message)` after every try that failed. `before_letter`: makes the letter that is kept of the one that would be.
+    `runs`: when the route runs at all, `Runs(during=Window("08:00", "18:00"))`.
+
+    What is unset is what the policy of the module says, then the settings.
     """
 
     concurrency: int | None = None
@@ -73,6 +168,11 @@ class Policy:
     retry: Retry | tuple[Retry, ...] = ()
     dead_letter: "str | Chain | None" = None
     deadline: float | None = None
+    runs: Runs | None = None
+    rescue: Rescues = field(default_factory=dict[type[Exception], Rescue | tuple[Rescue, ...]])
+    history: bool | None = None
+    on_failure: Judge | None = None
+    before_letter: "Callable[[Letter], Letter | Coroutine[Any, Any, Letter]] | None" = None
 
     def __post_init__(self) -> None:
         if self.concurrency is not None and self.concurrency < 1:
@@ -84,10 +184,17 @@ class Policy:
                 f"dead_letter is '{self.dead_letter}'",
                 hint=f"write '{STORE}', '{REFUSE}' or dead_letters(lambda letters: letters.to('{self.dead_letter}'))",
             )
+        rules_of(self.retry)
+        checked(self.rescue)
+        if self.on_failure is not None:
+            judging(self.on_failure, "on_failure")
+        if self.before_letter is not None and (not callable(self.before_letter) or arity(self.before_letter) != 1):
+            hint = "write a function of the letter that gives the letter to keep"
+            raise DefinitionError(f"before_letter is {self.before_letter!r}", hint=hint)
 
     @property
     def retries(self) -> tuple[Retry, ...]:
-        """The retry rules, most special first."""
+        """The retry rules, in any order."""
         return (self.retry,) if isinstance(self.retry, Retry) else self.retry
 
 
@@ -106,6 +213,8 @@ class Route:
     doc: str = field(default="", compare=False)
     entry: int = 0
     """Where messages enter: 0 at the start, else where the parts of that number do; for replaying their letters."""
+    module: Policy | None = None
+    """The policy of the module that it is written in, for what its own does not say."""
 
     @property
     def endpoint(self) -> str | Address:

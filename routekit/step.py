@@ -6,13 +6,14 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from .codec import Codec
 from .events import Event
 from .message import Delivery, Message
 from .options import masked
 from .place import Place
+from .remedy import Remedy
 from .store import Store
 
 T = TypeVar("T")
@@ -32,8 +33,15 @@ Send: TypeAlias = Callable[..., Awaitable[Message[Any] | None]]
 Returning means delivered or durably stored over there. Options are those per-message fields that the author wrote.
 """
 
-Read: TypeAlias = Callable[[], AsyncGenerator[Delivery[Any]]]
-"""Begins to read from a source: deliveries until it is exhausted, or for ever."""
+
+class Read(Protocol):
+    """Begins to read from a source."""
+
+    def __call__(self, *, idle: Callable[[], None] | None = None) -> AsyncGenerator[Delivery[Any]]:
+        """Deliveries until it is exhausted, or for ever; `idle` is called each time that it has nothing for now."""
+        ...
+
+
 
 Command: TypeAlias = Callable[..., Awaitable[Any]]
 """What a step does when the control bus asks it to: `await command(**options)`; what it returns is the answer."""
@@ -260,6 +268,12 @@ class Step(ABC, Generic[T, U]):
     ends: ClassVar[bool] = False
     """True for a step after which nothing is ever reached."""
 
+    leads: ClassVar[Literal["on", "aside", "back"]] = "on"
+    """Where its branches lead, for drawing: on to the next step, nowhere, or back to this step, which then goes on."""
+
+    raises: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors that nothing but such steps and sinks raises, so that a rescue where there is none is a mistake."""
+
     @abstractmethod
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         """The handler of this step, which passes its results on to `proceed`."""
@@ -284,6 +298,25 @@ class Step(ABC, Generic[T, U]):
     def problems(self, runtime: Runtime) -> Iterable[Exception]:
         """What is wrong with this step, found without running it; branches are asked for themselves."""
         return ()
+
+    @property
+    def settles(self) -> bool:
+        """Whether it decides by itself what becomes of failures in what follows it, as a split with dead letters."""
+        return False
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        """What it does about an error of that class, in order, for `explain-errors`; what is left goes outwards.
+
+        `within` is where it was raised: in the branch of that label, `OWN` in the step itself, `REST` in what follows.
+        """
+        return ()
+
+
+OWN = ""
+"""For `remedies`: the error was raised by the step itself, not by one inside it."""
+
+REST = "what follows"
+"""For `remedies`: the error was raised by one of the steps that follow it."""
 
 
 async def finish(message: Message[Any]) -> Message[Any] | None:

@@ -1,6 +1,7 @@
 """Trying again, and how long to wait."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routekit import BodyError, DefinitionError, Expired, Policy, Rejected, Retry, Unavailable
-from routekit.retrying import attempts_of, counted
+from routekit import BodyError, DefinitionError, Expired, Policy, Rejected, Retry, Unavailable, from_
+from routekit.retrying import attempts_of, counted, remedies_of
 from routekit.retrying import retrying as retrying_after
 from routekit.route import retry_for
 
@@ -59,13 +60,89 @@ def test_classes_say_what_is_retried() -> None:
     ]
 
 
-def test_the_first_rule_counts() -> None:
-    """Of those that handle the error."""
-    rules = (Retry(1, on=OSError), Retry(2, on=Exception))
-    assert retry_for(rules, OSError()) is rules[0]
-    assert retry_for(rules, KeyError()) is rules[1]
-    assert retry_for(rules, Rejected("x")) is None
+def test_the_rule_for_the_nearest_class_counts() -> None:
+    """Of those that handle the error, in whatever order they are written; a rule that never does is passed over."""
+    special, general, middle = Retry(1, on=FileNotFoundError), Retry(2), Retry(3, on=(OSError, KeyError))
+    for rules in permutations((special, general, middle)):
+        assert retry_for(rules, FileNotFoundError()) is special
+        assert retry_for(rules, OSError()) is middle
+        assert retry_for(rules, PermissionError()) is middle
+        assert retry_for(rules, ValueError()) is general
+        assert retry_for(rules, Rejected("x")) is None
+    never = Retry(9, on=OSError, never=FileNotFoundError)
+    assert retry_for((never, general), FileNotFoundError()) is general
     assert retry_for((), KeyError()) is None
+
+
+def test_two_rules_for_one_class_are_refused() -> None:
+    """Nothing says which of them counts; so nothing depends on the order in which they are written."""
+    for rules in [(Retry(1), Retry(2)), (Retry(1, on=(OSError, KeyError)), Retry(2, on=KeyError))]:
+        with pytest.raises(DefinitionError, match=r"two rules retry (Exception|KeyError), and nothing says which"):
+            Policy(retry=rules)
+        with pytest.raises(DefinitionError, match="two rules retry"):
+            from_("timer:x").to("log:x", retry=rules)
+
+
+class Answer(Exception):
+    """What a server said."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+def test_a_predicate_has_the_last_word() -> None:
+    """After the classes: it is asked only for errors that they let through."""
+    asked: list[Exception] = []
+
+    def busy(error: Answer) -> bool:
+        asked.append(error)
+        return error.status == 503
+
+    retry = Retry(5, on=Answer, when=busy)
+    assert [retry.handles(error) for error in (Answer(503), Answer(404), Rejected("x"))] == [True, False, False]
+    assert len(asked) == 2
+
+
+def test_a_rule_with_a_predicate_comes_before_the_one_without() -> None:
+    """Of one class; a nearer class comes first all the same. If it does not hold, the next rule is asked."""
+    busy, other, near = Retry(9, when=lambda error: "busy" in str(error)), Retry(1), Retry(2, on=OSError)
+    for rules in permutations((busy, other, near)):
+        assert retry_for(rules, ValueError("busy")) is busy
+        assert retry_for(rules, ValueError("bad")) is other
+        assert retry_for(rules, OSError("busy")) is near
+    assert Policy(retry=(busy, other)).retries == (busy, other)
+    assert retry_for((busy,), ValueError("bad")) is None
+
+
+def test_a_predicate_that_raises_does_not_hold() -> None:
+    """The error itself is what is raised in the end, with a note about the other one."""
+    error = ValueError("first")
+    assert not Retry(5, when=lambda error: error.status == 503).handles(error)
+    assert error.__notes__ == [
+        "whether it is worth a retry is not known: AttributeError: 'ValueError' object has no attribute 'status'"
+    ]
+
+
+async def later(error: Exception) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("when", [later, lambda: True, lambda error, message: True, "busy", True])
+def test_a_predicate_is_a_plain_function_of_the_error(when: Any) -> None:
+    """Anything else is refused when written."""
+    with pytest.raises(DefinitionError):
+        Retry(when=when)
+
+
+def test_remedies_name_the_predicate() -> None:
+    """And end with the first rule that has none."""
+    rules = (Retry(1), Retry(2, when=bool), Retry(3, on=OSError))
+    remedies = remedies_of(rules, ValueError, "policy")
+    assert [(remedy.text.partition(",")[0], remedy.when) for remedy in remedies] == [
+        ("2 times", "bool"),
+        ("1 time", ""),
+    ]
 
 
 @pytest.mark.parametrize("options", [{"attempts": -1}, {"first": -1}, {"most": -0.1}, {"factor": 0.5}])
@@ -87,7 +164,7 @@ def test_policies_that_cannot_work(options: dict[str, object]) -> None:
 def test_one_rule_or_several() -> None:
     """`retries` are always several."""
     assert Policy(retry=Retry(1)).retries == (Retry(1),)
-    assert Policy(retry=(Retry(1), Retry(2))).retries == (Retry(1), Retry(2))
+    assert Policy(retry=(Retry(1), Retry(2, on=OSError))).retries == (Retry(1), Retry(2, on=OSError))
     assert Policy().retries == ()
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ..message import Message
 from ..parts import PartRunner, Splitting, Tally
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step, finish
 
 T = TypeVar("T")
@@ -29,6 +30,9 @@ class ForEach(Step[T, Tally]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("each", self.each), *self.how.branches())
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(kind, "for_each") if within == "each" else ()
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ..message import Message
 from ..parts import PartRunner, Splitting
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step, finish
 
 T = TypeVar("T")
@@ -31,6 +32,9 @@ class Gather(Step[T, list[Any]]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("each", self.each), *self.how.branches())
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(kind, "gather") if within == "each" else ()
 
     @property
     def label(self) -> str:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from ..message import Message
 from ..parts import PartRunner, Splitting
-from ..step import Chain, Handler, Runtime, Step
+from ..remedy import Remedy
+from ..step import REST, Chain, Handler, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,3 +34,10 @@ class Split(Step[T, U]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.branches()
+
+    @property
+    def settles(self) -> bool:
+        return self.how.settles
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(kind, "split") if within == REST else ()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..message import Message
-from ..retrying import retrying
+from ..remedy import Remedy
+from ..retrying import remedies_of, retrying
 from ..route import Retry
-from ..step import Handler, Runtime, Step, Target
+from ..step import OWN, Handler, Runtime, Step, Target
 
 T = TypeVar("T")
 
@@ -38,6 +39,9 @@ class To(Step[T, T]):
     @property
     def label(self) -> str:
         return f"to {self.target}"
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return remedies_of(self.retry, kind, "this step") if within == OWN else ()
 
     def targets(self) -> Sequence[Target]:
         return (self.target,)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -14,12 +13,16 @@ from ..codec import Codec
 from ..endpoint import Listener, not_polled
 from ..events import Event
 from ..message import Message
+from ..offers import Offer
 from ..route import Route
 from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target
 from ..store import Store
 from .alarms import HeapAlarms
 from .failure import observed
+from .history import recorded
 from .holding import hold
+from .line import Line
+from .readers import reading
 from .senders import Senders
 from .services import Activity, Services
 
@@ -35,6 +38,7 @@ class RouteRuntime:
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
         self.route = route.name
         self.entries: list[Handler[Any]] = []
+        self.offers: list[Offer] = []
         self._jobs: list[Job] = []
         self._tasks: TaskGroup | None = None
         self.is_resting = False
@@ -49,6 +53,8 @@ class RouteRuntime:
         self._alarms: list[HeapAlarms] = []
         self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
+        self.line = Line()
+        self.remembers = False
 
     @property
     def random(self) -> Random:
@@ -70,9 +76,11 @@ class RouteRuntime:
     def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
         handler, outer = proceed, self._label
         self._label = f"{outer}{label} > " if label else outer
-        for step, place in zip(reversed(chain.steps), reversed(chain.places), strict=True):
+        for number, step in reversed(list(enumerate(chain.steps))):
             name = f"{self._label}{step.label}"
-            handler = observed(step.bind(handler, self), self.route, name, place)
+            with self.line.after(chain.steps[:number]):
+                bound = observed(step.bind(handler, self), self.route, name, chain.places[number])
+                handler = self.line.step(recorded(bound, name) if self.remembers else bound, handler)
         self._label = outer
         return handler
 
@@ -119,7 +127,7 @@ class RouteRuntime:
         source = self._services.catalog.source(target)
         if isinstance(source, Listener):
             raise not_polled(target)
-        return partial(source.consume, self)
+        return reading(source, self)
 
     def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
         alarms = HeapAlarms(ring, self.now, lambda: self._changed(), load)
@@ -161,10 +169,15 @@ class RouteRuntime:
         self._changed = changed
 
     def offer(self, action: str, name: str, command: Command) -> None:
-        pass
+        self.offers.append((action, name, command))
 
     async def control(self, action: str, name: str, **options: Any) -> Any:
-        raise NotImplementedError
+        return await self._services.controls.ask(action, name, options)
+
+    @property
+    def feeds(self) -> set[str]:
+        """What this route sends to, as far as it is known beforehand; without options."""
+        return self._senders.addresses
 
     def entry(self, handler: Handler[Any]) -> int:
         self.entries.append(handler)

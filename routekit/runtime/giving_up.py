@@ -7,18 +7,25 @@ from ..endpoint import Source
 from ..events import Counts, DeadLettered
 from ..letter import Letter, packed
 from ..message import Message
+from ..rescuing import causes
 from ..route import REFUSE, Policy, Route
 from ..step import Chain, Handler, finish
 from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
+from .history import told
+from .hooks import Hooks
+
+_CAUSES = 10
+"""Errors behind an error that its letter names."""
 
 
 def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Counts) -> GiveUp:
     """How messages and parts of this route become dead letters: in the channel of the policy, else in the store."""
     usual = runtime.bind(policy.dead_letter, finish, "dead_letter") if isinstance(policy.dead_letter, Chain) else None
+    hooks = Hooks(policy, runtime)
 
     async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None, entry: int) -> None:
-        letter = letter_of(route, message, error, runtime, entry)
+        letter = await hooks.letter(letter_of(route, message, error, runtime, entry), error)
         way = channel or usual
         if way is None:
             await runtime.store.letters.add(letter)
@@ -53,4 +60,6 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         body=packed(message.body),
         headers={name: packed(value) for name, value in message.headers.items()},
         entry=entry,
+        causes=[f"{type(cause).__name__}: {cause}" for cause in causes(error)[:_CAUSES]],
+        history=told(message),
     )

@@ -17,6 +17,8 @@ from ..route import Policy, Route
 from ..step import Handler
 from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
+from .hooks import Hooks
+from .rescuer import Rescuer
 
 
 class Processing:
@@ -32,6 +34,7 @@ class Processing:
         runtime: RouteRuntime,
         counts: Counts,
         entry: int = 0,
+        rescuer: Rescuer | None = None,
     ) -> None:
         self.counts = counts
         self._entry = entry
@@ -45,6 +48,10 @@ class Processing:
         self._handler = handler
         self._give_up = give_up
         self._runtime = runtime
+        self._rescuer = rescuer
+        self._hooks = Hooks(policy, runtime)
+        self._try = self._watched if self._hooks.watches else self._once
+        self._remembers = bool(policy.history)
         self._now = runtime.now
         self._prefix = f"{UUID(int=runtime.random.getrandbits(128)).hex[:12]}-"
         self._numbers = count(1)
@@ -58,11 +65,14 @@ class Processing:
         counts.received += not self._entry  # else it is made of messages that have been counted
         deadline = None if self._patience is None else anyio.current_time() + self._patience
         meta = Meta(self._route, self._source, self._now(), 1, deadline)
+        if self._remembers:
+            meta = meta.changed(history=[])
         taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers)}", meta)
         try:
             if error is not None:
+                await self._hooks.failed(error, taken)
                 raise error  # noqa: TRY301 - it goes the way of every other failure
-            reply = await (self._once(taken) if deadline is None else self._in_time(taken))
+            reply = await (self._try(taken) if deadline is None else self._in_time(taken))
         except Exception as failure:
             return await self._failed(taken, failure, again=error is None and deadline is None)
         if reply is None:
@@ -82,19 +92,38 @@ class Processing:
                 body = self._fit(isolated(message.body) if self._copies else message.body)
             except BodyError as error:
                 row = message.headers.get("row", error.row)
-                raise BodyError(error.reason, row=row, column=error.column, hint=error.hint) from error
+                reason, cause = error.reason, error.__cause__
+                raise BodyError(reason, row=row, column=error.column, hint=error.hint) from cause
             return await self._handler(message.with_body(body))
         return await self._handler(apart(message) if self._copies else message)
+
+    async def _watched(self, message: Message[Any]) -> Message[Any] | None:
+        """One try, of which the hook is told if it fails."""
+        try:
+            return await self._once(message)
+        except Exception as error:
+            await self._hooks.failed(error, self._original(message))
+            raise
+
+    def _original(self, message: Message[Any]) -> Message[Any]:
+        """The message as the first step got it; as it came, if that cannot be."""
+        try:
+            return message.with_body(self.fitted(isolated(message.body)))
+        except Exception:  # of whatever kind: the failure that is being dealt with must not be lost over it
+            return message
 
     async def _in_time(self, message: Message[Any]) -> Message[Any] | None:
         """As many tries as the policy has, within its deadline."""
         tried = [1]
         with anyio.CancelScope(deadline=inf if message.meta.deadline is None else message.meta.deadline):
             try:
-                return await self._once(message)
+                return await self._try(message)
             except Exception as error:
                 return await self._again(message, error, tried)
-        raise counted(Expired(f"not done within {self._patience} s, its deadline"), tried[0])
+        expired = counted(Expired(f"not done within {self._patience} s, its deadline"), tried[0])
+        if self._hooks.watches:
+            await self._hooks.failed(expired, self._original(_numbered(message, tried[0])))
+        raise expired
 
     async def _again(self, message: Message[Any], failed: Exception, tried: list[int]) -> Message[Any] | None:
         """The tries after the first, which `failed`; raises the last error when the policy has no more of them."""
@@ -102,30 +131,42 @@ class Processing:
         async def attempt(number: int) -> Message[Any] | None:
             self.counts.retried += 1
             tried[0] = number
-            return await self._once(_numbered(message, number))
+            return await self._try(_numbered(message, number))
 
         return await retrying(failed, attempt, self._retries, self._runtime, message.id)
 
     async def _failed(self, message: Message[Any], error: Exception, *, again: bool) -> Message[Any] | None:
-        """The reply if another try succeeds; else the message is given up, or refused by raising."""
+        """The reply if another try or a rescue succeeds; else the message is given up, or refused by raising."""
         if again and self._retries:
             try:
                 reply = await self._again(message, error, [1])
             except Exception as last:
                 error = last
             else:
-                self.counts.ended += reply is None
-                self.counts.done += reply is not None
-                return reply
+                return self._counted(reply)
+        attempts = attempts_of(error)
+        if self._rescuer is not None:
+            original = self._original(_numbered(message, attempts))
+            clause = await self._rescuer.clause(error, original, at_step=False)
+            if clause is not None:
+                try:
+                    return self._counted(await self._rescuer.run(clause, error, original))
+                except Exception as worse:
+                    error = worse
         if self._give_up is None:
             self._refuse(message, error)
             raise error
         try:
-            await self._give_up(_numbered(message, attempts_of(error)), error, None, self._entry)
+            await self._give_up(_numbered(message, attempts), error, None, self._entry)
         except Exception as worse:
             self._refuse(message, error)
             raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
         return None
+
+    def _counted(self, reply: Message[Any] | None) -> Message[Any] | None:
+        self.counts.ended += reply is None
+        self.counts.done += reply is not None
+        return reply
 
     def _refuse(self, message: Message[Any], error: Exception) -> None:
         self.counts.refused += 1

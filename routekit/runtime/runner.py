@@ -1,25 +1,30 @@
-"""Runner: one route from start to stop, started again with backoff when a source or sink of it is away."""
+"""Runner: one route, run whenever it is wanted, and again with backoff when a source or sink of it is away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import anyio
 
-from ..endpoint import Listener
+from ..endpoint import Deliver, Listener, address_of
 from ..errors import DefinitionError
-from ..events import Counts, RouteDegraded, RouteStarted, RouteStopped
+from ..events import CircuitChanged, Counts, RouteDegraded, RoutePaused, RouteResumed, RouteStarted, RouteStopped
 from ..fitting import fitting
 from ..message import Message
-from ..route import Policy, Retry, Route
-from ..step import Handler, Hold, finish
-from ..tasks import together
+from ..options import masked
+from ..route import ALWAYS, Retry, Route
+from ..scopes import clauses_of, policy_of, scopes_of
+from ..step import Command, Handler, Hold
+from ..tasks import either, together
 from .binding import RouteRuntime
 from .giving_up import giving_up, takes_back
+from .holdups import Holdups
 from .intake import Intake
+from .line import Line
 from .processing import Processing
+from .rescuer import Rescuer
 from .services import Activity, Services
 
 AGAIN = Retry(attempts=0, first=1.0, most=60.0)
@@ -27,24 +32,59 @@ AGAIN = Retry(attempts=0, first=1.0, most=60.0)
 
 
 class Runner:
-    """Runs a route. `state` is `starting`, `running`, `degraded` or `stopped`."""
+    """Runs a route whenever it is wanted, for as long as the service runs.
+
+    `up` is set when it has started, `tried` already when it has failed to, or waits for other routes. `over` says that
+    its source is exhausted. Control never waits for messages: one of them may be the one that asks.
+    """
 
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
         self.route = route
         self.counts = Counts()
-        self.state = "starting"
+        self.over = False
+        self.up = anyio.Event()
+        self.tried = anyio.Event()
         self.ended = anyio.Event()
         self._services = services
         self._activity = activity
-        self._policy = merged(route.policy, services.policy)
+        scopes = scopes_of(route, services.policy)
+        self._policy = policy_of(scopes)
+        self._clauses = clauses_of(scopes)
         self._source = services.catalog.source(route.source)
         self._intake: Intake | None = None
         self._runtime: RouteRuntime | None = None
-        self._stopping = anyio.Event()
+        self._runs = self._policy.runs or ALWAYS
+        self._wanted = self._runs.start == "auto"
+        self._phase = "starting" if self._wanted else "stopped"
+        self._ending = False
+        self._news = anyio.Event()
+        self._holdups = Holdups(self._runs, services.now, self._changed)
+        self._paused = False
+        self._before: Sequence[Runner] = ()
+        self._called: Sequence[Runner] = ()
         self._failures = 0
         self._since = 0.0
+        self._error: Exception | None = None
         self._brought: list[Processing] = []
-        self._bound()  # a definition that cannot work is raised before any route starts
+        _, bound = self._bound()  # a definition that cannot work is raised before any route starts
+        self.feeds = bound.feeds
+        services.controls.steps(route.name, bound.offers, up=False)
+        services.controls.route(route.name, self._commands())
+
+    @property
+    def address(self) -> str:
+        """What other routes send to, if this one is internal."""
+        return address_of(self._source)
+
+    @property
+    def named(self) -> Sequence[str]:
+        """The routes that must be up before this one starts."""
+        return self._runs.others
+
+    @property
+    def others(self) -> "Sequence[Runner]":
+        """All that this one starts after, so that it stops before them."""
+        return (*self._before, *self._called)
 
     @property
     def internal(self) -> bool:
@@ -52,54 +92,182 @@ class Runner:
         return self._source.internal
 
     @property
+    def state(self) -> str:
+        """`starting`, `running`, `paused`, `stopping`, `degraded` or `stopped`."""
+        if self._phase != "up":
+            return self._phase
+        if self._intake is not None and self._intake.stopping:
+            return "stopping"
+        return "paused" if self._holdups.why else "running"
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is in flight and the source has nothing, as far as it can know."""
-        if self.counts.in_flight or self.state in ("starting", "degraded"):
+        if self.counts.in_flight or self._phase == "degraded":
             return False
-        if self._runtime is not None and (self._runtime.ringing or (self.counts.held and self._runtime.alarmed)):
+        if self._phase == "starting":
+            return not all(other.up.is_set() for other in self._before)  # they may never be started
+        if self.counts.held and self._runtime is not None and self._runtime.alarmed:
             return False
-        if self._intake is not None and self._intake.exhausted:
-            return True
-        if self.state == "stopped" or (self.internal and isinstance(self._source, Listener)):
+        if self._phase == "stopped" or (self._intake is not None and self._intake.exhausted):
+            return not (self._phase == "stopped" and self._on)
+        if self._holdups.why:
+            return not self._holdups.passing
+        if self.internal and isinstance(self._source, Listener):
             return True
         return self._runtime is not None and self._runtime.idle
 
+    def start(self) -> None:
+        """Run, whatever it was told before: also again, after its source was exhausted."""
+        self._wanted, self._holdups.asked = True, False
+        if self._phase == "stopped":
+            self._phase, self.over = "starting", False
+        self._changed()
+
     def stop(self) -> None:
-        """Take no more messages; `ended` is set when those in flight are done."""
-        self._stopping.set()
-        if self._intake is not None:
-            self._intake.stop()
+        """Take no more messages, and close when those in flight are done; `start` starts it again."""
+        self._wanted, self._holdups.asked = False, False
+        self._changed()
+
+    def pause(self) -> None:
+        """Take no more messages until `resume`; those in flight go on, and all stays open but the source."""
+        self._holdups.asked = self._wanted
+        self._changed()
+
+    def resume(self) -> None:
+        """Take messages again, as far as the route's own policy allows; the source is opened anew."""
+        self._holdups.asked = False
+        self._changed()
+
+    def end(self) -> None:
+        """Stop for good; `ended` is set when those in flight are done."""
+        self._ending = True
+        self._changed()
+
+    def hear(self, event: CircuitChanged) -> None:
+        """Take note of a circuit breaker that has changed."""
+        self._holdups.hear(event)
+
+    def comes_after(self, named: "Sequence[Runner]", called: "Sequence[Runner]") -> None:
+        """Start when the `named` routes are up, and when those that it calls have at least tried to start."""
+        self._before, self._called = named, called
+
+    def stats(self) -> dict[str, Any]:
+        """State and figures as plain data."""
+        why = self._holdups.why if self.state == "paused" else ""
+        if self._phase == "degraded" and self._error is not None:
+            why = masked(str(self._error))
+        return {"route": self.route.name, "state": self.state, "why": why, **asdict(self.counts)}
 
     async def run(self) -> None:
-        """Run until the source is exhausted or `stop` is called."""
+        """Run whenever it is wanted, until `end`."""
         try:
-            while not self._stopping.is_set():
+            async with together() as tasks:
+                tasks.start_soon(self._holdups.run)
+                while not self._ending:
+                    if self._wanted:
+                        await self._run()
+                    else:
+                        self._phase = "stopped"
+                        self.tried.set()
+                        await self._news.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            self.ended.set()
+            self._activity.idle()
+
+    async def _run(self) -> None:
+        """From start to stop, or to the end of the source."""
+        self._phase = "starting"
+        try:
+            await self._in_turn()
+            while self._on:
                 try:
-                    await self._once()
+                    self.over = await self._once()
+                    self._wanted = self._wanted and not self.over
                     break
                 except Exception as error:  # whatever a source or sink does must not end the other routes
                     await self._degrade(error)
         finally:
-            self.state = "stopped"
-            self.ended.set()
+            self._phase = "stopped"
             self._services.tell(RouteStopped(self.route.name, self.counts, self.counts.in_flight + self.counts.held))
             self._activity.idle()
 
+    async def _in_turn(self) -> None:
+        """Wait for the routes that come before this one."""
+        if not all(other.up.is_set() for other in self._before):
+            self.tried.set()
+        for event in (*(other.up for other in self._before), *(other.tried for other in self._called)):
+            while self._on and not event.is_set():
+                await either(event, self._news)
+
+    @property
+    def _on(self) -> bool:
+        return self._wanted and not self._ending
+
+    def _changed(self) -> None:
+        """Bring the intake in line with what is wanted now, and tell."""
+        if self._intake is not None:
+            if not self._on:
+                self._intake.stop()
+            elif self._holdups.why:
+                self._intake.pause()
+            else:
+                self._intake.resume()
+        if self._phase == "up" and self._paused is not (self.state == "paused"):
+            self._paused = not self._paused
+            if self._paused:
+                self._services.tell(RoutePaused(self.route.name, self._holdups.why))
+            elif self.state == "running":
+                self._services.tell(RouteResumed(self.route.name))
+        self._news.set()
+        self._news = anyio.Event()
+        self._activity.idle()
+
+    def _commands(self) -> Mapping[str, Command]:
+        """What the control bus may ask of the route; the answer is what it is then."""
+
+        def command(change: Callable[[], None]) -> Command:
+            async def changed() -> dict[str, Any]:
+                change()
+                return self.stats()
+
+            return changed
+
+        async def stats() -> dict[str, Any]:
+            return self.stats()
+
+        changes = (self.start, self.stop, self.pause, self.resume)
+        return {"stats": stats, **{change.__name__: command(change) for change in changes}}
+
     def _bound(self) -> tuple[Processing, RouteRuntime]:
         runtime = RouteRuntime(self.route, self._services, self._activity)
-        handler = self._entered(runtime, runtime.bind(self.route.chain, finish))
+        rescuer = Rescuer(self._clauses, runtime) if any(self._clauses) else None
+        runtime.line = Line(rescuer, self._policy.retries)
+        runtime.remembers = bool(self._policy.history)
+        handler = self._entered(runtime, runtime.bind(self.route.chain, runtime.line.end()))
         give_up = giving_up(self.route, self._policy, runtime, self.counts)
         runtime.giving_up(give_up)
+        entered = runtime.line.entered
+        if rescuer is not None:
+            rescuer.bind()
         codec = None if self.route.codec is None else runtime.codec(self.route.codec)
         fit = None if self.route.body is None and codec is None else fitting(self.route.body or object, codec)
         refuses = takes_back(self._policy, self._source)
         processing = Processing(
-            self.route, self._policy, fit, handler, None if refuses else give_up, runtime, self.counts
+            self.route,
+            self._policy,
+            fit,
+            entered(handler),
+            None if refuses else give_up,
+            runtime,
+            self.counts,
+            rescuer=rescuer,
         )
         inner = replace(self.route, body=None)
         kept = None if refuses and not runtime.store.durable else give_up  # a source that was told takes nothing back
         self._brought = [
-            Processing(inner, self._policy, None, enter, kept, runtime, self.counts, number)
+            Processing(inner, self._policy, None, entered(enter), kept, runtime, self.counts, number, rescuer)
             for number, enter in enumerate(runtime.entries, 1)
         ]
         return processing, runtime
@@ -118,52 +286,64 @@ class Runner:
             raise DefinitionError(found, hint="the route has changed since the letter was written")
         return runtime.entries[entry - 1] if entry else start
 
-    async def _once(self) -> None:
+    async def _once(self) -> bool:
+        """From the opening of the sinks to their closing; whether it ended since the source is exhausted."""
         processing, runtime = self._bound()
+        controls = self._services.controls
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
-            intake = Intake(processing, self._policy, runtime, self._activity, holds=self._services.holds)
+            intake = Intake(
+                processing,
+                self._policy,
+                runtime,
+                self._activity,
+                following=self._following,
+                holds=self._services.holds,
+            )
             runtime.releasing(partial(self._release, intake), intake.changed)
             runtime.start_jobs(jobs)
-            await self._take(intake, runtime)
+            controls.steps(self.route.name, runtime.offers, up=True)
+            stack.callback(controls.steps, self.route.name, runtime.offers, up=False)
+            over = await self._take(intake, runtime)
             jobs.cancel_scope.cancel()
+        return over
 
-    async def _take(self, intake: Intake, runtime: RouteRuntime) -> None:
+    async def _take(self, intake: Intake, runtime: RouteRuntime) -> bool:
         self._intake, self._runtime = intake, runtime
-        if self._stopping.is_set():
-            return
-        self.state = "running"
+        if not self._on:
+            return False
+        self._phase, self._paused = "up", False
         self._since = anyio.current_time()
         self.counts.in_flight = self.counts.held = 0  # what an earlier start left unfinished is redelivered
         self._services.tell(RouteStarted(self.route.name))
+        self.up.set()
+        self.tried.set()
+        self._changed()
         try:
             if isinstance(self._source, Listener):
                 await intake.listen(self._source)
             else:
                 await intake.pull(self._source)
+            return not intake.stopping
         finally:
+            intake.abandon()
             self._intake = None
 
+    async def _following(self) -> Deliver:
+        """The way in for calls, once there is one that is not closing."""
+        while self._intake is None or self._intake.stopping:
+            await self._news.wait()
+        return self._intake.delivering()
+
     async def _degrade(self, error: Exception) -> None:
-        if self.state == "running" and anyio.current_time() - self._since >= AGAIN.most:
+        if self._phase == "up" and anyio.current_time() - self._since >= AGAIN.most:
             self._failures = 0  # it ran well for a while: a new failure, not the old one again
         self._failures += 1
-        self.state = "degraded"
+        self._phase, self._error = "degraded", error
         wait = AGAIN.wait(self._failures, self._services.random)
         self._services.tell(RouteDegraded(self.route.name, error, wait))
+        self.tried.set()
         with anyio.move_on_after(wait):
-            await self._stopping.wait()
-
-
-def merged(policy: Policy | None, default: Policy) -> Policy:
-    """The route's policy, with the settings' defaults where it says nothing."""
-    if policy is None:
-        return default
-    return Policy(
-        concurrency=policy.concurrency if policy.concurrency is not None else default.concurrency,
-        order_by=policy.order_by,
-        retry=policy.retry or default.retry,
-        dead_letter=policy.dead_letter if policy.dead_letter is not None else default.dead_letter,
-        deadline=policy.deadline if policy.deadline is not None else default.deadline,
-    )
+            while self._on:
+                await self._news.wait()

@@ -165,9 +165,9 @@ async def test_only_named_errors_are_retried() -> None:
     assert (run.counts["route-1"].retried, run.counts["route-1"].done) == (1, 1)
 
 
-async def test_the_first_rule_that_fits_counts() -> None:
-    """Of several rules, the first that handles the error says how often."""
-    policy = Policy(retry=(Retry(1, on=OSError), Retry(4)))
+async def test_the_rule_for_the_nearest_class_counts() -> None:
+    """Of several rules, that for the class nearest to the error's own says how often."""
+    policy = Policy(retry=(Retry(4), Retry(1, on=OSError)))
     run = await run_routes(from_(Feed([1]), int, policy=policy).to(failing(*[OSError("x")] * 9)))
     assert run.counts["route-1"].retried == 1
     run = await run_routes(from_(Feed([1]), int, policy=policy).to(failing(*[KeyError("x")] * 9)))

@@ -8,7 +8,7 @@ import pytest
 
 from routekit import BadOption, DefinitionError, Message, Policy, Retry, Step, Unavailable, UnknownScheme, from_
 from routekit.events import RouteDegraded, RouteStarted, RouteStopped
-from routekit.runtime.runner import AGAIN, merged
+from routekit.runtime.runner import AGAIN
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from ..fakes import Hooked, Watched
@@ -166,16 +166,3 @@ async def test_a_route_tells_of_its_start_and_end() -> None:
     assert [event.route for event in run.of(RouteStarted)] == ["mine"]
     (stopped,) = run.of(RouteStopped)
     assert (stopped.route, stopped.counts.done, stopped.unfinished) == ("mine", 2, 0)
-
-
-def test_settings_fill_what_a_policy_leaves_open() -> None:
-    """Defaults count where the route says nothing."""
-    default = Policy(concurrency=4, retry=Retry(2), dead_letter="refuse", deadline=9)
-    assert merged(None, default) is default
-    assert merged(Policy(), default) == default
-
-    def key(body: object) -> object:
-        return body
-
-    mine = Policy(concurrency=1, order_by=key, retry=(Retry(1),), dead_letter="store", deadline=1)
-    assert merged(mine, default) == mine
