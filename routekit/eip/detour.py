@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
-from ..errors import BadOption
 from ..message import Message
 from ..step import Chain, Handler, Runtime, Step
 from ..switch import Switch
@@ -56,14 +55,13 @@ class _Turned:
         self._marks = runtime.store.marks(switch.name)
         self._on: bool | None = None
 
-    async def turn(self, on: bool | str | None = None) -> bool:
+    async def turn(self, on: bool | None = None) -> bool:
         """Turn it, if it is said how; gives how it stands."""
         if on is None:
             return await self._read()
-        truth = _truth(on)
-        await self._marks.put("switch", "on" if truth else "off")
-        self._on = truth
-        return truth
+        await self._marks.put("switch", "on" if on else "off")
+        self._on = on
+        return on
 
     async def _read(self) -> bool:
         if self._on is None:
@@ -78,14 +76,3 @@ class _Turned:
             return await (branch(message) if on else straight(message))
 
         return handle
-
-
-_WORDS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
-
-
-def _truth(on: bool | str) -> bool:
-    if isinstance(on, bool):
-        return on
-    if on.lower() not in _WORDS:
-        raise BadOption(f"a switch is turned on or off, found '{on}'", hint="write on=true or on=false")
-    return _WORDS[on.lower()]
