@@ -1,9 +1,11 @@
 """Start, stop and what is away: as Camel's supervised controller and graceful shutdown, or better."""
 
+from contextvars import ContextVar
+
 import anyio
 import pytest
 
-from routekit import Message, Policy, Unavailable, from_
+from routekit import Deliver, Listener, Message, Policy, Runtime, Unavailable, from_, in_thread
 from routekit.check import check
 from routekit.events import RouteDegraded, RouteStarted, RouteStopped
 from routekit.plugins import Catalog
@@ -192,3 +194,37 @@ async def test_a_failed_send_is_no_reason_to_stop_the_route() -> None:
     out = Sink(fail={1: Unavailable("away")})
     run = await run_routes(from_(Feed([1, 2]), int).to(out))
     assert (out.bodies, len(run.letters)) == ([2], 1)
+
+
+async def test_the_context_of_a_caller_reaches_every_step() -> None:
+    """Departure: MDC and trace contexts are lost across threads and pools; tasks and threads inherit context here."""
+    trace: ContextVar[str] = ContextVar("trace", default="lost")
+    seen: list[str] = []
+    done = anyio.Event()
+
+    class Server(Listener):
+        scheme = "server"
+
+        async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
+            trace.set("t-1")
+            await deliver(Message([1, 2]))
+
+    def look(n: object) -> object:
+        seen.append(trace.get())
+        if len(seen) == 7:
+            done.set()
+        return n
+
+    called = from_("direct:called", int).transform(look)
+    flow = (
+        from_(Server(), list)
+        .transform(look)
+        .transform(in_thread(look))
+        .tap(lambda copy: copy.transform(look))
+        .split(lambda ns: ns, parallel=2)
+        .transform(look)
+        .to("direct:called")
+    )
+    async with running(flow, called):
+        await done.wait()
+    assert seen == ["t-1"] * 7
