@@ -216,7 +216,9 @@ def test_it_can_be_drawn() -> None:
 
 @settings(max_examples=60)
 @given(
-    branches=st.lists(st.tuples(st.sampled_from(["done", "ended", "failed"]), st.integers(0, 9)), min_size=1, max_size=6),
+    branches=st.lists(
+        st.tuples(st.sampled_from(["done", "ended", "failed"]), st.integers(0, 9)), min_size=1, max_size=6
+    ),
     chosen=st.none() | st.sets(st.integers(0, 5)),
     enough=st.none() | st.integers(0, 6),
     timeout=st.none() | st.just(4.5),
