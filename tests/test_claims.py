@@ -10,7 +10,9 @@ import pytest
 from routekit import Claim, Handler, Message, Runtime, Step, StoreError, Unavailable, from_
 from routekit.claims import Claims
 from routekit.stores.memory import MemoryKeys, MemoryStore
-from routekit.testing import Feed, Run, run_routes, setup_for
+from routekit.testing import Feed, Run, run_routes, running, setup_for
+
+from .fakes import Watched
 
 pytestmark = pytest.mark.anyio
 
@@ -105,9 +107,11 @@ async def test_a_lease_that_is_not_prolonged_runs_out() -> None:
 async def test_a_lease_that_is_prolonged_too_late_holds_nobody_up() -> None:
     """The work failed and freed the key while its lease was being prolonged."""
     keys = Slow()
-    await run(keys, Working(lambda claims: work_for(19.5, ValueError("x"))))
-    assert keys.claims == 2
-    assert await others(keys) is Claim.MINE
+    flow = from_(Watched([1])).then(Working(lambda claims: work_for(19.5, ValueError("x"))))
+    async with running(flow, setup=setup_for(Run(), store=KeyStore(keys))):
+        await anyio.sleep(30)
+        assert keys.claims == 2
+        assert await others(keys) is Claim.MINE
 
 
 async def test_who_was_overtaken_is_told() -> None:
