@@ -65,6 +65,7 @@ class Intake:
         self._freed = anyio.Event()
         self._holds = holds
         self._held: TaskGroup | None = None
+        self._untold: deque[tuple[Delivery[Any], Message[Any] | None, Exception | None]] = deque()
         self.exhausted = False
 
     def stop(self) -> None:
@@ -288,15 +289,24 @@ class Intake:
         self._free()
 
     def _settled(self, delivery: Delivery[Any], reply: Message[Any] | None, error: Exception | None) -> None:
-        """All for which a message was held is done: it is in flight again until its source is told."""
-        if self._held is not None:
-            self._counts.held -= 1
-            self._counts.in_flight += 1
-            self._held.start_soon(self._settle_held, delivery, error, reply)
+        """All for which a message was held is done: it is in flight again until its source is told.
 
-    async def _settle_held(self, delivery: Delivery[Any], error: Exception | None, reply: Message[Any] | None) -> None:
-        await (self._tell(delivery.ack, reply) if error is None else self._tell(delivery.nack, error))
-        self._free()
+        The messages of a group settle at one moment, so one task tells of all of them.
+        """
+        if self._held is None:
+            return
+        self._counts.held -= 1
+        self._counts.in_flight += 1
+        self._untold.append((delivery, reply, error))
+        if len(self._untold) == 1:
+            self._held.start_soon(self._settle_held)
+
+    async def _settle_held(self) -> None:
+        while self._untold:
+            delivery, reply, error = self._untold[0]
+            await (self._tell(delivery.ack, reply) if error is None else self._tell(delivery.nack, error))
+            self._untold.popleft()
+            self._free()
 
     async def _tell(self, told: Callable[[Any], Awaitable[None]] | None, outcome: Any) -> None:
         try:
