@@ -27,6 +27,11 @@ class Source:
     async def pull(self) -> Part | None:
         raise NotImplementedError
 
+    @property
+    def opened(self) -> bool:
+        """Whether there is anything to close."""
+        return False
+
     async def close(self) -> None:
         """Let go of what was opened."""
 
@@ -41,8 +46,9 @@ class closing:  # noqa: N801 - reads as contextlib's own
         return self._source
 
     async def __aexit__(self, *_: object) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._source.close()
+        if self._source.opened:
+            with anyio.CancelScope(shield=True):
+                await self._source.close()
 
 
 class Items(Source):
@@ -51,10 +57,10 @@ class Items(Source):
     def __init__(self, items: Any, message: Message[Any]) -> None:
         self._message = message
         self._index = 0
-        self._lock = anyio.Lock()
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
         if isinstance(items, AsyncIterable):
+            self._lock = anyio.Lock()
             self._async = aiter(items)  # pyright: ignore[reportUnknownArgumentType]  # the author's type is checked in `flow`
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes | bytearray):
             self._sync = iter(items)  # pyright: ignore[reportUnknownArgumentType]  # as above
@@ -82,6 +88,10 @@ class Items(Source):
         assert self._async is not None
         async with self._lock:
             return await anext(self._async)
+
+    @property
+    def opened(self) -> bool:
+        return self._async is not None
 
     async def close(self) -> None:
         if self._async is not None and hasattr(self._async, "aclose"):

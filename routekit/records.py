@@ -113,6 +113,10 @@ class RecordReader(Source):
             error = BodyError(record.error, row=number, column=record.column)
         return self._message.part(number, raw, headers), raw, error
 
+    @property
+    def opened(self) -> bool:
+        return self._stream is not None
+
     async def close(self) -> None:
         if self._stream is not None:
             with suppress(OSError):
@@ -153,6 +157,10 @@ class BatchReader(Source):
         first, last = good[0].headers["row"], good[-1].headers["row"]
         headers = {**self._message.headers, "row": first, "row.last": last}
         return self._message.part(first, [message.body for message in good], headers)
+
+    @property
+    def opened(self) -> bool:
+        return self._records.opened
 
     async def close(self) -> None:
         await self._records.close()
