@@ -112,9 +112,9 @@ class SagaRunner:
         self._claims = Claims(name, plan.lease, runtime, renewed=True)
         self._marks = runtime.store.marks(name)
         self._keeping = Keeping(body, fitting(body))
-        self._branches = {
-            label: runtime.bind(chain, finish, label) for act in plan.acts for label, chain in act.branches()
-        }
+        bound = [[runtime.bind(chain, finish, label) for label, chain in act.branches()] for act in plan.acts]
+        self._do = [do for do, *_ in bound]
+        self._undoing = {number: undo for number, (_, *undos) in enumerate(bound) for undo in undos}
         self._next_look = 0.0
 
     async def run(self, key: str, message: Message[Any]) -> Message[Any] | None:
@@ -167,11 +167,11 @@ class SagaRunner:
     async def _in_time(self, saga: "_Saga", number: int) -> Message[Any] | None:
         name, rules = self._plan.acts[number].name, self._plan.rules(number)
         if self._plan.timeout is None or number > self._plan.pivot:
-            return await self._tried(name, saga, number, rules)
+            return await self._tried(self._do[number], saga, number, rules)
         left = saga.journal.began + self._plan.timeout - self._runtime.now()
         if left > 0:
             with anyio.CancelScope(deadline=anyio.current_time() + left):
-                return await self._tried(name, saga, number, rules)
+                return await self._tried(self._do[number], saga, number, rules)
         late = f"saga {self._name}: '{name}' was not done {self._plan.timeout:g} s after the beginning"
         raise TimedOut(late)
 
@@ -184,7 +184,7 @@ class SagaRunner:
         while left:
             name = self._plan.acts[left[0]].name
             try:
-                await self._tried(f"undo {name}", saga, min(left[0] + 1, failed), self._plan.undo_retry)
+                await self._tried(self._undoing[left[0]], saga, min(left[0] + 1, failed), self._plan.undo_retry)
             except Exception as worse:
                 names = [self._plan.acts[number].name for number in left]
                 raise CompensationFailed(self._name, undone=journal.undone, left=names, error=worse) from error
@@ -198,11 +198,12 @@ class SagaRunner:
         """Whether that action is still to be undone; one that failed may have had its effect nevertheless."""
         act = self._plan.acts[number]
         happened = number < len(journal.done) or act.undo_failed
-        return happened and isinstance(act.undo, Chain) and act.name not in journal.undone
+        return happened and number in self._undoing and act.name not in journal.undone
 
-    async def _tried(self, branch: str, saga: "_Saga", kept: int, rules: Sequence[Retry]) -> Message[Any] | None:
+    async def _tried(
+        self, handle: Handler[Any], saga: "_Saga", kept: int, rules: Sequence[Retry]
+    ) -> Message[Any] | None:
         """What a branch makes of the message as it was after so many actions; each try gets a new one."""
-        handle = self._branches[branch]
         try:
             return await handle(self._kept(saga, kept))
         except Exception as error:

@@ -12,6 +12,8 @@ from .step import Chain
 
 _ASIDE = frozenset({"dead letters", "finally"})
 """The branches that nothing comes back from, of whatever step."""
+_UNDO = "undo "
+"""How the label of a branch begins that undoes the one before it, and leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Node:
     targets: tuple[str, ...] = ()
     """Where it sends."""
     leads: str = "on"
-    """Where its branches lead: `on`, `aside` or `back`."""
+    """Where its branches lead: `on`, `aside`, `back`, or `through`, one after the other."""
 
     def as_json(self) -> dict[str, Any]:
         """The node as plain data."""
@@ -132,6 +134,8 @@ class _Drawing:
         """Draw the branches of a node; gives the ends from which it goes on: its own, if none of them leads on."""
         if node.ends:
             return []
+        if node.leads == "through":
+            return self._through(node, name)
         onward: list[tuple[str, str]] = []
         goes_on = True
         for label, branch in node.branches:
@@ -144,6 +148,15 @@ class _Drawing:
                 goes_on = False
                 onward += ends
         return [(name, "")] if goes_on else onward
+
+    def _through(self, node: Node, name: str) -> list[tuple[str, str]]:
+        """Draw branches one after the other; what undoes one hangs where that ends. Gives the ends of the last one."""
+        ends = [(name, "")]
+        for label, branch in node.branches:
+            after = self._chain(branch, [(end, f"{passed}, {label}" if passed else label) for end, passed in ends])
+            if not label.startswith(_UNDO):
+                ends = after
+        return ends
 
     def _join(self, ends: list[tuple[str, str]], name: str) -> None:
         for end, label in ends:

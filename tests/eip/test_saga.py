@@ -1,5 +1,6 @@
 """saga"""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,6 +30,7 @@ from routekit.journal import Journal
 from routekit.plugins import Catalog
 from routekit.replay import replay
 from routekit.runtime.service import Setup
+from routekit.show import as_mermaid
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, routes_of, run_routes, running, setup_for
 
@@ -553,3 +555,31 @@ def test_it_owns_its_state_and_shows_its_branches() -> None:
     assert [label for label, _ in step.branches()] == ["a", "undo a", "c"]
     (problem,) = check(routes_of(flow), Catalog())
     assert "mokc" in problem.message
+
+
+async def test_an_action_may_be_named_like_an_undoing() -> None:
+    """Their branches are told apart."""
+    world = failing(pay=NoRoom())
+    await run_routes(saga(world, "flight", "undo flight", "pay"))
+    assert world.asked == ["flight", "undo flight", "pay", "undo pay", "undo undo flight", "undo flight"]
+
+
+def test_its_drawing_goes_through_the_actions() -> None:
+    """One after the other; what undoes one hangs where that ends, and nothing leads on from it."""
+
+    def to(name: str) -> Any:
+        return lambda flow: flow.to(f"mock:{name}")
+
+    acts = [Act("a", do=to("a"), undo=to("x")), Act("b", do=nothing, undo=to("y")), Act("c", do=to("c"), pivot=True)]
+    flow = from_("timer:t", int).saga("trips", int, acts).to("mock:end")
+    lines = [line.strip() for line in as_mermaid([flow.route("r")]).splitlines()]
+    names = {line[:2]: line[line.index('"') + 1 : line.rindex('"')] for line in lines if re.match(r"n\d[\[(]", line)}
+    edges = [re.sub(r"n\d", lambda found: names[found[0]], line) for line in lines if "-->" in line]
+    assert edges == [
+        "timer:t --> saga(trips)",
+        'saga(trips) -- "a" --> to mock:a',
+        'to mock:a -- "undo a" --> to mock:x',
+        'to mock:a -- "b, undo b" --> to mock:y',
+        'to mock:a -- "b, c" --> to mock:c',
+        "to mock:c --> to mock:end",
+    ]
