@@ -183,6 +183,10 @@ class _Bound:
     def closing(self, close: Job) -> None:
         pass
 
+    @property
+    def stopping(self) -> bool:
+        return False
+
     async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
         return None
 

@@ -219,6 +219,11 @@ class Runtime(Protocol):
         """Run `close` when the route has taken its last message and handled all; only while binding."""
         ...
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the route is being stopped: a step begins nothing any more that can wait for the next start."""
+        ...
+
     async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
         """Run a message that the route itself brings, such as a complete group, from that entry.
 
@@ -268,8 +273,9 @@ class Step(ABC, Generic[T, U]):
     ends: ClassVar[bool] = False
     """True for a step after which nothing is ever reached."""
 
-    leads: ClassVar[Literal["on", "aside", "back"]] = "on"
-    """Where its branches lead, for drawing: on to the next step, nowhere, or back to this step, which then goes on."""
+    leads: ClassVar[Literal["on", "aside", "back", "through"]] = "on"
+    """Where its branches lead, for drawing: on to the next step, nowhere, back to this step, which then goes on, or
+    through one another, in their order."""
 
     raises: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that nothing but such steps and sinks raises, so that a rescue where there is none is a mistake."""

@@ -27,7 +27,7 @@ _READERS = 32
 
 
 class Waiting:
-    """The messages that wait in one step, made anew each time that its route starts.
+    """The messages that wait in one step, made anew each time that its route starts; `most` of them at a time.
 
     `load` is given those that an earlier run has left, before the first new one is kept.
     """
@@ -39,6 +39,7 @@ class Waiting:
         proceed: Handler[Any],
         runtime: Runtime,
         *,
+        most: int,
         load: Callable[[Sequence[Group]], Awaitable[None]],
         ring: Callable[[str], Awaitable[None]],
     ) -> None:
@@ -48,15 +49,22 @@ class Waiting:
         self._groups = runtime.store.groups(name)
         self._owner = f"{runtime.store.owner}/{runtime.route}"
         self._entry = runtime.entry(lambda message: proceed(message.with_body(keeping.body(message.body))))
+        self._here: set[int] = set()
         self._hold = runtime.holding()
         self._held: dict[int, list[Hold]] = {}  # by group, in memory only
         self._load = load
         self._loaded: anyio.Event | None = anyio.Event()
         self._releasing = 0
         self._quiet: anyio.Event | None = None
-        self.ended = False
+        self._closed = False
+        self.room = Room(most)
         self.alarms = runtime.alarms(ring, load=self._load_all)
         runtime.closing(self._close)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is released any more, since the route stops and nobody needs room."""
+        return self._closed or (self._runtime.stopping and not self.room.wanted)
 
     async def loaded(self) -> None:
         """Wait until what an earlier run has left is known."""
@@ -71,9 +79,12 @@ class Waiting:
         text = f"{note}\n{self._keeping.text(message)}"
         await self.loaded()
         adding, group = await self._add(key, message.id, text)
-        if self._hold is not None and (adding is Adding.NEW or group.number in self._held):
+        new = adding in (Adding.NEW, Adding.AGAIN) and group.number not in self._here
+        if new:  # a message that is here again, but not known here, was kept by a call that failed for its caller
+            self._here.add(group.number)
+        if self._hold is not None and (new or group.number in self._held):
             self._held.setdefault(group.number, []).append(self._hold())
-        return group if adding is Adding.NEW else None
+        return group if new else None
 
     async def knows(self, key: str, message: Message[Any]) -> bool:
         """Whether this message is on its way already, or was, as far as that is remembered; it is not kept."""
@@ -110,6 +121,7 @@ class Waiting:
             await self.forget(number)
             return True
         finally:
+            self._here.discard(number)
             self._releasing -= 1
             if self._quiet is not None and not self._releasing:
                 self._quiet.set()
@@ -120,6 +132,7 @@ class Waiting:
 
     async def drop(self, number: int) -> None:
         """Forget a message that was not released, with its id: its source will bring it again."""
+        self._here.discard(number)
         await self._groups.remove(number)
 
     async def notes(self, groups: Sequence[Group]) -> Sequence[tuple[Group, str]]:
@@ -146,7 +159,9 @@ class Waiting:
     async def _load_all(self) -> None:
         groups = await self._groups.all()
         if self._hold is None:
-            await self._load([group for group in groups if group.owner in ("", self._owner)])
+            left = [group for group in groups if group.owner in ("", self._owner)]
+            self._here.update(group.number for group in left)
+            await self._load(left)
         else:  # an earlier start of the route has left them unacknowledged: they come again
             for group in groups:
                 await self._groups.remove(group.number)
@@ -156,7 +171,7 @@ class Waiting:
 
     async def _close(self) -> None:
         """Release no more, and wait until those that were released are forgotten."""
-        self.ended = True
+        self._closed = True
         while self._releasing:
             self._quiet = anyio.Event()
             await self._quiet.wait()
@@ -205,6 +220,11 @@ class Room:
     def full(self) -> bool:
         """Whether there is no place."""
         return self._free <= 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a place."""
+        return self._freed is not None
 
     async def change(self) -> None:
         """Wait until a place was given back."""

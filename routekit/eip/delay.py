@@ -10,7 +10,7 @@ from ..errors import BodyError, DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
 from ..store import Group
-from ..waiting import Room, Waiting, Workers, name_and_body_checked
+from ..waiting import Waiting, Workers, name_and_body_checked
 
 T = TypeVar("T")
 
@@ -62,9 +62,10 @@ class _Delaying:
         self._due = _due(step, runtime.now)
         self._here: dict[str, int] = {}  # the ids of those that wait, with their numbers
         self._ids: dict[int, str] = {}  # and the other way round
-        self._room = Room(step.most)
         self._workers = Workers(step.workers, self._release, runtime)
-        self._waiting = Waiting(step.name, step.body, proceed, runtime, load=self._load, ring=self._ring)
+        self._waiting = Waiting(
+            step.name, step.body, proceed, runtime, most=step.most, load=self._load, ring=self._ring
+        )
         runtime.offer("flush", step.name, self.flush)
         runtime.offer("stats", step.name, self.stats)
 
@@ -74,13 +75,13 @@ class _Delaying:
         await self._waiting.loaded()
         if due <= self._now() and message.id not in self._here:
             return await self._proceed(message)
-        await self._room.enter()
+        await self._waiting.room.enter()
         group = None
         try:
             group = await self._waiting.keep(message.id, message, note=repr(due))
         finally:
             if group is None:
-                self._room.leave()
+                self._waiting.room.leave()
         if group is not None:
             self._set(group, due)
         return None
@@ -102,7 +103,7 @@ class _Delaying:
 
     async def _load(self, groups: Sequence[Group]) -> None:
         for group, note in await self._waiting.notes(groups):
-            self._room.take()
+            self._waiting.room.take()
             self._set(group, float(note))
 
     async def _ring(self, key: str) -> None:
@@ -113,7 +114,7 @@ class _Delaying:
         if known_as is not None:  # else its timer was set anew when it was on its way already
             await self._waiting.release(number)
             del self._here[known_as]
-            self._room.leave()
+            self._waiting.room.leave()
 
 
 def _key(number: int) -> str:

@@ -13,7 +13,7 @@ from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Runtime, Step
 from ..store import Group
-from ..waiting import Room, Waiting, Workers, name_and_body_checked
+from ..waiting import Waiting, Workers, name_and_body_checked
 
 T = TypeVar("T")
 
@@ -58,10 +58,11 @@ class _Handing:
         self._now = runtime.now
         self._lanes: dict[str, deque[int]] = {}  # those that wait for the one that is on its way
         self._of: dict[int, str] = {}  # the lane of each message
-        self._room = Room(step.size)
         self._working = 0
         self._workers = Workers(step.workers, self._release, runtime)
-        self._waiting = Waiting(step.name, step.body, proceed, runtime, load=self._load, ring=self._ring)
+        self._waiting = Waiting(
+            step.name, step.body, proceed, runtime, most=step.size, load=self._load, ring=self._ring
+        )
         runtime.offer("stats", step.name, self.stats)
 
     async def handle(self, message: Message[Any]) -> None:
@@ -70,13 +71,13 @@ class _Handing:
         if self._lane_of is not None and self._order_by is not None:
             lane = key_text(await called(self._lane_of, message), self._order_by)
         await self._waiting.loaded()
-        await self._room.enter()
+        await self._waiting.room.enter()
         group = None
         try:
             group = await self._waiting.keep(to_json([lane, message.id]).decode(), message)
         finally:
             if group is None:
-                self._room.leave()
+                self._waiting.room.leave()
         if group is not None:
             self._put(group.number, lane)
 
@@ -99,14 +100,14 @@ class _Handing:
 
     async def _load(self, groups: Sequence[Group]) -> None:
         for group in groups:
-            self._room.take()
+            self._waiting.room.take()
             self._put(group.number, from_json(group.key)[0])
 
     async def _ring(self, key: str) -> None:
         await self._workers.add(int(key))
 
     async def _release(self, number: int) -> None:
-        self._room.leave()
+        self._waiting.room.leave()
         self._working += 1
         await self._waiting.release(number)
         self._working -= 1

@@ -15,7 +15,7 @@ from ..message import Message
 from ..sequencing import Numbering, Turn
 from ..step import Handler, Runtime, Step
 from ..store import Group
-from ..waiting import Room, Waiting, name_and_body_checked
+from ..waiting import Waiting, name_and_body_checked
 
 T = TypeVar("T")
 
@@ -93,8 +93,9 @@ class _Resequencing:
         self._per = None if step.per is None else calling(step.per)
         self._marks = runtime.store.marks(step.name)
         self._lines: dict[str, _Line] = {}
-        self._room = Room(step.most)
-        self._waiting = Waiting(step.name, step.body, proceed, runtime, load=self._load, ring=self._ring)
+        self._waiting = Waiting(
+            step.name, step.body, proceed, runtime, most=step.most, load=self._load, ring=self._ring
+        )
         runtime.offer("flush", step.name, self.flush)
         runtime.offer("stats", step.name, self.stats)
 
@@ -136,12 +137,12 @@ class _Resequencing:
         await self._know(key, line)
         numbering = line.numbering
         known_as = to_json([key, number, message.id]).decode()
-        while self._room.full and number != numbering.next and not numbering.late(number):
+        while self._waiting.room.full and number != numbering.next and not numbering.late(number):
             self._press()
-            await self._room.change()
+            await self._waiting.room.change()
         if numbering.late(number):
             return await self._late(known_as, number, message, numbering)
-        self._room.take()
+        self._waiting.room.take()
         numbering.announce(number)
         group = None
         try:
@@ -149,7 +150,7 @@ class _Resequencing:
         finally:
             numbering.dismiss(number)
             if group is None:
-                self._room.leave()
+                self._waiting.room.leave()
             else:
                 numbering.add(number, group.number, group.first)
             self._look(key, line)
@@ -199,7 +200,7 @@ class _Resequencing:
             await self._waiting.release(twin)
         await self._waiting.release(last, partial(self._marks.put, key, str(turn.number + 1)))
         for _ in turn.messages:
-            self._room.leave()
+            self._waiting.room.leave()
 
     def _line(self, key: str) -> _Line:
         return self._lines.setdefault(key, _Line(Numbering(self._step.start)))
@@ -218,7 +219,7 @@ class _Resequencing:
             line = self._line(key)
             await self._know(key, line)
             if not line.numbering.late(number):
-                self._room.take()
+                self._waiting.room.take()
                 line.numbering.add(number, group.number, group.first)
             elif group.closed:  # it was released
                 await self._waiting.forget(group.number)

@@ -50,6 +50,7 @@ class RouteRuntime:
         self._give_up: GiveUp | None = None
         self._release: Release | None = None
         self._changed: Callable[[], None] = activity.idle
+        self._stopping: Callable[[], bool] = lambda: False
         self._alarms: list[HeapAlarms] = []
         self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
@@ -144,6 +145,10 @@ class RouteRuntime:
     def closing(self, close: Job) -> None:
         self._closings.append(close)
 
+    @property
+    def stopping(self) -> bool:
+        return self._stopping()
+
     async def release(self, message: Message[Any], *, entry: int, held: Sequence[Hold] = ()) -> Message[Any] | None:
         assert self._release is not None  # set before any message is taken
         return await self._release(message, entry, held)
@@ -163,10 +168,11 @@ class RouteRuntime:
         for close in self._closings:
             await close()
 
-    def releasing(self, release: "Release", changed: Callable[[], None]) -> None:
-        """Say who runs what the route itself brings, and who wants to know that no timer is left."""
+    def releasing(self, release: "Release", changed: Callable[[], None], stopping: Callable[[], bool]) -> None:
+        """Say who runs what the route itself brings, who wants to know that no timer is left, and who of a stop."""
         self._release = release
         self._changed = changed
+        self._stopping = stopping
 
     def offer(self, action: str, name: str, command: Command) -> None:
         self.offers.append((action, name, command))

@@ -63,6 +63,7 @@ class Intake:
         self._scope = anyio.CancelScope()
         self._broken: Exception | None = None
         self._freed = anyio.Event()
+        self._released = 0  # of those in flight, the ones that the steps have brought: they take no slots
         self._holds = holds
         self._held: TaskGroup | None = None
         self._untold: deque[tuple[Delivery[Any], Message[Any] | None, Exception | None]] = deque()
@@ -143,6 +144,7 @@ class Intake:
     async def release(self, message: Message[Any], processing: Processing, held: Sequence[Hold]) -> Message[Any] | None:
         """Run a message that the route itself brings; the holds end with it, and with what holds it further on."""
         self._counts.in_flight += 1
+        self._released += 1
         try:
             with ledger() as holds:
                 reply = await processing.process(message)
@@ -155,6 +157,7 @@ class Intake:
             holds.when_settled(partial(_end, held))
             return reply
         finally:
+            self._released -= 1
             self._free()
 
     def changed(self) -> None:
@@ -245,7 +248,7 @@ class Intake:
 
     async def _slot(self, slots: int) -> bool:
         self._waiting = True
-        while self._counts.in_flight >= slots:
+        while self._counts.in_flight - self._released >= slots:
             await self._change()
         self._waiting = False
         return True
@@ -331,7 +334,7 @@ class Intake:
 
     def _called(self) -> None:
         """A call has ended; only when none is in flight may the listener be cancelled, with all its tasks."""
-        if not self._counts.in_flight:
+        if self._counts.in_flight == self._released:
             self._waiting = True
             if self._leaving:
                 self._let_go()
@@ -343,7 +346,9 @@ class Intake:
         slots = self._policy.concurrency
 
         async def deliver(message: Message[Any]) -> Message[Any] | None:
-            while not self._leaving and (self._paused or (slots is not None and counts.in_flight >= slots)):
+            while not self._leaving and (
+                self._paused or (slots is not None and counts.in_flight - self._released >= slots)
+            ):
                 await self._change()
             if self._leaving:
                 return await self._too_late(message)

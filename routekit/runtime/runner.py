@@ -301,7 +301,7 @@ class Runner:
                 following=self._following,
                 holds=self._services.holds,
             )
-            runtime.releasing(partial(self._release, intake), intake.changed)
+            runtime.releasing(partial(self._release, intake), intake.changed, lambda: intake.stopping)
             runtime.start_jobs(jobs)
             controls.steps(self.route.name, runtime.offers, up=True)
             stack.callback(controls.steps, self.route.name, runtime.offers, up=False)
