@@ -46,9 +46,9 @@ class Control(Producer):
     @model_validator(mode="after")
     def _either_or(self) -> Self:
         if self.route is not None and self.name is not None:
-            raise ValueError("a route and a step are asked apart: give route or name")
+            raise ValueError("a route and a step are asked apart; give route or name")
         if self.route is not None and self.given():
-            raise ValueError(f"a route takes no {' and no '.join(self.given())}: give the name of a step")
+            raise ValueError(f"a route takes no {' and no '.join(self.given())}; give the name of a step")
         return self
 
     def given(self) -> dict[str, Any]:
@@ -63,11 +63,16 @@ class Control(Producer):
         of_steps = {(action, name) for action, name, _ in offers}
         of_routes = {(action, route) for action in ROUTE_ACTIONS for route in routes}
         actions = {action for action, _ in of_steps | of_routes}
+        asks_route = self.route is not None or "route" in computed
         asks_step = self.name is not None or "name" in computed
         if self.action not in actions:
             return unknown(self.action, "", of_steps | of_routes)
+        if asks_route and asks_step:
+            return BadOption("control: a route and a step are asked apart", hint="give route or name")
         if not asks_step:
             return self._wrong_route(computed, routes, of_routes)
+        if self.action not in {action for action, _ in of_steps}:
+            return BadOption(f"control:{self.action} is asked of a route", hint="give its name: route=...")
         if self.name is not None and (self.action, self.name) not in of_steps:
             return unknown(self.action, self.name, of_steps)
         options = {*self.given(), *computed} - {"name"}
@@ -88,13 +93,15 @@ class Control(Producer):
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         async def send(message: Message[Any], **computed: Any) -> Message[Any]:
-            route, name = computed.pop("route", self.route), computed.pop("name", self.name)
-            if "*" in str(route) and route != self.route:
-                raise UnknownName(f"there is no route '{route}'", hint="only a pattern in the URI asks several")
+            names = [computed.pop(option) for option in ("route", "name") if option in computed]
+            if names and (not names[0] or "*" in names[0]):  # never the route itself, and never several
+                hint = "one that is computed is exactly one; only the URI may have a pattern"
+                raise UnknownName(f"no route or step is called '{names[0] or ''}'", hint=hint)
             given = {**self.given(), **{option: value for option, value in computed.items() if value is not None}}
+            name = names[0] if names else self.name or self.route or runtime.route
             if "key" in given:
                 given["key"] = key_text(given["key"], key_text)
-            answer = await runtime.control(self.action, name or route or runtime.route, **given)
+            answer = await runtime.control(self.action, name, **given)
             return message.with_body(answer)
 
         yield send
