@@ -22,13 +22,16 @@ from .errors import DefinitionError as DefinitionError
 from .errors import Expired as Expired
 from .errors import Invalid as Invalid
 from .errors import LateMessage as LateMessage
+from .errors import LateReply as LateReply
 from .errors import LoadError as LoadError
+from .errors import NoAnswer as NoAnswer
 from .errors import PartsFailed as PartsFailed
 from .errors import Rejected as Rejected
 from .errors import RouteKitError as RouteKitError
 from .errors import StoreError as StoreError
 from .errors import Throttled as Throttled
 from .errors import TimedOut as TimedOut
+from .errors import Unanswered as Unanswered
 from .errors import Unavailable as Unavailable
 from .errors import UnknownName as UnknownName
 from .errors import UnknownScheme as UnknownScheme
@@ -55,6 +58,7 @@ from .message import Delivery as Delivery
 from .message import Message as Message
 from .message import Meta as Meta
 from .parts import Tally as Tally
+from .parts import grouped as grouped
 from .records import Batches as Batches
 from .records import Records as Records
 from .remedy import Remedy as Remedy

@@ -7,7 +7,7 @@ has to be closed. Options are keyword-only. All methods raise DefinitionError fo
 Over 300 lines, since it is the one page on which the whole language stands.
 """
 
-from collections.abc import AsyncIterable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from types import EllipsisType
@@ -71,7 +71,7 @@ from .errors import DefinitionError, Rejected
 from .grouping import Late
 from .letter import Letter
 from .message import Message
-from .parts import OnError, Splitting, Tally
+from .parts import Giving, OnError, Splitting, Tally
 from .place import NOWHERE, Place, here
 from .reading import PartsOf
 from .rescuing import Judge, Rescue, Then
@@ -88,13 +88,7 @@ V = TypeVar("V")
 P = TypeVar("P")
 Params = ParamSpec("Params")
 
-Parts: TypeAlias = (
-    PartsOf[P]
-    | Callable[[T], Iterable[P]]
-    | Callable[[T], AsyncIterable[P]]
-    | Callable[[T, Message[T]], Iterable[P]]
-    | Callable[[T, Message[T]], AsyncIterable[P]]
-)
+Parts: TypeAlias = PartsOf[P] | Giving[T, P]
 """How a message is taken apart: `Records` or `Batches` of a codec, or a function that gives or yields the parts."""
 
 Rule: TypeAlias = Callable[[T], object] | Callable[[T, Message[T]], object] | type[Any]
@@ -257,13 +251,17 @@ class Flow(Generic[T]):
         on_error: OnError = "fail",
         max_failed: int | None = None,
         max_ratio: float | None = None,
+        sequence: bool = False,
+        retry: Retries = (),
     ) -> "Flow[P]":
         """Run the rest of the route once for each part, at most `parallel` at a time, reading parts lazily.
 
         The message is done when all its parts are. With `on_error="dead_letter_items"` it fails only when more than
-        `max_failed` parts, or more than the share `max_ratio`, have failed.
+        `max_failed` parts, or more than the share `max_ratio`, have failed. `retry` repeats just the failing part.
+        With `sequence` a part knows its place among the others from `message.meta.sequence`, and one is read ahead.
         """
-        return self.then(Split[T, P](Splitting(parts, parallel, on_error, max_failed, max_ratio)))
+        how = Splitting(parts, parallel, on_error, max_failed, max_ratio, sequence, _rules(retry))
+        return self.then(Split[T, P](how))
 
     def gather(
         self,
@@ -274,9 +272,11 @@ class Flow(Generic[T]):
         on_error: OnError = "fail",
         max_failed: int | None = None,
         max_ratio: float | None = None,
+        sequence: bool = False,
+        retry: Retries = (),
     ) -> "Flow[list[U]]":
         """Run the branch `each` for every part, then go on with the list of its results, in the order of the parts."""
-        how = Splitting(parts, parallel, on_error, max_failed, max_ratio)
+        how = Splitting(parts, parallel, on_error, max_failed, max_ratio, sequence, _rules(retry))
         return cast("Flow[list[U]]", self.then(Gather[T](how, _branch(each, "gather"))))
 
     def for_each(
@@ -288,9 +288,11 @@ class Flow(Generic[T]):
         on_error: OnError = "fail",
         max_failed: int | None = None,
         max_ratio: float | None = None,
+        sequence: bool = False,
+        retry: Retries = (),
     ) -> "Flow[Tally]":
         """Run the branch `each` for every part, then go on with a `Tally`; memory does not grow with the parts."""
-        how = Splitting(parts, parallel, on_error, max_failed, max_ratio)
+        how = Splitting(parts, parallel, on_error, max_failed, max_ratio, sequence, _rules(retry))
         return self.then(ForEach[T](how, _branch(each, "for_each")))
 
     def aggregate(

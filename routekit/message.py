@@ -113,7 +113,8 @@ class Message(Generic[T_co]):
 
     def part(self, index: int, body: U, headers: Mapping[str, Any] | None = None) -> "Message[U]":
         """A part of this message; its id is `parent/index`, so that parts never collapse in a store."""
-        return Message(body, self.headers if headers is None else headers, f"{self.id}/{index}", self.meta)
+        meta = self.meta if self.meta.sequence is None else self.meta.changed(sequence=None)  # that of the parent
+        return Message(body, self.headers if headers is None else headers, f"{self.id}/{index}", meta)
 
     def __repr__(self) -> str:
         return f"Message({self.body!r}, headers={dict(self.headers)!r}, id={self.id!r})"

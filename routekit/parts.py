@@ -4,30 +4,45 @@ Parts are read lazily, by at most `parallel` workers, so memory does not grow wi
 stops the others unless asked, and never vanishes: the parent fails, or the part becomes a dead letter.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 
 from .callables import arity, calling
-from .errors import DefinitionError, PartsFailed, StoreError, Unavailable
+from .errors import DefinitionError, PartsFailed, StoreError, Unavailable, did_you_mean
 from .events import Progress
 from .fitting import fitting
 from .isolation import apart
 from .message import Message
-from .reading import Items, PartsOf, Source, closing
+from .reading import Items, PartsOf, Sequenced, Source, closing
 from .records import Batches, BatchReader, RecordReader, Records
 from .remedy import Remedy
+from .retrying import attempts_of, retrying
+from .route import Retry
 from .step import Chain, Handler, Runtime, finish
 from .tasks import together
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+Giving: TypeAlias = (
+    Callable[[T], Iterable[P]]
+    | Callable[[T], AsyncIterable[P]]
+    | Callable[[T, Message[T]], Iterable[P]]
+    | Callable[[T, Message[T]], AsyncIterable[P]]
+)
+"""A function that gives or yields parts."""
 
 OnError: TypeAlias = Literal["fail", "fail_fast", "dead_letter_items"] | Chain
 """`fail`: all parts run, then the message fails. `fail_fast`: the first failure ends it, parts at work are
 cancelled. `dead_letter_items`: each failed part becomes a dead letter of its own and the message succeeds; a branch
 made by `dead_letters(...)` does the same and takes the letters. What is `Unavailable` is no part's fault: then the
 whole message fails at once, to be tried again."""
+
+_WORDS = ("fail", "fail_fast", "dead_letter_items")
 
 WHOLE = (Unavailable, StoreError)
 """Errors that are no part's fault."""
@@ -48,6 +63,31 @@ class Tally:
     seconds: float = 0.0
 
 
+def grouped(parts: Giving[T, P], size: int) -> Callable[[T, Message[T]], AsyncIterable[list[P]]]:
+    """The parts that a function gives, in lists of at most `size`: `split(grouped(lambda order: order.lines, 100))`.
+
+    A list is read when it is asked for, and succeeds or fails as one. For records of a codec there is `Batches`.
+    """
+    if size < 1:
+        raise DefinitionError(f"the size of a group is {size}", hint="it must be 1 or more")
+    if not callable(parts):
+        raise DefinitionError(f"parts are given by a function, found {parts!r}", hint="Batches(...) groups records")
+    call = calling(parts)
+
+    async def groups(body: T, message: Message[T]) -> AsyncGenerator[list[P]]:
+        async with closing(Items(call(message), message)) as source:
+            group: list[P] = []
+            while (part := await source.pull()) is not None:
+                group.append(part[1])
+                if len(group) == size:
+                    yield group
+                    group = []
+            if group:
+                yield group
+
+    return groups
+
+
 @dataclass(frozen=True)
 class Splitting:
     """How a message is taken apart and what a failing part means; the options that the three steps share."""
@@ -57,10 +97,14 @@ class Splitting:
     on_error: OnError = "fail"
     max_failed: int | None = None
     max_ratio: float | None = None
+    sequence: bool = False
+    retry: tuple[Retry, ...] = ()
 
     def __post_init__(self) -> None:
         if self.parallel < 1:
             raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
+        if isinstance(self.on_error, str) and self.on_error not in _WORDS:
+            raise DefinitionError(f"on_error is '{self.on_error}'", hint=did_you_mean(self.on_error, _WORDS))
         if callable(self.parts):
             arity(self.parts)
         elif not isinstance(self.parts, PartsOf):
@@ -111,7 +155,7 @@ class PartRunner:
 
     def __init__(self, splitting: Splitting, handle: Handler[Any], runtime: Runtime) -> None:
         self._how = splitting
-        self._handle = handle
+        self._handle = _patient(handle, splitting.retry, runtime) if splitting.retry else handle
         self._runtime = runtime
         self._open = _opening(splitting.parts, runtime)
         channel = splitting.on_error
@@ -123,7 +167,8 @@ class PartRunner:
         """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says."""
         started = anyio.current_time()
         run = _Run()
-        async with closing(self._open(message)) as parts:
+        source = self._open(message)
+        async with closing(Sequenced(source) if self._how.sequence else source) as parts:
             meter = _Meter(self._runtime, message, started)
             if self._how.parallel == 1:
                 await self._work(parts, run, meter, collect)
@@ -137,7 +182,7 @@ class PartRunner:
         return Tally(run.total, run.done, run.ended, run.failed, anyio.current_time() - started)
 
     async def _work(self, parts: Source, run: _Run, meter: "_Meter", collect: Collect | None) -> None:
-        handle = self._handle
+        handle, fresh = self._handle, parts.fresh or bool(self._how.retry)
         while (part := await parts.pull()) is not None:
             index = run.total
             run.total += 1
@@ -145,7 +190,7 @@ class PartRunner:
             try:
                 if error is not None:
                     raise error  # noqa: TRY301 - it goes the way of every other failure
-                reply = await handle(message if parts.fresh else apart(message))
+                reply = await handle(message if fresh else apart(message))
             except Exception as failure:
                 await self._failed(message.with_body(original), failure, run)
             else:
@@ -165,6 +210,8 @@ class PartRunner:
         if len(run.failures) < PartsFailed.KEPT:
             run.failures.append((part.id, error))
         if self._gives_up:
+            if self._how.retry:
+                part = part.with_meta(part.meta.changed(attempt=attempts_of(error)))
             await self._runtime.give_up(part, error, self._channel, entry=self._entry)
             if self._too_many(run):
                 raise _failure(run)
@@ -179,6 +226,18 @@ class PartRunner:
 
 def _failure(run: _Run) -> Exception:
     return PartsFailed(run.failures, failed=run.failed, total=run.total).behind(run.failures[0][1])
+
+
+def _patient(handle: Handler[Any], rules: Sequence[Retry], runtime: Runtime) -> Handler[Any]:
+    """The same with retries; each try gets the part as it was read."""
+
+    async def again(part: Message[Any]) -> Message[Any] | None:
+        try:
+            return await handle(apart(part))
+        except Exception as error:
+            return await retrying(error, lambda _: handle(apart(part)), rules, runtime, part.id)
+
+    return again
 
 
 class _Meter:

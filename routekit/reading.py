@@ -1,12 +1,12 @@
 """Reading the parts of a message, lazily, for workers that ask for one after the other."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import anyio
 
 from .errors import BodyError
-from .message import Message
+from .message import Message, Sequence
 
 P = TypeVar("P")
 
@@ -23,6 +23,9 @@ class Source:
 
     fresh = False
     """Whether nobody else has the bodies of the parts, so that they need not be copied."""
+
+    size: int | None = None
+    """How many parts there are, if that is known before the last is read."""
 
     async def pull(self) -> Part | None:
         raise NotImplementedError
@@ -59,6 +62,7 @@ class Items(Source):
         self._index = 0
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
+        self.size = len(items) if isinstance(items, Sized) else None
         if isinstance(items, AsyncIterable):
             self._lock = anyio.Lock()
             self._async = aiter(items)  # pyright: ignore[reportUnknownArgumentType]  # the author's type is checked in `flow`
@@ -96,3 +100,41 @@ class Items(Source):
     async def close(self) -> None:
         if self._async is not None and hasattr(self._async, "aclose"):
             await self._async.aclose()  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # an async generator has it, an iterator need not
+
+
+class Sequenced(Source):
+    """The parts of another source, each of which knows where it stands; so one part is read ahead."""
+
+    def __init__(self, source: Source) -> None:
+        self.fresh = source.fresh
+        self._source = source
+        self._ahead: Part | None = None
+        self._index = -1
+        self._broken: Exception | None = None
+        self._lock = anyio.Lock()
+
+    async def pull(self) -> Part | None:
+        async with self._lock:
+            if self._index < 0:
+                await self._read()
+            if self._broken is not None:
+                raise self._broken
+            if self._ahead is None:
+                return None
+            message, original, error = self._ahead
+            index, last = self._index, await self._read()
+            sequence = Sequence(index, last, index + 1 if last else self._source.size)
+            return message.with_meta(message.meta.changed(sequence=sequence)), original, error
+
+    async def _read(self) -> bool:
+        """Whether there is no next part; what breaks is kept until the part before it is given away."""
+        self._index += 1
+        self._ahead = None
+        try:
+            self._ahead = await self._source.pull()
+        except Exception as error:  # whatever the author's function raises
+            self._broken = error
+        return self._ahead is None and self._broken is None
+
+    async def close(self) -> None:
+        await self._source.close()
