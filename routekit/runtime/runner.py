@@ -96,7 +96,7 @@ class Runner:
         """`starting`, `running`, `paused`, `stopping`, `degraded` or `stopped`."""
         if self._phase != "up":
             return self._phase
-        if self._intake is not None and self._intake.stopping:
+        if self._intake is None or self._intake.stopping:
             return "stopping"
         return "paused" if self._holdups.why else "running"
 
