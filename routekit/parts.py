@@ -20,7 +20,7 @@ from .message import Message
 from .reading import Items, PartsOf, Sequenced, Source, closing
 from .records import Batches, BatchReader, RecordReader, Records
 from .remedy import Remedy
-from .retrying import attempts_of, retrying
+from .retrying import attempts_of, remedies_of, retrying
 from .route import Retry
 from .step import Chain, Handler, Runtime, finish
 from .tasks import together
@@ -130,10 +130,11 @@ class Splitting:
 
     def remedies(self, kind: type[Exception], scope: str) -> Sequence[Remedy]:
         """What is done about an error of that class in a part."""
+        tries = remedies_of(self.retry, kind, scope)
         if not self.settles or issubclass(kind, WHOLE):
-            return ()
+            return tries
         to = "goes into the branch of dead letters" if isinstance(self.on_error, Chain) else "becomes a dead letter"
-        return [Remedy("rescue", scope, f"the part {to}, the others go on")]
+        return [*tries, Remedy("rescue", scope, f"the part {to}, the others go on")]
 
 
 @dataclass(slots=True)

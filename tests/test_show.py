@@ -45,6 +45,15 @@ EVERYTHING = (
     .when(positive, to("when"))
     .when(str.isdigit, lambda f: f.stop())
     .otherwise(identity)
+    .multicast(to("one"), to("two"), on_error=dead_letters(to("lost")))
+    .recipients(str, {"crm": to("crm"), "erp": to("erp")})
+    .scatter_gather({"low": to("low"), "high": to("high")})
+    .routing_slip(list, {"stop": to("stop")})
+    .dynamic_router(lambda answers: None, {"hop": to("hop")})
+    .detour(lambda answers: answers, to("detour"))
+    .loop(to("loop"), times=2)
+    .load_balance(to("left"), to("right"), weights=(3, 1))
+    .failover(to("main"), to("spare"))
     .gather(lambda n: [n], to("gather"), parallel=2)
     .for_each(Records(int, codec="json"), to("for_each"), on_error=dead_letters(to("bad")))
     .split(lambda tally: [tally], on_error=dead_letters(to("worse")))
@@ -139,7 +148,8 @@ def test_text_is_a_tree() -> None:
 def test_text_has_every_branch() -> None:
     """Whatever a route says, also about dead letters, stands in its text once."""
     text = as_text(EVERYTHING)
-    for name in ("dead", "tap", "body", "rescue", "finally", "when", "gather", "for_each", "bad", "worse", "end"):
+    names = "dead tap body rescue finally when gather for_each bad worse end one two lost crm erp low high stop hop"
+    for name in [*names.split(), "detour", "loop", "left", "right", "main", "spare"]:
         assert text.count(f"to mock:{name}") == 1, name
 
 
@@ -211,6 +221,63 @@ def test_branches_aside_lead_nowhere() -> None:
         ("attempt", "attempt", "to mock:b"),
         ("attempt", "finally", "to mock:c"),
         ("to mock:b", "", "to mock:end"),
+    }
+
+
+def test_branches_with_copies_lead_nowhere() -> None:
+    """From those of a multicast and of recipients nothing leads on: the message goes on from the step itself."""
+    flow = ticks().multicast(to("a"), to("b")).recipients(str, {"x": to("c"), "y": identity}).to("mock:end")
+    assert drawn(flow) == {
+        ("timer:x", "", "multicast()"),
+        ("multicast()", "branch-1", "to mock:a"),
+        ("multicast()", "branch-2", "to mock:b"),
+        ("multicast()", "", "recipients(str)"),
+        ("recipients(str)", "x", "to mock:c"),
+        ("recipients(str)", "", "to mock:end"),
+    }
+
+
+def test_branches_that_answer_lead_on() -> None:
+    """Those of scatter-gather, load balancing and failover join again, whatever they are called."""
+    flow = ticks().scatter_gather({"tap": to("a"), "b": to("b")}).load_balance(to("c"), identity).to("mock:end")
+    assert drawn(flow) == {
+        ("timer:x", "", "scatter_gather()"),
+        ("scatter_gather()", "tap", "to mock:a"),
+        ("scatter_gather()", "b", "to mock:b"),
+        ("to mock:a", "", "load_balance(by round_robin)"),
+        ("to mock:b", "", "load_balance(by round_robin)"),
+        ("load_balance(by round_robin)", "branch-1", "to mock:c"),
+        ("load_balance(by round_robin)", "branch-2", "to mock:end"),
+        ("to mock:c", "", "to mock:end"),
+    }
+    assert ("failover()", "branch-2", "to mock:b") in drawn(ticks().failover(to("a"), to("b")))
+
+
+def test_branches_that_come_back() -> None:
+    """Those of a loop, a routing slip and a dynamic router lead back to their step, which then goes on."""
+    flow = ticks().loop(to("a"), times=3).dynamic_router(lambda n: None, {"x": to("b"), "y": lambda f: f.stop()})
+    assert drawn(flow.routing_slip(str, {"z": to("c")}).to("mock:end")) == {
+        ("timer:x", "", "loop(times 3)"),
+        ("loop(times 3)", "turn", "to mock:a"),
+        ("to mock:a", "", "loop(times 3)"),
+        ("loop(times 3)", "", "dynamic_router(None)"),
+        ("dynamic_router(None)", "x", "to mock:b"),
+        ("to mock:b", "", "dynamic_router(None)"),
+        ("dynamic_router(None)", "y", "stop"),
+        ("dynamic_router(None)", "", "routing_slip(str)"),
+        ("routing_slip(str)", "z", "to mock:c"),
+        ("to mock:c", "", "routing_slip(str)"),
+        ("routing_slip(str)", "", "to mock:end"),
+    }
+
+
+def test_a_detour_has_two_ways() -> None:
+    """That of its branch, and straight on."""
+    assert drawn(ticks().detour(positive, to("a")).to("mock:end")) == {
+        ("timer:x", "", "detour(positive)"),
+        ("detour(positive)", "detour", "to mock:a"),
+        ("to mock:a", "", "to mock:end"),
+        ("detour(positive)", "straight on", "to mock:end"),
     }
 
 

@@ -30,6 +30,7 @@ class Loop(Step[T, T]):
     while_: Callable[..., Any] | None = None
     copy: bool = False
     most: int = 1000
+    leads = "back"
 
     def __post_init__(self) -> None:
         if (self.times is None) == (self.while_ is None):
