@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict, assert_type
 
 from routekit import (
+    Act,
     Batches,
     Flow,
     Letter,
@@ -108,6 +109,18 @@ assert_type(orders.to("file:out", name=lambda order: f"{order.id}.json", codec="
 assert_type(orders.tap(lambda copy: copy.transform(fetched).to("log:copies")), Flow[Order])
 assert_type(orders.log("{body.id}").log(named, level="debug"), Flow[Order])
 assert_type(orders.idempotent("seen", key=lambda order: order.id), Flow[Order])
+assert_type(
+    orders.saga(
+        "book",
+        Order,
+        [
+            Act("stock", do=lambda f: f.filter(lambda order: order.id > 0), undo=lambda f: f.transform(named)),
+            Act("pay", do=lambda f: f.to("mock:pay"), undo=None, pivot=True),
+        ],
+        key=lambda order: order.id,
+    ),
+    Flow[Order],
+)
 assert_type(orders.throttle(rate=5, per=60, key=lambda order: order.customer, concurrent=2), Flow[Order])
 assert_type(orders.throttle(rate=lambda order, message: order.id / 2, on_excess="refuse", name="crm"), Flow[Order])
 assert_type(orders.sample(every=60).sample(nth=10), Flow[Order])

@@ -7,7 +7,7 @@ unnoticed one day fails the check. Never run; `make types` checks it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from routekit import Flow, Message, Policy, Records, Retry, Tally, dead_letters, from_
+from routekit import Act, Flow, Message, Policy, Records, Retry, Tally, dead_letters, from_
 from routekit.eip.filter import Filter
 from routekit.endpoints.log import Log
 from routekit.endpoints.timer import Timer
@@ -132,3 +132,10 @@ orders.to("file:out", name=lambda order: order.number)  # pyright: ignore[report
 # 27: a list of results is no tally
 def tallied(flow: Flow[Order]) -> Flow[Tally]:
     return flow.gather(lambda order: order.lines, lambda line: line)  # pyright: ignore[reportReturnType]
+
+
+# 28: an action of a saga that makes another type of body
+orders.saga("book", Order, [Act("pay", do=lambda f: f.transform(str), undo=None)])  # pyright: ignore[reportArgumentType]
+
+# 29: a saga of another body
+orders.saga("book", str, [])  # pyright: ignore[reportArgumentType]
