@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routekit import DefinitionError, Flow, Message, PartsFailed, Policy, Retry, TimedOut, dead_letters, from_
-from routekit.testing import Feed, Sink, run_routes
+from routekit.replay import replay
+from routekit.testing import Feed, Run, Sink, routes_of, run_routes, setup_for
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +155,27 @@ async def test_the_copy_of_a_failed_branch_may_become_a_dead_letter() -> None:
     ]
     assert (sink.bodies, done) == ([{"n": 1}], [1])
     assert len(feed.acknowledged) == 1
+
+
+@pytest.mark.parametrize("word", ["multicast", "recipients", "scatter_gather", "tap"])
+async def test_the_letter_of_a_branch_is_replayed_in_that_branch(word: str) -> None:
+    """What stands before, the other branches and what follows run no more."""
+    before, bad, good, after = Sink(), Sink(fail={1: ValueError("bad day")}), Sink(), Sink()
+    start: Any = from_(Feed([1])).to(before).transform(lambda n: {"n": n + 1})
+    branches: Any = {"bad": lambda f: f.to(bad), "good": lambda f: f.to(good)}
+    those: dict[str, tuple[Any, ...]] = {
+        "multicast": tuple(branches.values()),
+        "recipients": (lambda body: ["bad", "good"], branches),
+        "scatter_gather": (branches,),
+        "tap": (branches["bad"],),
+    }
+    flow = getattr(start, word)(*those[word], on_error="dead_letter").to(after)
+    run = await run_routes(r=flow)
+    (letter,) = run.letters
+    assert letter.body == {"n": 2}
+    assert await replay(letter, routes_of(r=flow), setup_for(Run())) is None
+    assert bad.bodies == [{"n": 2}]
+    assert (len(before.bodies), len(good.bodies), len(after.bodies)) == (1, word != "tap", 1)
 
 
 async def test_failed_branches_may_go_to_a_branch() -> None:
