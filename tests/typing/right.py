@@ -18,9 +18,11 @@ from routekit import (
     Records,
     Retry,
     Step,
+    Switch,
     Tally,
     dead_letters,
     from_,
+    grouped,
     in_thread,
 )
 from routekit.eip.filter import Filter
@@ -74,6 +76,14 @@ def shipped(flow: Flow[Line], prefix: str) -> Flow[str]:
 
 def kept(letters: Flow[Letter]) -> Flow[str]:
     return letters.transform(lambda letter: letter.reason)
+
+
+def priced(flow: Flow[Order]) -> Flow[float]:
+    return flow.transform(lambda order: order.id * 1.5)
+
+
+async def stops(order: Order, message: Message[Order]) -> list[str]:
+    return [order.customer]
 
 
 def always(order: Order) -> bool:
@@ -137,6 +147,27 @@ assert_type(
     ),
     Flow[str],
 )
+assert_type(orders.multicast(lambda copy: copy.transform(fetched), lambda copy: copy.to("log:x")), Flow[Order])
+assert_type(orders.multicast(priced, parallel=2, timeout=5, on_error=dead_letters(kept)), Flow[Order])
+assert_type(orders.recipients(lambda order: order.customer, {"crm": priced, "log": lambda f: f.log("x")}), Flow[Order])
+assert_type(orders.recipients(lambda order, message: ["crm"], {"crm": priced}, on_error="dead_letter"), Flow[Order])
+assert_type(
+    orders.scatter_gather({"a": priced, "b": lambda f: f.transform(lambda order: 2.5)}, timeout=5, enough=1),
+    Flow[dict[str, float]],
+)
+assert_type(orders.scatter_gather({"a": priced}, choose=stops, on_error="leave_out"), Flow[dict[str, float]])
+assert_type(orders.routing_slip(stops, {"log": lambda order: order.log("x")}), Flow[Order])
+assert_type(orders.dynamic_router(lambda order: None if order.id else "x", {"x": lambda f: f.to("log:x")}), Flow[Order])
+assert_type(orders.detour(lambda order: order.id > 3, lambda order: order.log("x")), Flow[Order])
+assert_type(orders.detour(Switch("audit"), lambda order: order.log("x")), Flow[Order])
+assert_type(orders.loop(lambda order: order.to("log:x"), times=lambda order: order.id), Flow[Order])
+assert_type(orders.loop(lambda order: order.to("log:x"), while_=always, copy=True), Flow[Order])
+assert_type(orders.load_balance(priced, priced, weights=(3, 1)), Flow[float])
+assert_type(orders.load_balance(priced, priced, by=lambda order: order.customer), Flow[float])
+assert_type(orders.failover(priced, lambda order: order.transform(lambda order: 1.0), start="next"), Flow[float])
+assert_type(orders.to("file:out").intercept("file:*", lambda sent: sent.log("x"), skip=True), Flow[Order])
+assert_type(orders.split(grouped(lambda order: order.lines, 3), sequence=True), Flow[list[Line]])
+assert_type(orders.gather(grouped(lines_later, 3), lambda some: some.transform(len), retry=Retry(2)), Flow[list[int]])
 assert_type(orders.stop(), Flow[Order])
 assert_type(orders.then(Filter[Order](always)), Flow[Order])
 assert_type(orders.split(lines).apply(shipped, "to "), Flow[str])

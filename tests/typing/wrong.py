@@ -7,7 +7,7 @@ unnoticed one day fails the check. Never run; `make types` checks it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from routekit import Act, Flow, Message, Policy, Records, Retry, Tally, dead_letters, from_
+from routekit import Act, Flow, Message, Policy, Records, Retry, Tally, dead_letters, from_, grouped
 from routekit.eip.filter import Filter
 from routekit.endpoints.log import Log
 from routekit.endpoints.timer import Timer
@@ -139,3 +139,27 @@ orders.saga("book", Order, [Act("pay", do=lambda f: f.transform(str), undo=None)
 
 # 29: a saga of another body
 orders.saga("book", str, [])  # pyright: ignore[reportArgumentType]
+
+# 30: a branch that reads what the body does not have
+orders.multicast(lambda copy: copy.filter(lambda order: order.totl))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
+
+# 31: a stop that makes another type of body
+orders.routing_slip(lambda order: ["a"], {"a": lambda stop: stop.transform(lambda order: order.id)})  # pyright: ignore[reportArgumentType]
+
+# 32: branches of which one answers with something else
+orders.failover(counted, named)  # pyright: ignore[reportArgumentType]
+
+# 33: recipients that are no names
+orders.recipients(lambda order: order.id, {"a": counted})  # pyright: ignore[reportArgumentType]
+
+# 34: a loop that changes the type of the body
+orders.loop(counted, times=3)  # pyright: ignore[reportArgumentType]
+
+# 35: a way of balancing that does not exist
+orders.load_balance(counted, counted, by="sticky")  # pyright: ignore[reportArgumentType]
+
+# 36: leaving out, where the message goes on whatever happens
+orders.multicast(counted, on_error="leave_out")  # pyright: ignore[reportArgumentType]
+
+# 37: groups of parts are lists
+orders.split(grouped(lambda order: order.lines, 3)).transform(lambda group: group.upper())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
