@@ -5,16 +5,17 @@ of its module, for what their own policies do not say. A module that cannot be i
 others are read all the same.
 """
 
+import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
+from types import FunctionType, ModuleType
+from typing import Any, cast, get_origin
 
 from .errors import LoadError
 from .flow import Choosing, Chosen, Flow
@@ -36,6 +37,7 @@ class _Found:
     routes: list[Route] = field(default_factory=list[Route])
     problems: list[Problem] = field(default_factory=list[Problem])
     candidates: list["_Candidate"] = field(default_factory=list["_Candidate"])
+    templates: dict[str, "Template"] = field(default_factory=dict[str, "Template"])
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,29 @@ class _Candidate:
     inner: str
 
 
+@dataclass(frozen=True)
+class Template:
+    """A function of a route module that gives a flow: a whole route, or, as a `fragment`, more of one it is given."""
+
+    name: str
+    function: Callable[..., Any]
+    fragment: bool
+
+
 def load(path: Path) -> Loaded:
     """The routes of a folder or of one module; raises LoadError if there is neither."""
-    path = path.resolve()
+    found = _read_all(path.resolve())
+    if not found.routes and not found.problems:
+        raise LoadError(f"no route in '{path.resolve()}'", hint="a route is a module-level variable: name = from_(...)")
+    return Loaded(sorted(found.routes, key=lambda route: route.name), found.problems)
+
+
+def templates(path: Path) -> Sequence[Template]:
+    """The functions of a folder or module whose annotation says that they give a Flow; those of broken modules lack."""
+    return sorted(_read_all(path.resolve()).templates.values(), key=lambda template: template.name)
+
+
+def _read_all(path: Path) -> _Found:
     if not path.exists():
         raise LoadError(f"there is no '{path}'", hint="give a folder of route modules, or one module")
     if path.is_file() and path.suffix != ".py":
@@ -59,14 +81,12 @@ def load(path: Path) -> Loaded:
     try:
         package = _package(folder)
     except (Exception, SystemExit) as error:  # whatever an author's package does when it is imported
-        return Loaded((), [_broken(error, folder / "__init__.py", folder, folder.name)])
+        return _Found(problems=[_broken(error, folder / "__init__.py", folder, folder.name)])
     found = _Found()
     for file in [path] if path.is_file() else _modules(folder):
         _read(file, folder, package, found)
     found.routes.extend(_owned(found.candidates))
-    if not found.routes and not found.problems:
-        raise LoadError(f"no route in '{path}'", hint="a route is a module-level variable: name = from_(...)")
-    return Loaded(sorted(found.routes, key=lambda route: route.name), found.problems)
+    return found
 
 
 def _modules(folder: Path) -> Iterable[Path]:
@@ -127,6 +147,8 @@ def _read(file: Path, folder: Path, package: str, found: _Found) -> None:
         return
     for name, value in vars(module).items():
         _take(name, value, inner, module, found)
+        if isinstance(value, FunctionType) and f"{value.__module__}.".startswith(f"{package}."):
+            _take_function(value, value.__module__.removeprefix(package).removeprefix("."), found)
 
 
 def _broken(error: BaseException, file: Path, folder: Path, inner: str) -> Problem:
@@ -147,6 +169,22 @@ def _take(name: str, value: Any, inner: str, module: ModuleType, found: _Found) 
     flow = cast("Flow[Any]", value)
     if flow.source is not None:
         found.candidates.append(_Candidate(flow, name, module, inner))
+
+
+def _take_function(function: FunctionType, inner: str, found: _Found) -> None:
+    """A function that gives a flow, under its own name in its own module; what begins with `_` is nobody's business."""
+    name = function.__name__
+    if _is_flow(function.__annotations__.get("return")) and not name.startswith("_"):
+        parameters = list(inspect.signature(function).parameters.values())
+        fragment = bool(parameters) and _is_flow(parameters[0].annotation)
+        found.templates[_named(inner, name)] = Template(_named(inner, name), function, fragment)
+
+
+def _is_flow(annotation: object) -> bool:
+    """Whether an annotation is `Flow` or `Flow[...]`, also one that is written as a text."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] == "Flow"
+    return annotation is Flow or get_origin(annotation) is Flow
 
 
 def _owned(candidates: Sequence[_Candidate]) -> Iterable[Route]:

@@ -52,6 +52,14 @@ def describe(name: str, catalog: Catalog) -> list[Entry]:
     return entries
 
 
+def template_entry(name: str, function: Callable[..., Any], *, fragment: bool) -> Entry:
+    """The entry for a function that gives a route, or, as a fragment, goes on with one."""
+    options = _parameters(list(inspect.signature(function).parameters.values())[fragment:])
+    given = ", ".join(option.name for option in options if option.required)
+    usage = f".apply({name}{', ' if given else ''}{given})" if fragment else f"{name}({given})"
+    return Entry(name, "fragment" if fragment else "template", usage, inspect.getdoc(function) or "", options)
+
+
 def table_entry(name: str, kind: type[BaseModel]) -> Entry:
     """The entry for a table of `routekit.toml`."""
     return Entry(name, "table of settings", f"[{name}]", inspect.getdoc(kind) or "", _options(kind, None))
@@ -68,13 +76,16 @@ def _is_word(name: str) -> bool:
 
 def _step(name: str) -> Entry:
     word = steps()[name]
-    signature = inspect.signature(word)
-    options = tuple(
-        Option(p.name, _typed(p.annotation), "" if p.default is p.empty else repr(p.default), "", p.default is p.empty)
-        for p in signature.parameters.values()
-        if p.name != "self" and p.kind is not p.VAR_KEYWORD
-    )
+    options = _parameters(list(inspect.signature(word).parameters.values())[1:])
     return Entry(name, "step", f".{name}(...)", inspect.getdoc(word) or "", options)
+
+
+def _parameters(parameters: Iterable[inspect.Parameter]) -> tuple[Option, ...]:
+    return tuple(
+        Option(p.name, _typed(p.annotation), "" if p.default is p.empty else repr(p.default), "", p.default is p.empty)
+        for p in parameters
+        if p.kind is not p.VAR_KEYWORD
+    )
 
 
 def _endpoint(kind: type[Endpoint]) -> Entry:

@@ -124,7 +124,7 @@ def test_folder_whose_init_fails(folder: Folder) -> None:
     path = folder(a=TICK.format("one"))
     (path / "__init__.py").write_text("\n1 / 0\n")
     loaded = load(path)
-    assert loaded.routes == ()
+    assert loaded.routes == []
     assert [(Path(p.place.file).name, p.place.line) for p in loaded.problems] == [("__init__.py", 2)]
 
 

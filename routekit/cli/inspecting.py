@@ -1,6 +1,6 @@
 """`routekit check`, `show`, `list`, `plugins` and `describe`: they run nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from ..check import check as checked
+from ..errors import UnknownName, did_you_mean
+from ..loader import Template, templates
 from ..options import masked
+from ..plugins import Catalog
 from ..problem import Problem
-from ..reference import Entry, Option, steps, table_entry
+from ..reference import Entry, Option, steps, table_entry, template_entry
 from ..reference import describe as described
 from ..route import Route
 from ..settings import Options
@@ -112,28 +115,53 @@ def plugins(as_json_: AsJson = False) -> None:
 @app.command()
 def describe(
     name: Annotated[
-        str | None, typer.Argument(help="a scheme, a step, codec.NAME, or routekit: the settings; else all names")
+        str | None,
+        typer.Argument(help="a scheme, a step, codec.NAME, a template, or routekit: the settings; else all names"),
     ] = None,
+    routes: Routes = Path("routes"),
     as_json_: AsJson = False,
 ) -> None:
-    """Explain an endpoint, codec, step or the settings.
+    """Explain an endpoint, codec, step, route template or the settings.
 
-    Its options with types, defaults and meaning, from the code itself.
+    Its options with types, defaults and meaning, from the code itself. Templates are the functions of the route modules
+    that give a Flow.
     """
     with answering():
         catalog = catalog_of(settings())
         if name is None:
             codecs = [offer.name for offer in catalog.offers() if offer.kind == "codec"]
-            typer.echo(
-                f"endpoints: {', '.join(catalog.schemes())}\nsteps: {', '.join(steps())}\ncodecs: {', '.join(codecs)}"
-            )
+            listed = {
+                "endpoints": catalog.schemes(),
+                "steps": steps(),
+                "codecs": codecs,
+                "templates": _templates(routes),
+            }
+            typer.echo("\n".join(f"{kind}: {', '.join(names)}" for kind, names in listed.items() if names))
             return
-        entries = [table_entry(name, Options)] if name == "routekit" else described(name, catalog)
+        entries = [table_entry(name, Options)] if name == "routekit" else _described(name, catalog, routes)
     if as_json_:
         print_json([asdict(entry) for entry in entries])
         return
     for entry in entries:
         _show_entry(entry)
+
+
+def _described(name: str, catalog: Catalog, routes: Path) -> Sequence[Entry]:
+    """What is known by that name; the route modules are only imported if nothing else is."""
+    try:
+        return described(name, catalog)
+    except UnknownName as error:
+        found = _templates(routes)
+        if name in found:
+            return [template_entry(name, found[name].function, fragment=found[name].fragment)]
+        if not found or name.startswith("codec."):
+            raise
+        known = {*catalog.schemes(), *steps(), *found}
+        raise UnknownName(error.message, hint=did_you_mean(name, known)) from None
+
+
+def _templates(routes: Path) -> Mapping[str, Template]:
+    return {template.name: template for template in templates(routes)} if routes.exists() else {}
 
 
 def _readable(path: Path) -> Sequence[Route]:

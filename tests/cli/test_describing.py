@@ -51,7 +51,7 @@ def test_describe_says_what_there_is(routekit: Any) -> None:
     """Without a name, all names are told that may be asked for."""
     endpoints, steps, codecs = routekit("describe").out.splitlines()
     assert endpoints.startswith("endpoints: control, cron, direct, ")
-    assert steps.startswith("steps: then, apply, filter, ")
+    assert steps.startswith("steps: then, apply, ")
     assert "codec.csv, codec.json" in codecs
 
 
@@ -66,6 +66,69 @@ def test_describe_what_is_not(routekit: Any, name: str, answer: str) -> None:
     """A name that is nothing is answered with the nearest, and exit code 2."""
     done = routekit("describe", name)
     assert (done.code, done.out, done.err) == (2, "", answer)
+
+
+TEMPLATES = '''
+from typing import Any
+from routekit import Flow, from_
+from ._shared import audited, secret_sauce
+
+def poll(folder: str, *, every: float = 60.0, most: "int | None" = None) -> Flow[str]:
+    """Files of a folder, one by one.
+
+    They are read as text.
+    """
+    return from_(f"file:{folder}?poll={every}", str)
+
+def unannotated(folder):
+    return from_("timer:x")
+
+def _private() -> Flow[Any]:
+    return from_("timer:x")
+
+invoices = poll("in/invoices").apply(audited, "invoices")
+'''
+
+SHARED = '''
+from __future__ import annotations
+import routekit as rk
+
+def audited(flow: rk.Flow[str], log: str, level: str = "info") -> rk.Flow[str]:
+    """Write a line for the auditors."""
+    return flow.to(f"log:{log}?level={level}")
+
+def secret_sauce() -> str:
+    return "no flow"
+'''
+
+
+def test_describe_templates(routekit: Any) -> None:
+    """Functions of route modules that give a Flow are listed, and described with their parameters."""
+    routekit.write("routes/orders.py", TEMPLATES)
+    routekit.write("routes/_shared.py", SHARED)
+    routekit.write("routes/broken.py", "import no_such_module\n")
+    assert routekit("describe").out.splitlines()[3] == "templates: _shared.audited, orders.poll"
+    done = routekit("describe", "orders.poll")
+    assert done.out.startswith("orders.poll, a template\n  orders.poll(folder)\n\nFiles of a folder, one by one.\n")
+    assert [row[:3] for row in rows(done.out[done.out.index("option") :]) if row] == [
+        ["folder", "str", "required"],
+        ["every", "float", "60.0"],
+        ["most", "int", "|"],
+    ]
+    (entry,) = routekit("describe", "_shared.audited", "--json").json
+    assert (entry["kind"], entry["usage"]) == ("fragment", ".apply(_shared.audited, log)")
+    assert [option["name"] for option in entry["options"]] == ["log", "level"]
+    done = routekit("describe", "orders.pol")
+    assert (done.code, done.err.splitlines()[1]) == (2, "  did you mean 'orders.poll'?")
+    elsewhere = routekit("describe", "orders.poll", "nowhere/")
+    assert (elsewhere.code, elsewhere.err.splitlines()[0]) == (2, "error: nothing is called 'orders.poll'")
+
+
+def test_describe_imports_routes_only_if_it_has_to(routekit: Any) -> None:
+    """What an endpoint is does not depend on the routes, which may be broken or slow to import."""
+    routekit.write("routes/loud.py", "print('imported')\nfrom routekit import from_\nx = from_('timer:x')\n")
+    assert "imported" not in routekit("describe", "timer").out
+    assert "imported" in routekit("describe").out
 
 
 def test_describe_the_settings(routekit: Any) -> None:
