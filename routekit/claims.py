@@ -1,6 +1,7 @@
 """Claims: a key is at work in one place at a time, among the messages of this process and among processes."""
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TypeVar
 
 import anyio
@@ -11,16 +12,26 @@ from .store import Claim
 
 R = TypeVar("R")
 
+_OFTEN = 3600.0
+"""Seconds between two looks for keys that are old enough to be forgotten."""
+
 
 class Claims:
     """The keys under one name of the store, as one step of a route works on them."""
 
-    def __init__(self, name: str, lease: float, runtime: Runtime, *, renewed: bool = False) -> None:
-        """With `renewed`, the lease of a key at work is prolonged for as long as the work takes."""
+    def __init__(
+        self, name: str, lease: float, runtime: Runtime, *, remember: float | None = None, renewed: bool = False
+    ) -> None:
+        """A key that was done is forgotten after `remember` seconds; None: never.
+
+        With `renewed`, the lease of a key at work is prolonged for as long as the work takes.
+        """
         self._name = name
         self._keys = runtime.store.keys(name)
         self._owner = f"{runtime.store.owner}/{runtime.route}"
         self._lease = lease
+        self._remember = remember
+        self._forgot = -inf  # when
         self._runtime = runtime
         self._here: dict[str, anyio.Event | None] = {}  # the keys at work; the event is there once a twin waits
         if renewed:
@@ -32,6 +43,8 @@ class Claims:
         A twin that is at work is waited for: what becomes of it decides. A crash leaves a claim that the next process
         takes over, or that runs out.
         """
+        if self._remember is not None:
+            await self._forget(self._remember)
         while key in self._here:
             twin = self._here[key] = self._here[key] or anyio.Event()
             await twin.wait()
@@ -50,9 +63,11 @@ class Claims:
         if await self._claim(key) is not Claim.MINE:
             raise Unavailable(f"{self._name}: another process has taken over '{key}'", hint="raise `lease`")
 
-    async def prune(self, before: float) -> None:
-        """Forget the keys that were done before this time, in seconds since 1970."""
-        await self._keys.prune(before=before)
+    async def _forget(self, remember: float) -> None:
+        now = self._runtime.now()
+        if now - self._forgot >= min(_OFTEN, remember):
+            self._forgot = now
+            await self._keys.prune(before=now - remember)
 
     async def _claim(self, key: str) -> Claim:
         return await self._keys.claim(key, owner=self._owner, lease=self._lease)

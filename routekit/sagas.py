@@ -109,17 +109,15 @@ class SagaRunner:
         self._plan = plan
         self._proceed = proceed
         self._runtime = runtime
-        self._claims = Claims(name, plan.lease, runtime, renewed=True)
+        self._claims = Claims(name, plan.lease, runtime, remember=plan.remember, renewed=True)
         self._marks = runtime.store.marks(name)
         self._keeping = Keeping(body, fitting(body))
         bound = [[runtime.bind(chain, finish, label) for label, chain in act.branches()] for act in plan.acts]
         self._do = [do for do, *_ in bound]
         self._undoing = {number: undo for number, (_, *undos) in enumerate(bound) for undo in undos}
-        self._next_look = 0.0
 
     async def run(self, key: str, message: Message[Any]) -> Message[Any] | None:
         """Run the saga of that key from where it stands, and then the rest of the route."""
-        await self._forget_old()
         reply = await self._claims.once(key, lambda: self._run(key, message))
         await self._marks.delete(key)  # only now: the store knows that it is done, and a twin would find nothing
         return reply
@@ -220,12 +218,6 @@ class SagaRunner:
     async def _write(self, key: str, journal: Journal) -> None:
         await self._claims.still_mine(key)
         await self._marks.put(key, journal.text())
-
-    async def _forget_old(self) -> None:
-        now = self._runtime.now()
-        if now >= self._next_look:
-            self._next_look = now + min(self._plan.remember, 3600.0)
-            await self._claims.prune(now - self._plan.remember)
 
     def _tell(self, saga: "_Saga", error: Exception, left: int) -> None:
         failed = f"'{self._plan.acts[len(saga.journal.done)].name}' failed for message {saga.message.id}"

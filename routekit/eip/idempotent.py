@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 from typing import Any, TypeVar
 
 from ..callables import called, calling
@@ -14,9 +13,6 @@ from ..message import Message
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
-
-_OFTEN = 3600.0
-"""Seconds between two looks for keys that may be forgotten, at least."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +39,9 @@ class Idempotent(Step[T, T]):
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         key_of = calling(self.key)
-        claims = Claims(self.name, self.lease, runtime)
-
-        pruned = -inf  # when
+        claims = Claims(self.name, self.lease, runtime, remember=self.remember)
 
         async def handle(message: Message[T]) -> Message[Any] | None:
-            nonlocal pruned
-            now = runtime.now()
-            if self.remember is not None and now - pruned >= min(_OFTEN, self.remember):
-                pruned = now
-                await claims.prune(now - self.remember)
             key = key_text(await called(key_of, message), self.key)
             return await claims.once(key, lambda: proceed(message))
 
