@@ -15,7 +15,7 @@ from .errors import UnknownName, did_you_mean
 from .events import Event, RouteDegraded
 from .letter import Letter, unpacked
 from .message import Delivery, Message
-from .route import REFUSE, Policy, Route
+from .route import ALWAYS, REFUSE, Policy, Route
 from .runtime.service import Service, Setup
 from .step import Runtime, Target
 
@@ -57,8 +57,8 @@ async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Excep
     outcome: list[Exception | None] = []
     told = anyio.Event()
     source = Target(_Letters(letter=letter, outcome=outcome, told=told))
-    policy = replace(route.policy or Policy(), dead_letter=REFUSE)
-    inner = [other for other in routes if _internal(other, setup) and other is not route]
+    policy = replace(route.policy or Policy(), dead_letter=REFUSE, runs=ALWAYS)
+    inner = [_awake(other) for other in routes if _internal(other, setup) and other is not route]
     degraded: list[Exception] = []
 
     def watch(event: Event) -> None:
@@ -76,6 +76,11 @@ async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Excep
         if not outcome:
             service.force()  # it would be tried again and again until the other side is back
     return outcome[0] if outcome else degraded[0]
+
+
+def _awake(route: Route) -> Route:
+    """The route as one that always runs: who asks for a replay wants it now, outside its hours too."""
+    return replace(route, policy=replace(route.policy or Policy(), runs=ALWAYS))
 
 
 def _internal(route: Route, setup: Setup) -> bool:

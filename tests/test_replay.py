@@ -17,10 +17,12 @@ from routekit import (
     Producer,
     Records,
     Retry,
+    Runs,
     Runtime,
     Send,
     Unavailable,
     UnknownName,
+    Window,
     dead_letters,
     from_,
 )
@@ -207,3 +209,14 @@ async def test_letter_of_a_record_that_was_in_no_list_yet() -> None:
     mended = replace(refused, body={"n": "2"})
     assert [await replay(again, routes_of(r=flow), setup()) for again in (mended, whole)] == [None, None]
     assert sink.bodies == [[Item(n=2)], [Item(n=1), Item(n=3)]]
+
+
+async def test_replay_waits_for_no_window() -> None:
+    """Whoever asks for a replay wants it now: a route that is manual, or called outside its hours, runs too."""
+    sink, never = Sink(), Window("00:00", "00:01", days="mon")
+    outer = from_(Feed(), int, policy=Policy(runs=Runs(start="manual", after="other"))).to("direct:inner")
+    inner = from_("direct:inner", int, policy=Policy(runs=Runs(start="manual", during=never))).to(sink)
+    routes = routes_of(r=outer, inner=inner, other=from_(Feed([])))
+    hours = Policy(runs=Runs(during=never))
+    assert await replay(letter(21), routes, setup_for(Run(), policy=hours)) is None
+    assert sink.bodies == [21]
