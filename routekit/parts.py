@@ -154,7 +154,8 @@ Collect = Callable[[int, Message[Any]], None]
 class PartRunner:
     """Bound once for each route: runs `handle` for every part of a message."""
 
-    def __init__(self, splitting: Splitting, handle: Handler[Any], runtime: Runtime) -> None:
+    def __init__(self, splitting: Splitting, handle: Handler[Any], runtime: Runtime, *, timed: bool = False) -> None:
+        self._timed = timed
         self._how = splitting
         self._handle = _patient(handle, splitting.retry, runtime) if splitting.retry else handle
         self._runtime = runtime
@@ -165,7 +166,10 @@ class PartRunner:
         self._gives_up = splitting.settles
 
     async def run(self, message: Message[Any], collect: Collect | None = None) -> Tally:
-        """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says."""
+        """Run all parts; `collect(index, reply)` is called for each that reached the end. Raises as `OnError` says.
+
+        Only a runner that is `timed` tells the seconds.
+        """
         started = anyio.current_time()
         run = _Run()
         source = self._open(message)
@@ -180,7 +184,8 @@ class PartRunner:
             meter.finish(run.total)
         if run.failed and (not self._gives_up or self._too_great_a_share(run)):
             raise _failure(run)
-        return Tally(run.total, run.done, run.ended, run.failed, anyio.current_time() - started)
+        seconds = anyio.current_time() - started if self._timed else 0.0
+        return Tally(run.total, run.done, run.ended, run.failed, seconds)
 
     async def _work(self, parts: Source, run: _Run, meter: "_Meter", collect: Collect | None) -> None:
         handle, fresh = self._handle, parts.fresh or bool(self._how.retry)

@@ -136,5 +136,9 @@ class Sequenced(Source):
             self._broken = error
         return self._ahead is None and self._broken is None
 
+    @property
+    def opened(self) -> bool:
+        return self._source.opened
+
     async def close(self) -> None:
         await self._source.close()

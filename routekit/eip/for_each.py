@@ -21,7 +21,7 @@ class ForEach(Step[T, Tally]):
     word = "for_each"
 
     def bind(self, proceed: Handler[Tally], runtime: Runtime) -> Handler[T]:
-        runner = PartRunner(self.how, runtime.bind(self.each, finish, "each"), runtime)
+        runner = PartRunner(self.how, runtime.bind(self.each, finish, "each"), runtime, timed=True)
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             return await proceed(message.with_body(await runner.run(message)))

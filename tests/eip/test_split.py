@@ -237,7 +237,8 @@ async def test_a_generator_that_breaks_fails_the_message() -> None:
     assert [type(error) for _, error in feed.refused] == [KeyError]
 
 
-async def test_a_generator_is_closed_whatever_happens() -> None:
+@pytest.mark.parametrize("sequence", [False, True])
+async def test_a_generator_is_closed_whatever_happens(sequence: bool) -> None:
     """Also when the message fails in the middle."""
     closed: list[str] = []
 
@@ -248,7 +249,7 @@ async def test_a_generator_is_closed_whatever_happens() -> None:
         finally:
             closed.append("yes")
 
-    flow = from_(Feed([0]), int).split(parts, on_error="fail_fast")
+    flow = from_(Feed([0]), int).split(parts, sequence=sequence, on_error="fail_fast")
     await run_routes(flow.transform(lambda n: 1 // 0))
     assert closed == ["yes"]
 
