@@ -11,12 +11,15 @@
     │   ├── BodyError            the body does not fit the type that was asked for
     │   ├── Invalid              a rule of `validate` does not hold
     │   ├── Expired              the message's deadline has passed
-    │   └── LateMessage          it came after its group was closed, or its place in a sequence was passed
+    │   ├── LateMessage          it came after its group was closed, or its place in a sequence was passed
+    │   ├── NoAnswer             an endpoint was asked, and gave no answer
+    │   └── LateReply            a reply for which no `ask` waits, or none any more
     ├── Unavailable              the other side is away, locked or full: worth another try
     │   ├── Throttled            too many messages: a `throttle` refuses more
     │   ├── CircuitOpen          a `circuit_breaker` leaves the other side in peace
     │   ├── BulkheadFull         too many messages are inside a `bulkhead`
-    │   └── TimedOut             a `timeout` has cancelled what took too long
+    │   ├── TimedOut             a `timeout` has cancelled what took too long
+    │   └── Unanswered           nothing came in time for an `ask` or a `poll_enrich`
     ├── PartsFailed              some parts or branches of a message failed; names every one
     ├── CompensationFailed       a saga has failed and could not be undone; names what was undone and what was not
     └── StoreError               durable state could not be read or written
@@ -108,6 +111,14 @@ class LateMessage(Rejected):
     """A message came after its group was closed or its place in a sequence was passed, and late ones are refused."""
 
 
+class NoAnswer(Rejected):
+    """An endpoint was asked for an answer and gave none; asking again would change nothing."""
+
+
+class LateReply(Rejected):
+    """A reply came for which no `ask` waits, or none any more."""
+
+
 class Unavailable(RouteKitError):
     """The other side is away, locked, full or too slow: trying again later may help."""
 
@@ -126,6 +137,10 @@ class BulkheadFull(Unavailable):
 
 class TimedOut(Unavailable):
     """A branch took longer than its `timeout` allows, and was cancelled."""
+
+
+class Unanswered(Unavailable):
+    """Nothing came in time for an `ask` or a `poll_enrich`."""
 
 
 class StoreError(RouteKitError):

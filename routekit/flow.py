@@ -91,7 +91,7 @@ Params = ParamSpec("Params")
 Parts: TypeAlias = PartsOf[P] | Giving[T, P]
 """How a message is taken apart: `Records` or `Batches` of a codec, or a function that gives or yields the parts."""
 
-Rule: TypeAlias = Callable[[T], object] | Callable[[T, Message[T]], object] | type[Any]
+Rule: TypeAlias = Callable[[T], object] | Callable[[T, Message[T]], object] | type[object]
 Option: TypeAlias = (
     Callable[[T], object] | Callable[[T, Message[T]], object] | str | int | float | bool | Sequence[str] | None
 )
@@ -215,7 +215,7 @@ class Flow(Generic[T]):
     def normalize(
         self,
         to: type[U],
-        *forms: "tuple[Predicate[T] | type[Any], Function[Any, object]]",
+        *forms: "tuple[Predicate[T] | type[object], Function[Any, object]]",
         otherwise: "Function[T, object] | None" = None,
     ) -> "Flow[U]":
         """Make one canonical body of several forms: `normalize(Order, (is_shop, from_shop), (Row, of_row))`.

@@ -241,7 +241,11 @@ class Runtime(Protocol):
         ...
 
     async def control(self, action: str, name: str, **options: Any) -> Any:
-        """Ask a route or step of this service to do something; raises UnknownName if none of that name offers it."""
+        """Ask a route or step of this service to do something, as `control:` does; the answer is what that gives.
+
+        A route that is told to stop or pause is not waited for. Raises UnknownName if nothing of that name offers the
+        action, and Unavailable while the route of that step is not up.
+        """
         ...
 
     def entry(self, handler: Handler[Any]) -> int:
@@ -316,6 +320,10 @@ class Step(ABC, Generic[T, U]):
         `within` is where it was raised: in the branch of that label, `OWN` in the step itself, `REST` in what follows.
         """
         return ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        """The classes of errors that its remedies tell apart."""
+        return self.raises
 
 
 OWN = ""

@@ -12,6 +12,7 @@ from routekit import (
     Act,
     Batches,
     Flow,
+    JsonSchema,
     Letter,
     Message,
     Policy,
@@ -24,6 +25,10 @@ from routekit import (
     from_,
     grouped,
     in_thread,
+    jmespath,
+    jsonpath,
+    template,
+    xpath,
 )
 from routekit.eip.filter import Filter
 
@@ -86,6 +91,14 @@ async def stops(order: Order, message: Message[Order]) -> list[str]:
     return [order.customer]
 
 
+def first_line(order: Order) -> Line:
+    return order.lines[0]
+
+
+async def line_value(order: Order, line: Line) -> float:
+    return float(order.id * line.quantity)
+
+
 def always(order: Order) -> bool:
     return True
 
@@ -107,6 +120,24 @@ assert_type(orders.transform(in_thread(blocking)), Flow[bytes])
 assert_type(orders.transform(fetched).parse(Line), Flow[Line])
 assert_type(orders.validate(lambda order: order.id > 0, lambda order: None if order.lines else "no lines"), Flow[Order])
 assert_type(orders.set_header("id", lambda order: order.id).set_header("fixed", 1).remove_header("x-*"), Flow[Order])
+assert_type(orders.serialize("json"), Flow[bytes])
+assert_type(orders.content_filter(keep=["id"]), Flow[dict[str, Any]])
+assert_type(orders.transform(lambda order: order.lines).sort(key=lambda line: line.sku), Flow[list[Line]])
+assert_type(orders.transform(lambda order: tuple(order.lines)).sort(key=lambda line: line.sku), Flow[list[Line]])
+assert_type(orders.normalize(Line, (lambda order: order.id > 1, first_line), (Line, lambda line: line)), Flow[Line])
+assert_type(orders.validate(Order, always, JsonSchema({"type": "object"})), Flow[Order])
+assert_type(orders.transform(template("{{ body.id }}")), Flow[str])
+assert_type(orders.transform(jsonpath("$.id")).filter(jmespath("a")).split(xpath("//a")), Flow[Any])
+assert_type(orders.enrich("direct:price", answer=Line), Flow[Line])
+assert_type(orders.enrich("direct:price", answer=Line, missing=None, retry=Retry(2)), Flow[Line | None])
+assert_type(
+    orders.enrich("direct:x", answer=Line, merge=lambda order, line: (order.id, line.sku)), Flow[tuple[int, str]]
+)
+assert_type(orders.enrich("direct:price", answer=Line, merge=line_value), Flow[float])
+assert_type(orders.poll_enrich("queue:a", timeout=1, answer=Line, merge=lambda order, line: line.sku), Flow[str])
+assert_type(orders.ask("queue:a", replies="queue:b", timeout=1, answer=Line), Flow[Line])
+assert_type(orders.ask("queue:a", replies="queue:b", timeout=1, answer=Line, merge=line_value), Flow[float])
+assert_type(orders.reply_to("queue:a", names={"b": "queue:b"}), Flow[Order])
 assert_type(orders.split(lambda order: order.lines), Flow[Line])
 assert_type(orders.split(lines, parallel=4), Flow[Line])
 assert_type(orders.split(lines_later, on_error="fail_fast"), Flow[Line])

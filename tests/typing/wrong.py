@@ -163,3 +163,18 @@ orders.multicast(counted, on_error="leave_out")  # pyright: ignore[reportArgumen
 
 # 37: groups of parts are lists
 orders.split(grouped(lambda order: order.lines, 3)).transform(lambda group: group.upper())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
+
+# 38: an answer that is no type
+orders.enrich("direct:price", answer="Line")  # pyright: ignore[reportArgumentType]
+
+# 39: a merge that asks the answer for something it has not
+orders.enrich("direct:price", answer=Order, merge=lambda order, other: other.nothing)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
+
+# 40: waiting without a time limit
+orders.poll_enrich("queue:rates", answer=Order)  # pyright: ignore[reportCallIssue]
+
+# 41: an answer that may be missing is used as if it were there
+orders.enrich("direct:price", answer=Order, missing=None, merge=lambda order, other: other.id)  # pyright: ignore[reportOptionalMemberAccess]
+
+# 42: a body that has no elements is sorted
+orders.sort()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
