@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from .callables import arity
 from .errors import DefinitionError, Rejected, is_undone
@@ -130,16 +130,21 @@ class Runs:
     def __post_init__(self) -> None:
         if self.start not in ("auto", "manual"):
             raise DefinitionError(f"start is '{self.start}'", hint="it is 'auto' or 'manual'")
+        if not all(isinstance(cast("object", window), Window) for window in self.windows):
+            hint = "write a Window('08:00', '18:00'), or a tuple of them"
+            raise DefinitionError(f"during is {self.during!r}", hint=hint)
+        if not all(isinstance(cast("object", other), str) for other in self.others):
+            raise DefinitionError(f"after is {self.after!r}", hint="write the name of a route, or a tuple of them")
 
     @property
     def others(self) -> tuple[str, ...]:
         """The routes that must have started before."""
-        return (self.after,) if isinstance(self.after, str) else self.after
+        return self.after if isinstance(self.after, tuple) else (self.after,)
 
     @property
     def windows(self) -> tuple[Window, ...]:
         """The windows in which the route runs; none means always."""
-        return (self.during,) if isinstance(self.during, Window) else self.during
+        return self.during if isinstance(self.during, tuple) else (self.during,)
 
 
 ALWAYS = Runs()

@@ -133,7 +133,7 @@ class Intake:
         while self._paused and not (self._gated or self.stopping):
             await self._change()
         self._scope = anyio.CancelScope()
-        self._leaving = self.stopping
+        self._waiting, self._leaving = False, self.stopping
         return not self.stopping
 
     @property

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from routekit import Message, Policy, Runs, Step, Window, from_
+from routekit import DefinitionError, Message, Policy, Runs, Step, Window, from_
 from routekit.events import CircuitChanged, RoutePaused, RouteResumed, RouteStarted
 from routekit.runtime.service import Service, Setup
 from routekit.testing import Feed, Run, Sink, routes_of, run_routes, running, setup_for
@@ -251,3 +251,18 @@ async def test_a_breaker_is_heard_of_while_the_route_is_stopped() -> None:
         await anyio.sleep(50)
         assert service.runners[0].state == "running"
     assert [type(event) for event in run.events][:3] == [RouteStarted, RoutePaused, RouteResumed]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"start": "never"}, "start is 'never'; it is 'auto' or 'manual'"),
+        ({"during": "08:00-18:00"}, "during is '08:00-18:00'; write a Window('08:00', '18:00'), or a tuple of them"),
+        ({"after": ["a"]}, "after is ['a']; write the name of a route, or a tuple of them"),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_is_written(wrong: Any, error: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(DefinitionError) as caught:
+        Runs(**wrong)
+    assert str(caught.value) == error
