@@ -51,9 +51,11 @@ async def test_a_dynamic_router_is_asked_before_each_hop() -> None:
 
 async def test_a_router_that_never_ends_is_stopped() -> None:
     """Departure: a router that never returns null keeps its exchange for ever."""
-    feed = Feed([[]])
-    await run_routes(from_(feed, list, policy=REFUSE).dynamic_router(lambda _: "a", {"a": lambda f: f}, most=10))
+    feed, hops = Feed([0]), []
+    stops = {"a": lambda f: f.transform(lambda n: hops.append(n) or n + 1)}
+    await run_routes(from_(feed, int, policy=REFUSE).dynamic_router(lambda _: "a", stops, most=10))
     assert "after 10 hops" in str(feed.refused[0][1])
+    assert len(hops) == 10
 
 
 async def test_a_loop_feeds_each_turn_with_the_last() -> None:
