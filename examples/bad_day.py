@@ -8,6 +8,7 @@
     acknowledged: 5, refused: 0
 
 The booking system fails at its second send for a moment, and at its fourth for good.
+What to learn: `retry`, `rescue` and the dead letters each take what the one before them cannot deal with.
 """
 
 import anyio

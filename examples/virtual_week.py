@@ -10,6 +10,7 @@
     5 nights, 8 tries
 
 The other side is away for an hour on Wednesday night; the job tries again until it is back.
+What to learn: with a clock that jumps to the next timer, a test of a week takes as long as its work does.
 """
 
 from datetime import UTC, datetime
