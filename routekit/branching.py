@@ -13,6 +13,7 @@ import anyio
 from .errors import DefinitionError, PartsFailed, Rejected, TimedOut, did_you_mean
 from .isolation import isolated
 from .message import Message
+from .remedy import Remedy
 from .step import Chain, Runtime, finish
 from .tasks import together
 
@@ -53,6 +54,15 @@ class Branching:
         if self.timeout is not None:
             options.append(f"timeout={self.timeout:g}")
         return ", ".join(options)
+
+    def remedies(self, within: str, scope: str) -> Sequence[Remedy]:
+        """What is done about an error in a branch."""
+        if within not in self.branches or self.on_error in ("fail", "fail_fast"):
+            return ()
+        if self.on_error == "leave_out":
+            return [Remedy("rescue", scope, "it is left out of the answers, if enough others have answered")]
+        to = "goes into the branch of dead letters" if isinstance(self.on_error, Chain) else "becomes a dead letter"
+        return [Remedy("rescue", scope, f"the copy of the branch {to}, the message goes on")]
 
     def drawn(self) -> Sequence[tuple[str, Chain]]:
         """All branches, that of the dead letters too."""

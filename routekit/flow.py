@@ -10,6 +10,7 @@ Over 300 lines, since it is the one page on which the whole language stands.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from types import EllipsisType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
@@ -26,6 +27,7 @@ from .eip.batch import Batch
 from .eip.bulkhead import Bulkhead
 from .eip.choice import Choice
 from .eip.circuit_breaker import CircuitBreaker
+from .eip.claim import CLAIM_ID, ClaimCheck
 from .eip.content_filter import ContentFilter
 from .eip.debounce import Debounce
 from .eip.delay import Delay
@@ -48,6 +50,7 @@ from .eip.normalize import Normalize
 from .eip.parse import Parse
 from .eip.poll_enrich import PollEnrich
 from .eip.recipients import Recipients
+from .eip.redeem import Redeem
 from .eip.remove_header import RemoveHeader
 from .eip.reply_to import ReplyTo
 from .eip.resequence import Resequence
@@ -652,6 +655,42 @@ class Flow(Generic[T]):
     def log(self, text: "str | Function[T, str]", *, level: Level = "info") -> "Flow[T]":
         """Write one line: a format over `body`, `headers` and `id`, or a function that makes the line."""
         return self.then(Log[T](text if isinstance(text, str) else _callable(text, "log"), level))
+
+    def claim(
+        self,
+        name: str,
+        *,
+        ticket: "Function[T, U]" = CLAIM_ID,
+        body: "type[T] | None" = None,
+        folder: str | Path | None = None,
+    ) -> "Flow[U]":
+        """Keep the body durably under `name`, and go on with a ticket for it, until `redeem` brings it back.
+
+        The ticket is the id of the claim, or what a function makes of the body; the id is in the header `claim.NAME`.
+        `body` is the type that it comes back as, where its class alone does not say it, such as `list[Order]`. It is
+        kept in the store, or in files of `folder`.
+        """
+        made = ticket if ticket is CLAIM_ID else _callable(ticket, "claim")
+        return self.then(ClaimCheck[T, U](name, made, body, folder))
+
+    def redeem(
+        self,
+        name: str,
+        body: type[U],
+        *,
+        merge: "Merge[T, U, V]" = REPLACE,
+        missing: "U | Missing" = FAIL,
+        key: "Function[T, object] | None" = None,
+        keep: bool = False,
+        folder: str | Path | None = None,
+    ) -> "Flow[V]":
+        """Go on with the body that `claim` kept, parsed into the type `body`, or with `merge(ticket, body)`.
+
+        The id of the claim is in the header `claim.NAME`, or given by `key`. The claim is forgotten when the rest of
+        the route has returned, unless it is to `keep`. `missing` stands for a claim that is not there.
+        """
+        asked = None if key is None else _callable(key, "redeem")
+        return self.then(Redeem[T, V](name, Answer(body, merge, missing), asked, keep, folder))
 
     def idempotent(
         self, name: str, *, key: Function[T, object], lease: float = 300.0, remember: float | None = 7_776_000.0

@@ -10,18 +10,19 @@ from .place import Place
 class Remedy:
     """One thing that a step or scope does about an error.
 
-    `kind` is `retry`, `rescue` (it is dealt with, and the message goes on or is done) or `ends` (where the message
-    ends). `when` names the predicate that must hold, if there is one. `place` is where it was written, if that is not
-    where its step was.
+    `kind` is `retry`, `undo` (of what was done before), `rescue` (it is dealt with, and the message goes on or is done),
+    `raised` (in the route that called this one) or `ends` (where the message ends). `clause` is the class for which a
+    clause was written, `when` names the predicate that must hold, `place` is where it was written, if there is one.
     """
 
-    kind: Literal["retry", "rescue", "ends"]
+    kind: Literal["retry", "undo", "rescue", "raised", "ends"]
     scope: str
     text: str
+    clause: str = ""
     when: str = ""
     place: Place | None = None
 
     @property
     def final(self) -> bool:
         """Whether nothing further is ever asked."""
-        return self.kind != "retry" and not self.when
+        return self.kind in ("rescue", "ends") and not self.when

@@ -69,7 +69,7 @@ class Clause:
     def remedy(self, then: str) -> Remedy:
         """What it is, for `explain-errors`."""
         when = "" if self.rescue.when is None else name_of(self.rescue.when)
-        return Remedy("rescue", self.scope, f"{self.kind.__name__}: {then}", when, self.rescue.place)
+        return Remedy("rescue", self.scope, then, self.kind.__name__, when, self.rescue.place)
 
 
 class Clauses:

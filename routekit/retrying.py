@@ -45,11 +45,17 @@ def remedies_of(rules: Sequence[Retry], kind: type[Exception], scope: str) -> Se
     """What these rules do about an error of that class, for `explain-errors`."""
     asked = rules_for(rules, kind)
     last = next((number for number, rule in enumerate(asked, 1) if rule.when is None), len(asked))
-    return [Remedy("retry", scope, _said(rule), _when(rule)) for rule in asked[:last] if rule.attempts]
+    return [Remedy("retry", scope, _said(rule), when=_when(rule)) for rule in asked[:last] if rule.attempts]
 
 
 def _when(rule: Retry) -> str:
     return "" if rule.when is None else name_of(rule.when)
+
+
+def classes_of(rules: Sequence[Retry]) -> Sequence[type[Exception]]:
+    """The classes that these rules tell apart, for `explain-errors`."""
+    named = [kinds for rule in rules for kinds in (rule.on, rule.never)]
+    return [kind for kinds in named for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
 
 
 def _said(rule: Retry) -> str:

@@ -40,6 +40,10 @@ class Retry:
         if self.attempts < 0 or self.first < 0 or self.most < 0 or self.factor < 1:
             asked = f"Retry(attempts={self.attempts}, first={self.first}, most={self.most}, factor={self.factor})"
             raise DefinitionError(f"{asked} cannot work", hint="no value may be negative, and factor is 1 or more")
+        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        if kinds and all(issubclass(kind, self.never) for kind in kinds):
+            names = ", ".join(kind.__name__ for kind in kinds)
+            raise DefinitionError(f"this never retries {names}", hint="`never` holds it; write never=() if it is meant")
         when = self.when
         if when is not None and (not callable(when) or iscoroutinefunction(when) or arity(when) != 1):
             raise DefinitionError(f"when of a retry is {when!r}", hint="write a plain function of the error")

@@ -42,6 +42,9 @@ class Options(BaseModel):
     deadline: Seconds | None = Field(
         default=None, gt=0, description="seconds for one message, where the route says nothing"
     )
+    history: bool = Field(
+        default=False, description="keep the steps that messages pass for their letters, where the route says nothing"
+    )
     log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
 
 
@@ -71,7 +74,8 @@ class Settings:
         """What holds for routes that say nothing else."""
         options = self.options
         retry = Retry(options.retries) if options.retries else ()
-        return Policy(concurrency=options.concurrency, retry=retry, deadline=options.deadline)
+        history = True if options.history else None
+        return Policy(concurrency=options.concurrency, retry=retry, deadline=options.deadline, history=history)
 
     def _filled(self, table: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
+from itertools import count, repeat
 from typing import Any
 
+from .callables import name_of
 from .options import masked
 from .place import Place
+from .rescuing import Clause
 from .route import Route
+from .scopes import NOTHING, clauses_of, policy_of, scopes_of
 from .step import Chain
 
 _ASIDE = frozenset({"dead letters", "finally"})
@@ -42,10 +46,19 @@ class Node:
 
 
 def walk(route: Route) -> tuple[Node, ...]:
-    """The source and the steps of a route; the dead letter channel of its policy is a branch of the source."""
-    channel = route.policy.dead_letter if route.policy is not None else None
-    branches = (("dead letters", _nodes(channel)),) if isinstance(channel, Chain) else ()
-    return (Node("from", masked(str(route.source)), route.place, branches), *_nodes(route.chain))
+    """The source and the steps of a route; the branches of its policy, and its module's, are those of the source."""
+    scopes = scopes_of(route, NOTHING)
+    channel = policy_of(scopes).dead_letter
+    rescues = [(_rescue(clause), _nodes(clause.rescue.branch)) for clause in clauses_of(scopes)]
+    letters = [("dead letters", _nodes(channel))] if isinstance(channel, Chain) else []
+    source = Node("from", masked(str(route.source)), route.place, (*rescues, *letters), leads="aside")
+    return (source, *_nodes(route.chain))
+
+
+def _rescue(clause: Clause) -> str:
+    """What a clause of a policy is called in a drawing."""
+    when = "" if clause.rescue.when is None else f" if {name_of(clause.rescue.when)}"
+    return f"{clause.label}{when}{', then on' if clause.rescue.then == 'go_on' else ''}"
 
 
 def _nodes(chain: Chain) -> tuple[Node, ...]:
@@ -73,24 +86,25 @@ def as_json(route: Route) -> dict[str, Any]:
     }
 
 
-def as_text(route: Route) -> str:
-    """A route as an indented tree."""
+def as_text(route: Route, *, numbers: bool = False) -> str:
+    """A route as an indented tree; with `numbers`, those by which `explain-errors` knows its steps."""
     source, *steps = walk(route)
-    head = [f"{route.name}  ({route.place})", f"from {source.label}"]
-    return "\n".join([*head, *_tree(steps, ""), *_limbs(source, "")])
+    numbered = (f"{number} " for number in count(1)) if numbers else repeat("")
+    head = [f"{route.name}  ({route.place})", f"{'0 ' if numbers else ''}from {source.label}"]
+    return "\n".join([*head, *_tree(steps, "", numbered), *_limbs(source, "", repeat(""))])
 
 
-def _tree(nodes: Sequence[Node], indent: str) -> Iterator[str]:
-    for number, node in enumerate(nodes, 1):
-        last = number == len(nodes)
-        yield f"{indent}{'└─' if last else '├─'} {node.label}"
-        yield from _limbs(node, f"{indent}{'   ' if last else '│  '}")
+def _tree(nodes: Sequence[Node], indent: str, numbers: Iterator[str]) -> Iterator[str]:
+    for position, node in enumerate(nodes, 1):
+        last = position == len(nodes)
+        yield f"{indent}{'└─' if last else '├─'} {next(numbers)}{node.label}"
+        yield from _limbs(node, f"{indent}{'   ' if last else '│  '}", numbers)
 
 
-def _limbs(node: Node, indent: str) -> Iterator[str]:
+def _limbs(node: Node, indent: str, numbers: Iterator[str]) -> Iterator[str]:
     for label, branch in node.branches:
-        yield f"{indent}{label}:" if branch else f"{indent}{label}: goes on"
-        yield from _tree(branch, indent)
+        yield f"{indent}{label}:" if branch else f"{indent}{label}: {'done' if node.kind == 'from' else 'goes on'}"
+        yield from _tree(branch, indent, numbers)
 
 
 def as_mermaid(routes: Sequence[Route]) -> str:

@@ -241,3 +241,41 @@ def test_folder_without_routes(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(LoadError, match="no route in"):
         load(tmp_path / "empty")
+
+
+POLICY = "from routekit import Policy, Retry, from_\npolicy = Policy(retry=Retry({0}))\n"
+
+
+def test_a_policy_of_a_module_holds_for_its_routes(folder: Folder) -> None:
+    """Beside what each says itself, and for no other module; where a flow was written counts, not who imports it."""
+    path = folder(
+        a=POLICY.format(1) + "one = from_('timer:one')\ntwo = from_('timer:two', policy=Policy(deadline=5))\n",
+        b="from .a import one as mine\n" + POLICY.format(2) + "three = from_('timer:three')\n",
+        c=TICK.format("four"),
+    )
+    found = {route.name: route for route in load(path).routes}
+    one, two = found["a.one"], found["a.two"]
+    assert one.module is not None
+    assert one.module == two.module
+    assert [rule.attempts for rule in one.module.retries] == [1]
+    assert (one.policy, two.policy and two.policy.deadline) == (None, 5)
+    three, four = found["b.three"].module, found["c.four"].module
+    assert (three and three.retries[0].attempts, four) == (2, None)
+    assert "b.mine" not in found
+
+
+def test_modules_may_share_a_policy(folder: Folder) -> None:
+    """By importing it under that name."""
+    path = folder(
+        _shared=POLICY.format(7),
+        a="from ._shared import policy\nfrom routekit import from_\none = from_('timer:one')\n",
+    )
+    (route,) = load(path).routes
+    assert route.module is not None
+    assert route.module.retries[0].attempts == 7
+
+
+def test_what_is_called_policy_and_is_none(folder: Folder) -> None:
+    """Is not one: a route may be called so."""
+    (route,) = load(folder(a="from routekit import from_\npolicy = from_('timer:x')\n")).routes
+    assert (route.name, route.module) == ("a.policy", None)

@@ -74,6 +74,15 @@ def test_the_rule_for_the_nearest_class_counts() -> None:
     assert retry_for((), KeyError()) is None
 
 
+@pytest.mark.parametrize("on", [BodyError, (Rejected, Expired)])
+def test_a_rule_that_never_retries_is_refused(on: Any) -> None:
+    """What is rejected is retried only where `never` says so."""
+    with pytest.raises(DefinitionError, match=r"this never retries .*; `never` holds it"):
+        Retry(3, on=on)
+    assert Retry(3, on=on, never=()).handles(Expired("x")) is (on != BodyError)
+    assert Retry(3, on=(BodyError, OSError)).handles(OSError())
+
+
 def test_two_rules_for_one_class_are_refused() -> None:
     """Nothing says which of them counts; so nothing depends on the order in which they are written."""
     for rules in [(Retry(1), Retry(2)), (Retry(1, on=(OSError, KeyError)), Retry(2, on=KeyError))]:

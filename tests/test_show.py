@@ -1,12 +1,13 @@
 """Show: every route can be drawn as text, as Mermaid and as JSON, with all its branches and without its secrets."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from routekit import Flow, Policy, Records, Retry, Route, dead_letters, from_
+from routekit import Flow, Policy, Records, Retry, Route, dead_letters, from_, rescue
 from routekit.loader import load
 from routekit.show import as_json, as_mermaid, as_text, walk
 
@@ -285,6 +286,51 @@ def test_dead_letters_of_a_policy() -> None:
     """The dead letter channel of a route's policy hangs on its source."""
     flow = from_("timer:x", policy=Policy(dead_letter=dead_letters(to("dead")))).to("mock:end")
     assert drawn(flow) == {("timer:x", "dead letters", "to mock:dead"), ("timer:x", "", "to mock:end")}
+
+
+def test_rescues_of_a_policy() -> None:
+    """The clauses of a policy and its module's hang on the source, with what is done then."""
+    policy = Policy(
+        rescue={
+            ValueError: (rescue(to("big"), when=lambda error: error.args), rescue(identity)),
+            OSError: rescue(to("disk"), then="go_on"),
+        }
+    )
+    route = replace(
+        from_("timer:x", policy=policy).to("mock:end").route("r"),
+        module=Policy(rescue={KeyError: rescue(to("module"))}, dead_letter=dead_letters(to("dead"))),
+    )
+    assert as_text(route).splitlines()[1:] == [
+        "from timer:x",
+        "└─ to mock:end",
+        "rescue ValueError if error.args:",
+        "└─ to mock:big",
+        "rescue ValueError: done",
+        "rescue OSError, then on:",
+        "└─ to mock:disk",
+        "rescue KeyError:",
+        "└─ to mock:module",
+        "dead letters:",
+        "└─ to mock:dead",
+    ]
+    edges = Drawing(as_mermaid([route])).labelled()
+    assert ("timer:x", "rescue OSError, then on", "to mock:disk") in edges
+    assert ("timer:x", "", "to mock:end") in edges
+    assert all(end != "to mock:end" for _, label, end in edges if label)
+
+
+def test_steps_can_be_numbered() -> None:
+    """By the numbers that `explain-errors` knows; branches of a policy have none."""
+    flow = from_("timer:x", policy=Policy(dead_letter=dead_letters(to("dead")))).tap(to("a")).to("mock:b")
+    assert as_text(flow.route("r"), numbers=True).splitlines()[1:] == [
+        "0 from timer:x",
+        "├─ 1 tap",
+        "│  tap:",
+        "│  └─ 2 to mock:a",
+        "└─ 3 to mock:b",
+        "dead letters:",
+        "└─ to mock:dead",
+    ]
 
 
 def test_routes_that_call_each_other() -> None:

@@ -3,6 +3,7 @@
 Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot be done as it is written.
 """
 
+from . import explaining as explaining
 from . import inspecting as inspecting
 from . import lettering as lettering
 from . import running as running

@@ -70,12 +70,13 @@ def show(
     routes: Routes = Path("routes"),
     only: Only = None,
     form: Annotated[Form, typer.Option("--as", help="how to draw")] = Form.text,
+    numbers: Annotated[bool, typer.Option("--numbers", help="number the steps of a text tree")] = False,
 ) -> None:
     """Draw routes: a text tree, a Mermaid flowchart, or JSON."""
     with answering():
         those = chosen(_readable(routes), only)
         if form is Form.text:
-            typer.echo("\n\n".join(as_text(route) for route in those))
+            typer.echo("\n\n".join(as_text(route, numbers=numbers) for route in those))
         elif form is Form.mermaid:
             typer.echo(as_mermaid(those))
         else:

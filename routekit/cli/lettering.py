@@ -87,8 +87,21 @@ def show(id: Id, as_json_: AsJson = False) -> None:
         print_json(_plain(letter))
         return
     for name, value in _plain(letter).items():
-        text = _time(letter.when) if name == "when" else value if isinstance(value, str) else json.dumps(value)
-        out.print(f"{name + ':':<12} {one_line(masked(text))}")
+        head = f"{name}:"
+        for line in _lines(letter, name, value):
+            out.print(f"{head:<12} {one_line(line)}")
+            head = ""
+
+
+def _lines(letter: Letter, name: str, value: Any) -> list[str]:
+    """A field of a letter as lines for people."""
+    if name == "when":
+        return [_time(letter.when)]
+    if name == "history" and letter.history:
+        return [f"+{one['after']:.3f} s  {masked(one['step'])}  [{one['id']}]" for one in letter.history]
+    if name == "causes" and letter.causes:
+        return list(value)
+    return [masked(value if isinstance(value, str) else json.dumps(value))]
 
 
 @letters.command()
@@ -191,6 +204,7 @@ async def _find(store: Store, id: str) -> Letter:
 def _plain(letter: Letter) -> dict[str, Any]:
     """A letter as plain data: secrets are masked in what RouteKit wrote, the message is as it came."""
     data = asdict(letter)
+    data["causes"] = [masked(cause) for cause in letter.causes]
     return {name: masked(value) if name in _WRITTEN and value else value for name, value in data.items()}
 
 

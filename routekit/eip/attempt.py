@@ -12,7 +12,7 @@ from ..isolation import apart
 from ..message import Message
 from ..remedy import Remedy
 from ..rescuing import Clauses, Rescue, Rescues, checked, counting, following, noted
-from ..retrying import remedies_of, retrying
+from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
 from ..step import Chain, Handler, Runtime, Step, finish
 
@@ -113,5 +113,8 @@ class Attempt(Step[T, U]):
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         if within != "attempt":
             return ()
-        asked = [one.remedy("what its branch gives goes on behind the attempt") for one in self.clauses.asked(kind)]
+        asked = [one.remedy("its branch, then on behind the attempt") for one in self.clauses.asked(kind)]
         return (*remedies_of(self.retry, kind, "attempt"), *asked)
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return [*classes_of(self.retry), *(clause.kind for clause in self.clauses)]

@@ -11,7 +11,9 @@ from ..errors import CircuitOpen
 from ..events import CircuitChanged
 from ..isolation import apart
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..remedy import Remedy
+from ..rescuing import following
+from ..step import OWN, Chain, Handler, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -65,7 +67,11 @@ class CircuitBreaker(Step[T, U]):
             except Exception as error:
                 if not (isinstance(error, CircuitOpen) or rules.counts(error)):
                     raise
-                return await fallback(message.with_meta(message.meta.with_error(error)))
+                try:
+                    return await fallback(message.with_meta(message.meta.with_error(error)))
+                except Exception as worse:
+                    following(worse, error)
+                    raise
 
         call = guarded if fallback is None else rescued
 
@@ -90,6 +96,15 @@ class CircuitBreaker(Step[T, U]):
     @property
     def label(self) -> str:
         return f"circuit_breaker({self.name})"
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        inside = within == self.word and issubclass(kind, self.rules.on) and not issubclass(kind, self.rules.never)
+        falls_back = self.fallback is not None and (inside or (within == OWN and issubclass(kind, CircuitOpen)))
+        return [Remedy("rescue", self.word, "what its fallback gives goes on")] if falls_back else ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        named = (self.raises, self.rules.on, self.rules.never)
+        return [kind for kinds in named for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         rest = [] if self.fallback is None else [("fallback", self.fallback)]

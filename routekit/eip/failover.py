@@ -10,8 +10,9 @@ from ..errors import DefinitionError, PartsFailed, Rejected, did_you_mean
 from ..events import Retrying
 from ..isolation import apart
 from ..message import Message
+from ..remedy import Remedy
 from ..route import Errors
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import OWN, Chain, Handler, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -78,7 +79,17 @@ class Failover(Step[T, U]):
             raise PartsFailed(failures, failed=tried, total=total, what="branches").behind(error)
 
     def _leads_on(self, error: Exception) -> bool:
-        return isinstance(error, self.on) and not isinstance(error, self.never)
+        return self._handles(type(error))
+
+    def _handles(self, kind: type[Exception]) -> bool:
+        return issubclass(kind, self.on) and not issubclass(kind, self.never)
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return [kind for kinds in (self.on, self.never) for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        next_one = within != OWN and self._handles(kind)
+        return [Remedy("retry", "failover", "the next branch gets the message, until one succeeds")] if next_one else ()
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ..branching import Branching, BranchRunner
 from ..message import Message
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -36,3 +37,6 @@ class Multicast(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.drawn()
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(within, "multicast")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ..branching import Branching, BranchRunner, names_of
 from ..callables import called, calling, name_of
 from ..message import Message
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -41,3 +42,6 @@ class Recipients(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.drawn()
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(within, "recipients")

@@ -8,6 +8,8 @@ from ..callables import called, calling
 from ..keeping import name_checked
 from ..keys import key_text
 from ..message import Message
+from ..remedy import Remedy
+from ..retrying import classes_of, remedies_of
 from ..sagas import Plan, SagaRunner
 from ..step import Chain, Handler, Runtime, Step
 
@@ -21,6 +23,8 @@ class Saga(Step[T, T]):
     The message is what the saga knows, and its body stays of one type: each action gets what the one before it gave.
     A saga belongs to its key, which is the id of its message unless a function of it gives another.
     """
+
+    leads = "through"
 
     name: str
     body: Any
@@ -48,6 +52,18 @@ class Saga(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return [branch for act in self.plan.acts for branch in act.branches()]
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        names = [act.name for act in self.plan.acts]
+        if within not in names:
+            undoing = within.removeprefix("undo ") in names
+            return remedies_of(self.plan.undo_retry, kind, within) if undoing else ()
+        number = names.index(within)
+        undo = Remedy("undo", self.label, "what was done before is undone, then it fails with this error")
+        return [*remedies_of(self.plan.rules(number), kind, within), *([undo] if number <= self.plan.pivot else [])]
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return classes_of([*self.plan.undo_retry, *self.plan.retry, *(r for act in self.plan.acts for r in act.retry or ())])
 
     def state(self) -> str | None:
         return self.name

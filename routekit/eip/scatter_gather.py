@@ -9,6 +9,7 @@ from ..callables import called, calling
 from ..errors import DefinitionError, PartsFailed, Rejected, Unavailable
 from ..events import Logged
 from ..message import Message
+from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -94,3 +95,6 @@ class ScatterGather(Step[T, dict[str, Any]]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.drawn()
+
+    def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
+        return self.how.remedies(within, "scatter_gather")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ..message import Message
 from ..remedy import Remedy
-from ..retrying import remedies_of, retrying
+from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
 from ..step import OWN, Handler, Runtime, Step, Target
 
@@ -42,6 +42,9 @@ class To(Step[T, T]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return remedies_of(self.retry, kind, "this step") if within == OWN else ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return classes_of(self.retry)
 
     def targets(self) -> Sequence[Target]:
         return (self.target,)

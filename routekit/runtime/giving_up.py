@@ -7,7 +7,7 @@ from ..endpoint import Source
 from ..events import Counts, DeadLettered
 from ..letter import Letter, packed
 from ..message import Message
-from ..rescuing import causes
+from ..rescuing import causes, following
 from ..route import REFUSE, Policy, Route
 from ..step import Chain, Handler, finish
 from .binding import GiveUp, RouteRuntime
@@ -27,10 +27,14 @@ def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Count
     async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None, entry: int) -> None:
         letter = await hooks.letter(letter_of(route, message, error, runtime, entry), error)
         way = channel or usual
-        if way is None:
-            await runtime.store.letters.add(letter)
-        else:
-            await way(Message(letter, message.headers, message.id, message.meta.with_error(error)))
+        try:
+            if way is None:
+                await runtime.store.letters.add(letter)
+            else:
+                await way(Message(letter, message.headers, message.id, message.meta.with_error(error)))
+        except Exception as worse:
+            following(worse, error)
+            raise
         if channel is None:  # else the author has said what to do with such a part
             counts.dead += 1
             runtime.emit(DeadLettered(route.name, message.id, letter.step, error))

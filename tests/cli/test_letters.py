@@ -1,5 +1,6 @@
 """`routekit letters`: what failed is found, read, replayed after the fault is mended, or discarded."""
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -181,3 +182,28 @@ def test_file_that_is_no_store(routekit: Any) -> None:
     assert done.code == 1
     assert done.err.startswith("error: the store 'x.db' is no SQLite database")
     assert file.read_text().startswith("this is not a database")
+
+
+HISTORY = """from routekit import Policy, from_, rescue
+
+
+def worse(n: int) -> int:
+    raise OSError("disk of amqp://me:hunter2@host")
+
+
+policy = Policy(history=True, rescue={ValueError: rescue(lambda n: n.transform(worse))})
+ticks = from_("timer:t?every=1ms&repeat=1", int).log("one").transform(lambda n: int("x"))
+"""
+
+
+def test_show_the_way_of_a_message(routekit: Any) -> None:
+    """The steps that it passed and the errors behind its error stand one below the other, without secrets."""
+    routekit.write("routes/a.py", HISTORY)
+    assert routekit("run").code == 1
+    (letter,) = routekit("letters", "list", "--json").json
+    out = routekit("letters", "show", letter["id"]).out
+    steps = re.findall(r"^(?:history:|) +\+\d+\.\d{3} s  (.*)  \[.+\]$", out, re.MULTILINE)
+    assert steps == ["log('one')", 'transform(int("x"))', "rescue ValueError > transform(worse)"]
+    assert re.search(r"^causes:      ValueError: invalid literal .*'x'$", out, re.MULTILINE)
+    assert "reason:      disk of amqp://me:***@host\n" in out
+    assert [one["step"] for one in letter["history"]] == steps

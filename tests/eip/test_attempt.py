@@ -5,7 +5,8 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Message, Policy, Retry, Unavailable, from_
+from routekit import DefinitionError, Message, Policy, Retry, Unavailable, from_, rescue
+from routekit.events import Logged, Rescued
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from ..fakes import Watched
@@ -119,7 +120,7 @@ async def test_retries_come_before_rescue() -> None:
 
 
 async def test_a_failing_rescue_fails_the_message() -> None:
-    """With its own error, and the first one as context."""
+    """With its own error, and the first one as its cause."""
     feed = Feed([1])
     flow = from_(feed, int, policy=Policy(dead_letter="refuse")).attempt(
         raising(KeyError("first")), rescue={KeyError: raising(OSError("second"))}
@@ -127,7 +128,7 @@ async def test_a_failing_rescue_fails_the_message() -> None:
     await run_routes(flow)
     ((_, error),) = feed.refused
     assert isinstance(error, OSError)
-    assert isinstance(error.__context__, KeyError)
+    assert isinstance(error.__cause__, KeyError)
 
 
 async def test_a_branch_that_ends_the_message_ends_it() -> None:
@@ -205,6 +206,83 @@ async def test_rescue_sees_what_parallel_parts_raise() -> None:
             rescue={ValueError: saying("rescued")},
         )
         assert await result(flow) == ["rescued"]
+
+
+async def test_predicates_choose_between_clauses_of_one_class() -> None:
+    """One whose predicate does not hold is passed over, and so is one that fails: the next nearest class is asked."""
+    rescues: Any = {
+        Special: (
+            rescue(saying("broken"), when=lambda error: error.args[1]),
+            rescue(saying("big"), when=lambda error, message: message.body > 5),
+        ),
+        ValueError: rescue(saying("value")),
+    }
+    run, sink = Run(), Sink()
+    flow = from_(Feed([9, 1]), int).attempt(raising(Special("only one")), rescue=rescues)
+    await run_routes(flow.to(sink), setup=setup_for(run))
+    assert sink.bodies == ["big", "value"]
+    assert [event.text for event in run.of(Logged)] == [
+        "when=error.args[1] of rescue Special failed too: IndexError: tuple index out of range"
+    ] * 2
+
+
+async def test_a_rescue_is_told() -> None:
+    """As an event, with the message, the clause and the error."""
+    run = await run_routes(from_(Feed([1]), int).attempt(raising(Special()), rescue={ValueError: saying("x")}))
+    (event,) = run.of(Rescued)
+    assert (event.route, event.message_id, event.by) == ("route-1", "feed-1", "rescue ValueError of the attempt")
+    assert isinstance(event.error, Special)
+
+
+def test_after_a_rescue_the_route_goes_on_behind_the_attempt() -> None:
+    """There is no other way to go on, so there is no word for it."""
+    with pytest.raises(DefinitionError, match="the route goes on behind the attempt"):
+        from_("timer:x").attempt(saying("a"), rescue={KeyError: rescue(saying("b"), then="go_on")})
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, "KeyError", (KeyError, OSError)])
+def test_rescues_of_what_is_no_class_of_error(kind: Any) -> None:
+    """Are refused when written."""
+    with pytest.raises(DefinitionError, match="rescue is by class of Exception"):
+        from_("timer:x").attempt(saying("a"), rescue={kind: saying("b")})
+
+
+@pytest.mark.parametrize("rescues", [{}, {KeyError: raising(OSError("second"))}])
+async def test_a_failing_finally_does_not_hide_the_first_failure(rescues: Any) -> None:
+    """The first is raised, so that rescues and retries outside see it; the second is a note on it, and logged."""
+    feed, run = Feed([1]), Run()
+    flow = from_(feed, int, policy=Policy(dead_letter="refuse")).attempt(
+        raising(KeyError("first")), rescue=rescues, finally_=raising(RuntimeError("last"))
+    )
+    await run_routes(flow, setup=setup_for(run))
+    ((_, error),) = feed.refused
+    assert isinstance(error, OSError if rescues else KeyError)
+    assert "finally failed too: RuntimeError: last" in error.__notes__
+    assert [event.text for event in run.of(Logged)] == ["finally failed too: RuntimeError: last"]
+
+
+async def test_a_finally_that_alone_fails_fails_the_message() -> None:
+    """Nothing else would tell of it; what follows does not run."""
+    after = Sink()
+    flow = from_(Feed([1, 2]), int).attempt(saying("done"), finally_=raising(RuntimeError("last"))).to(after)
+    run = await run_routes(flow)
+    assert after.bodies == []
+    assert [letter.reason for letter in run.letters] == ["last", "last"]
+
+
+async def test_a_failing_finally_does_not_hide_a_stop() -> None:
+    """A message that is cancelled stays unacknowledged, and what failed then is logged."""
+    source, run, reached = Watched([1]), Run(), anyio.Event()
+
+    async def wait(n: int) -> None:
+        reached.set()
+        await anyio.sleep(10_000)
+
+    flow = from_(source, int).attempt(lambda f: f.transform(wait), finally_=raising(RuntimeError("last")))
+    async with running(flow, setup=setup_for(run, drain=1)):
+        await reached.wait()
+    assert source.told == []
+    assert [event.text for event in run.of(Logged)] == ["finally failed too: RuntimeError: last"]
 
 
 def test_its_branches_can_be_drawn() -> None:

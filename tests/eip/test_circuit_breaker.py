@@ -286,3 +286,15 @@ def test_its_branches_can_be_drawn() -> None:
     (step,) = from_("timer:x").circuit_breaker(lambda f: f.stop(), name="crm", fallback=lambda f: f.stop()).chain.steps
     assert step.label == "circuit_breaker(crm)"
     assert [name for name, _ in step.branches()] == ["circuit_breaker", "fallback"]
+
+
+async def test_a_fallback_that_fails_keeps_the_failure_as_its_cause() -> None:
+    """So that nobody has to guess why it was asked."""
+    feed = Feed([0])
+    flow = from_(feed, int, policy=Policy(dead_letter="refuse")).circuit_breaker(
+        lambda f: f.transform(lambda n: 1 // n), name="x", fallback=lambda f: f.transform(lambda n: {}["none"])
+    )
+    await run_routes(flow)
+    ((_, error),) = feed.refused
+    assert isinstance(error, KeyError)
+    assert isinstance(error.__cause__, ZeroDivisionError)

@@ -1,5 +1,6 @@
 """Where a message goes back to, and where it is kept."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,3 +70,29 @@ async def test_letters_have_ids_of_their_own() -> None:
     feed = Feed([Message(0, id="same"), Message(0, id="same")])
     run = await run_routes(from_(feed, int).transform(lambda n: 1 // n))
     assert len({letter.id for letter in run.letters}) == 2
+
+
+async def test_what_prevents_a_letter_keeps_the_failure_as_its_cause() -> None:
+    """For a part as for a whole message: the source hears of both."""
+    full = dead_letters(lambda letters: letters.transform(lambda letter: {}["full"]))
+    feed = Feed([[1, 0]])
+    flow = from_(feed, list, policy=Policy(dead_letter="refuse")).split(lambda ns: ns, on_error=full)
+    await run_routes(flow.transform(lambda n: 1 // n))
+    ((_, error),) = feed.refused
+    assert isinstance(error, KeyError)
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+async def test_a_letter_names_the_errors_behind_its_error() -> None:
+    """The nearest first, ten at most; a body that does not fit is not told twice."""
+
+    errors = [ValueError(number) for number in range(20)]
+    for cause, error in pairwise(errors):
+        error.__cause__ = cause
+
+    def deep(n: int) -> None:
+        raise errors[-1]
+
+    run = await run_routes(from_(Feed([1, "x"]), int).transform(deep))
+    causes = {letter.error: letter.causes for letter in run.letters}
+    assert causes == {"ValueError": [f"ValueError: {number}" for number in range(18, 8, -1)], "BodyError": []}
