@@ -133,7 +133,7 @@ async def test_prune_forgets_only_old_done_keys(store: Store, clock):
         await keys.complete(key, owner="me")
         clock.time += 100
     await keys.claim("held", owner="me", lease=1000)
-    assert await keys.prune(before=clock.time - 100) == 1  # pyright: ignore[reportAttributeAccessIssue]  # ours have it
+    assert await keys.prune(before=clock.time - 100) == 1
     assert await keys.claim("old", owner="you", lease=1) is Claim.MINE
     assert await keys.claim("new", owner="you", lease=1) is Claim.DONE
     assert await keys.claim("held", owner="you", lease=1) is Claim.HELD
@@ -146,7 +146,7 @@ async def test_completing_again_does_not_make_a_key_newer(store: Store, clock):
     await keys.complete("a", owner="me")
     clock.time += 100
     await keys.complete("a", owner="me")
-    assert await keys.prune(before=clock.time) == 1  # pyright: ignore[reportAttributeAccessIssue]  # ours have it
+    assert await keys.prune(before=clock.time) == 1
 
 
 async def test_a_mark_is_read_back(store: Store):

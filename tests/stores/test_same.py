@@ -46,7 +46,7 @@ async def answer(store: Store, now: float, word: str, *args: Any) -> Any:
         case "complete" | "release", (name, key, owner):
             return await getattr(store.keys(name), word)(key, owner=owner)
         case "prune", (name, ago):
-            return await store.keys(name).prune(before=now - ago)  # pyright: ignore[reportAttributeAccessIssue]  # ours have it
+            return await store.keys(name).prune(before=now - ago)
         case "put" | "get" | "delete" | "items", (name, *rest):
             found = await getattr(store.marks(name), word)(*rest)
             return list(found) if word == "items" else found
