@@ -383,6 +383,8 @@ class Intake:
         finally:
             self._counts.held -= 1
             self.changed()
+            if self._leaving:
+                self._let_go()
         if errors[0] is not None:
             raise errors[0]
         return reply

@@ -110,7 +110,7 @@ class Runner:
         if self.counts.held and self._runtime is not None and self._runtime.alarmed:
             return False
         if self._phase == "stopped" or (self._intake is not None and self._intake.exhausted):
-            return not (self._phase == "stopped" and self._on)
+            return True
         if self._holdups.why:
             return not self._holdups.passing
         if self.internal and isinstance(self._source, Listener):
@@ -131,7 +131,7 @@ class Runner:
 
     def pause(self) -> None:
         """Take no more messages until `resume`; those in flight go on, and all stays open but the source."""
-        self._holdups.asked = self._wanted
+        self._holdups.asked = True
         self._changed()
 
     def resume(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routekit import Listener, Message, Policy, Runs, Step, Unavailable, UnknownName, from_
+from routekit import Consumer, Delivery, Listener, Message, Policy, Runs, Step, Unavailable, UnknownName, from_
 from routekit.events import RouteDegraded, RoutePaused, RouteResumed, RouteStarted, RouteStopped
 from routekit.runtime.service import Service
 from routekit.testing import Feed, Run, Sink, routes_of, run_routes, running, setup_for
@@ -74,6 +74,38 @@ async def test_a_resume_before_the_last_message_is_done_opens_no_second_intake(s
         assert source.state["opened"] == 1
         await anyio.sleep(100)
     assert sorted(source.told) == [("ack", "m1"), ("ack", "m2")]
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_a_message_that_comes_with_a_short_pause_is_finished(slots: int) -> None:
+    """One that the source hands over in the moment of a pause that ends at once is neither cancelled nor lost."""
+    told: list[str] = []
+    news: list[anyio.Event] = [anyio.Event()]
+    waiting = [1]
+
+    class Late(Consumer):
+        scheme = "late"
+
+        async def consume(self, runtime: Any) -> Any:
+            async def ack(reply: Any) -> None:
+                told.append("ack")
+
+            await news[0].wait()
+            while waiting:
+                yield Delivery(Message(waiting.pop(), id="late"), ack)
+            await anyio.sleep_forever()
+
+    async def work(n: int) -> int:
+        await anyio.sleep(3)
+        return n
+
+    async with running(r=from_(Late(), int, policy=Policy(concurrency=slots)).transform(work)) as service:
+        await anyio.sleep(1)
+        news[0].set()  # the source wakes up now, and
+        service.runners[0].pause()  # is left before it could say so,
+        service.runners[0].resume()
+        await anyio.sleep(10)
+        assert told == ["ack"]
 
 
 async def test_a_feed_goes_on_after_a_pause() -> None:
@@ -164,6 +196,19 @@ async def test_a_start_during_the_drain_waits_for_it() -> None:
         await anyio.sleep(100)
         assert (states(service), source.state["opened"]) == ({"r": "running"}, 2)
     assert source.told == [("ack", "m0"), ("ack", "m1")]
+
+
+async def test_a_route_that_closes_is_stopping() -> None:
+    """Until its sinks are closed; also one whose source is exhausted."""
+
+    async def closing() -> None:
+        await anyio.sleep(5)
+
+    async with running(r=from_(Feed([1])).to(Hooked(closing=closing))) as service:
+        await anyio.sleep(2)
+        assert (await service.control("stats", "r"))["state"] == "stopping"
+        await anyio.sleep(10)
+        assert (await service.control("stats", "r"))["state"] == "stopped"
 
 
 async def test_a_manual_route_waits_for_its_start() -> None:
@@ -394,15 +439,24 @@ class Held(Step[Any, Any]):
 
 async def test_a_pause_cuts_no_call_whose_message_is_held() -> None:
     """A caller from outside who waits for the rest of a group still gets its answer; then the server closes."""
-    calls, gate = Calls([1]), anyio.Event()
+    closed: list[int] = []
+
+    class Closing(Calls):
+        async def listen(self, runtime: Any, deliver: Any) -> None:
+            try:
+                await super().listen(runtime, deliver)
+            finally:
+                closed.append(1)
+
+    calls, gate = Closing([1]), anyio.Event()
     async with running(r=from_(calls, int).then(Held(gate))) as service:
         await anyio.sleep(5)
         await service.control("pause", "r")
         await anyio.sleep(5)
-        assert calls.answers == {}
+        assert (calls.answers, closed) == ({}, [])
         gate.set()
         await anyio.sleep(1)
-        assert calls.answers == {1: 1}
+        assert (calls.answers, closed) == ({1: 1}, [1])
 
 
 async def test_held_messages_survive_a_pause() -> None:

@@ -235,6 +235,16 @@ async def test_a_run_waits_for_a_breaker_that_will_close() -> None:
     assert anyio.current_time() - before == pytest.approx(60)
 
 
+async def test_a_stop_does_not_wait_for_a_breaker() -> None:
+    """Nobody takes up a reader again that its breaker has paused: the service ends without its drain time."""
+    source = Watched([("open", 1000.0)])
+    before = anyio.current_time()
+    async with running(outer=from_(source).then(Fuse()), inner=from_("queue:q", policy=WAITS)) as service:
+        await anyio.sleep(5)
+        assert service.runners[1].state == "paused"
+    assert anyio.current_time() - before == pytest.approx(5)
+
+
 async def test_a_breaker_is_heard_of_while_the_route_is_stopped() -> None:
     """A route that is started while the breaker is open comes up paused."""
     service = Service(
