@@ -167,17 +167,30 @@ async def test_what_can_never_succeed_is_not_retried() -> None:
     assert run.letters[0].attempts == 1
 
 
-async def test_the_first_rule_that_fits_decides_how_often() -> None:
-    """As several `onException`: departure: in the order in which they are written, without a search along causes."""
+async def test_the_rule_for_the_nearest_class_decides_how_often() -> None:
+    """As several `onException` with redelivery policies; departure: without a search along causes."""
     tries: list[int] = []
 
     def work(n: int) -> None:
         tries.append(n)
         raise ValueError if n else Unavailable("away")
 
-    policy = Policy(retry=(Retry(4, on=Unavailable), Retry(1)))
+    policy = Policy(retry=(Retry(1), Retry(4, on=Unavailable)))
     await run_routes(from_(Feed([0, 1]), int, policy=policy).transform(work))
     assert (tries.count(0), tries.count(1)) == (5, 2)
+
+
+async def test_a_function_may_say_whether_to_try_again() -> None:
+    """As `retryWhile`; departure: within the number of attempts, so that it cannot go on for ever."""
+    tries: list[int] = []
+
+    def work(n: int) -> None:
+        tries.append(n)
+        raise Unavailable(f"{503 if n else 404}")
+
+    policy = Policy(retry=Retry(3, when=lambda error: "503" in str(error)))
+    await run_routes(from_(Feed([0, 1]), int, policy=policy).transform(work))
+    assert (tries.count(0), tries.count(1)) == (1, 4)
 
 
 async def test_the_policy_of_the_settings_holds_for_every_route() -> None:

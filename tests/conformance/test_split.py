@@ -259,6 +259,39 @@ async def test_parts_are_retried_alone_and_the_whole_message_becomes_the_letter(
     assert [(letter.message_id, letter.body) for letter in run.letters] == [("feed-1", [1, 2])]
 
 
+async def test_a_part_may_be_tried_again_before_it_fails() -> None:
+    """As the redelivery of a split exchange: the steps behind the split are done again for that part alone."""
+    out, tries = Sink(), []
+
+    def work(n: int) -> int:
+        tries.append(n)
+        if n == 2 and tries.count(2) == 1:
+            raise ValueError("once")
+        return n
+
+    await run_routes(from_(Feed([[1, 2, 3]]), list).split(itself, retry=Retry(2)).transform(work).to(out))
+    assert (out.bodies, tries) == ([1, 2, 3], [1, 2, 2, 3])
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+async def test_a_part_may_know_its_place(lazy: bool) -> None:
+    """As `CamelSplitIndex`, ...Complete and ...Size, known with the last; departure: where it is asked."""
+    seen: list[Any] = []
+
+    def parts(ns: list[int]) -> Any:
+        return iter(ns) if lazy else ns
+
+    def look(_: int, message: Message[int]) -> None:
+        place = message.meta.sequence
+        assert place is not None
+        seen.append((place.index, place.last))
+        if place.last:
+            assert place.size == 3
+
+    await run_routes(from_(Feed([[7, 8, 9]]), list).split(parts, sequence=True).transform(look))
+    assert seen == [(0, False), (1, False), (2, True)]
+
+
 async def test_parts_come_in_groups() -> None:
     """As `group=N` of 4.22: lists of records, the last one shorter."""
     out = Sink()
