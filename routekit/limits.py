@@ -59,7 +59,7 @@ class Gate:
         try:
             if self._line[0] is not turn:
                 await turn.wait()
-            while self.full:
+            if self.full:
                 self._freed = anyio.Event()
                 await self._freed.wait()
             if rate is not None:

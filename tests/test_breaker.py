@@ -101,6 +101,17 @@ def test_probes_are_let_through_one_time_only() -> None:
     assert [state for state, _, _ in bench.told] == ["open", "half-open", "closed"]
 
 
+def test_slow_probes_decide_too() -> None:
+    """It does not close while those that are missing could still be too slow."""
+    bench = Bench(window=1, minimum=1, probes=3, failures=1.0, slow=1.0, slow_share=0.6)
+    bench.call(AWAY)
+    bench.now = 60
+    assert [bench.call(), bench.call(took=1), bench.call()] == ["half-open", "half-open", "closed"]
+    bench.call(AWAY)
+    bench.now += 60
+    assert [bench.call(took=2), bench.call(took=2)] == ["half-open", "open"]
+
+
 def test_it_opens_again_when_probes_fail() -> None:
     """As soon as they are too many, and for the whole time again."""
     bench = Bench(window=1, minimum=1, probes=4, failures=0.5)

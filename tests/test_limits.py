@@ -1,7 +1,11 @@
 """Gates: who passes when, and what is forgotten. Schedules of all kinds are in the tests of `throttle`."""
 
+import asyncio
+from typing import Any
+
 import anyio
 import pytest
+import trio
 
 from routekit import Expired
 from routekit.limits import Gate, Gates
@@ -26,6 +30,32 @@ async def test_the_rate_counts_in_any_window() -> None:
         (False, 13.5),
         (True, 14),
     ]
+
+
+def block(seconds: float, backend: str) -> None:
+    """Keep the event loop busy for so long: time passes, and no task runs."""
+    if backend == "trio":
+        clock: Any = trio.lowlevel.current_clock()
+        clock.jump(seconds)
+    else:
+        loop: Any = asyncio.get_running_loop()
+        loop._virtual.now += seconds
+
+
+async def test_a_message_counts_from_when_it_passed(anyio_backend_name: str) -> None:
+    """Not from when it might have: a busy loop wakes it late, and the next one still comes `per` seconds later."""
+    gate, begun, passed = Gate(None, per=10), anyio.current_time(), list[float]()
+
+    async def visit() -> None:
+        await gate.in_turn(rate=1)
+        passed.append(anyio.current_time() - begun)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(visit)
+        await anyio.sleep(9)
+        block(4, anyio_backend_name)
+    assert passed == pytest.approx([0, 13, 23])
 
 
 async def test_what_is_in_line_comes_first() -> None:

@@ -16,7 +16,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Timeout(Step[T, U]):
-    """What follows the branch is not part of it. The message's own deadline counts too, if it is sooner."""
+    """What follows the branch is not part of it. A deadline of the message that is not later counts instead."""
 
     body: Chain
     seconds: float
@@ -28,19 +28,16 @@ class Timeout(Step[T, U]):
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         body = runtime.bind(self.body, finish, "timeout")
 
+        async def in_time(message: Message[T]) -> Message[Any] | None:
+            with anyio.move_on_after(self.seconds):
+                return await body(message)
+            raise TimedOut(f"not done within {self.seconds:g} s, and cancelled")
+
         async def handle(message: Message[T]) -> Message[Any] | None:
-            reply = await self._in_time(body, message)
+            reply = await in_time(message)
             return None if reply is None else await proceed(reply)
 
         return handle
-
-    async def _in_time(self, body: Handler[T], message: Message[T]) -> Message[Any] | None:
-        end = anyio.current_time() + self.seconds
-        if message.meta.deadline is not None and message.meta.deadline <= end:
-            return await body(message)  # it is cancelled by its deadline anyway
-        with anyio.CancelScope(deadline=end):
-            return await body(message)
-        raise TimedOut(f"not done within {self.seconds:g} s, and cancelled")
 
     @property
     def label(self) -> str:
