@@ -1,9 +1,11 @@
 """Dead letters: messages that were given up, kept with the reason until someone decides."""
 
 import base64
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -17,7 +19,8 @@ class Letter:
     as `{"base64": ...}`. `when` is wall time in seconds since 1970. `error` is the class's name, `reason` its text.
     `entry` is 0 for a whole message, else the number of the place where such parts enter the route. `causes` are the
     errors behind the error, the nearest first, as `Class: text`. `history` is the steps that the message passed, if its
-    policy keeps them: the message's id then, the step, and the seconds after the first of them.
+    policy keeps them: the message's id then, the step, and the seconds after the first of them. `kind` is the name of
+    the body's class, for one that entered in the middle of the route and is a dataclass or model.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Letter:
     entry: int = 0
     causes: list[str] = field(default_factory=list[str])
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    kind: str = ""
 
 
 def packed(body: object) -> Any:
@@ -55,3 +59,22 @@ def unpacked(data: Any) -> Any:
     if isinstance(data, dict) and list(data) == ["base64"]:  # pyright: ignore[reportUnknownArgumentType]  # JSON
         return base64.b64decode(data["base64"])  # pyright: ignore[reportUnknownArgumentType]  # JSON
     return data  # pyright: ignore[reportUnknownVariableType]  # JSON
+
+
+def kind_of(body: object) -> str:
+    """The name by which `kind_named` finds the class of a body; empty for plain data, which needs none."""
+    kind = type(body)
+    return f"{kind.__module__}:{kind.__qualname__}" if _modelled(kind) else ""
+
+
+def kind_named(name: str) -> type[Any] | None:
+    """The dataclass or model of that name, if its module is loaded; a letter can name nothing else, nor import it."""
+    module, _, path = name.partition(":")
+    found: object = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and _modelled(found) else None
+
+
+def _modelled(kind: type[Any]) -> bool:
+    return is_dataclass(kind) or issubclass(kind, BaseModel)

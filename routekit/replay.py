@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from .endpoint import Consumer
 from .errors import UnknownName, did_you_mean
 from .events import Event, RouteDegraded
-from .letter import Letter, unpacked
+from .letter import Letter, kind_named, unpacked
 from .message import Delivery, Message
 from .route import ALWAYS, REFUSE, Policy, Route
 from .runtime.service import Service, Setup
@@ -69,7 +69,7 @@ async def replay(letter: Letter, routes: Sequence[Route], setup: Setup) -> Excep
 
     again = replace(route, source=source, policy=policy, entry=letter.entry)
     if letter.entry:
-        again = replace(again, body=None, codec=None)  # the type of the source is not that of its parts
+        again = replace(again, body=kind_named(letter.kind), codec=None)  # the source's type is not that of its parts
     service = Service([again, *inner], replace(setup, watch=watch))
     async with service.started():
         await told.wait()

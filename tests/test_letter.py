@@ -1,6 +1,7 @@
 """Dead letters as data."""
 
 import json
+import sys
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from routekit.letter import packed, unpacked
+from routekit.letter import kind_named, kind_of, packed, unpacked
 
 
 class Lead(BaseModel):
@@ -65,3 +66,42 @@ def test_bytes_come_back(data: bytes) -> None:
 def test_other_data_stays(data: Any) -> None:
     """Only what was packed from bytes becomes bytes."""
     assert unpacked(data) == data
+
+
+class Outer:
+    """Holds another class."""
+
+    @dataclass(frozen=True)
+    class Inner:
+        x: int
+
+
+@pytest.mark.parametrize("body", [Lead(email="a@b", since=date(2026, 1, 2)), Point(1.5), Outer.Inner(1)])
+def test_the_class_of_a_body_is_found_again(body: Any) -> None:
+    """A dataclass or a model, by its name."""
+    assert kind_named(kind_of(body)) is type(body)
+
+
+@pytest.mark.parametrize("body", [{"n": 1}, [Point(1.5)], "text", 5, None, Odd(), Point])
+def test_other_bodies_have_no_class_to_find(body: Any) -> None:
+    """They are plain data, or become it."""
+    assert kind_of(body) == ""
+
+
+def test_a_class_inside_a_function_is_not_found() -> None:
+    """Nor one that is there no more."""
+
+    @dataclass
+    class Hidden:
+        x: int
+
+    assert kind_named(kind_of(Hidden(1))) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", ":", "os:system", "subprocess:Popen", "builtins:eval", "antigravity:fly", "x", "a:b:c"]
+)
+def test_a_letter_can_name_nothing_else(name: str) -> None:
+    """Neither functions nor other classes; no module is imported for it."""
+    assert kind_named(name) is None
+    assert "antigravity" not in sys.modules

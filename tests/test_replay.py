@@ -220,3 +220,36 @@ async def test_replay_waits_for_no_window() -> None:
     hours = Policy(runs=Runs(during=never))
     assert await replay(letter(21), routes, setup_for(Run(), policy=hours)) is None
     assert sink.bodies == [21]
+
+
+@pytest.mark.parametrize("word", ["split", "gather", "tap", "multicast"])
+async def test_letter_of_what_entered_in_the_middle_is_of_its_type_again(word: str) -> None:
+    """A part or a copy for a branch is checked into the class that it was, though the route's source has another."""
+    seen: list[Any] = []
+
+    def spoil(item: Item) -> int:
+        seen.append(item)
+        if len(seen) == 1:
+            raise ValueError("bad day")
+        return item.n + 1
+
+    start: Any = from_(Feed([1]), int).transform(lambda n: Item(n=n))
+    flow: Any = {
+        "split": lambda: start.split(lambda item: [item], on_error="dead_letter_items").transform(spoil),
+        "gather": lambda: start.gather(lambda item: [item], lambda f: f.transform(spoil), on_error="dead_letter_items"),
+        "tap": lambda: start.tap(lambda f: f.transform(spoil), on_error="dead_letter"),
+        "multicast": lambda: start.multicast(lambda f: f.transform(spoil), on_error="dead_letter"),
+    }[word]()
+    run = await run_routes(r=flow)
+    (lost,) = run.letters
+    assert lost.body == {"n": 1}
+    assert await replay(lost, routes_of(r=flow), setup()) is None
+    assert seen == [Item(n=1), Item(n=1)]
+
+
+async def test_letter_of_a_class_that_is_no_more() -> None:
+    """Its body comes back as plain data."""
+    seen: list[Any] = []
+    flow = from_(Feed()).tap(lambda f: f.transform(seen.append), on_error="dead_letter")
+    assert await replay(letter({"n": 1}, entry=1, kind="routes.gone:Item"), routes_of(r=flow), setup()) is None
+    assert seen == [{"n": 1}]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ..endpoint import Source
 from ..events import Counts, DeadLettered
-from ..letter import Letter, packed
+from ..letter import Letter, kind_of, packed
 from ..message import Message
 from ..rescuing import causes, following
 from ..route import REFUSE, Policy, Route
@@ -66,4 +66,5 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         entry=entry,
         causes=[f"{type(cause).__name__}: {cause}" for cause in causes(error)[:_CAUSES]],
         history=told(message),
+        kind=kind_of(message.body) if entry else "",
     )
