@@ -178,3 +178,15 @@ orders.enrich("direct:price", answer=Order, missing=None, merge=lambda order, ot
 
 # 42: a body that has no elements is sorted
 orders.sort()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+# 43: a rate that is a text
+orders.throttle(rate="5 per second")  # pyright: ignore[reportArgumentType]
+
+# 44: a fallback that gives something else than the call
+orders.circuit_breaker(counted, name="crm", fallback=named)  # pyright: ignore[reportArgumentType]
+
+# 45: a timeout without a time
+orders.timeout(counted)  # pyright: ignore[reportCallIssue]
+
+# 46: a time to expire that is a text
+orders.expire(at=lambda order: order.customer)  # pyright: ignore[reportArgumentType]
