@@ -47,7 +47,7 @@ class Bulkhead(Step[T, U]):
                 reply = await body(message)
             finally:
                 gate.leave()
-            return None if reply is None else await proceed(reply)
+            return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         return handle
 

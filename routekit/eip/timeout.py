@@ -35,7 +35,7 @@ class Timeout(Step[T, U]):
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             reply = await in_time(message)
-            return None if reply is None else await proceed(reply)
+            return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         return handle
 

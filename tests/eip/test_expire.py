@@ -85,6 +85,26 @@ async def test_the_rest_of_the_route_knows_the_deadline() -> None:
     assert [(time or 0) - begun for time in deadlines] == pytest.approx([8, 5])
 
 
+async def test_within_a_branch_it_counts_for_the_branch() -> None:
+    """What follows the branch has the deadline from before; it is no longer held to the other."""
+    begun, seen = anyio.current_time(), list[float | None]()
+
+    def inside(flow: Any) -> Any:
+        return flow.expire(at=lambda at: at)
+
+    scopes: list[Any] = [
+        lambda flow: flow.timeout(inside, seconds=100),
+        lambda flow: flow.bulkhead(inside, name="a"),
+        lambda flow: flow.circuit_breaker(inside, name="b"),
+        lambda flow: flow.attempt(inside),
+    ]
+    for scope in scopes:
+        flow = from_(Feed([START + 8]), policy=Policy(deadline=50)).apply(scope).transform(slow)
+        run = await run_at_start(flow.transform(lambda _, message: seen.append(message.meta.deadline)))
+        assert run.counts["route-1"].done == 1
+    assert [(time or 0) - begun for time in seen] == pytest.approx([50, 60, 70, 80])
+
+
 async def test_the_sooner_of_two_counts() -> None:
     """A later time does not extend the policy's deadline."""
     flow = from_(Feed([START + 8]), policy=Policy(deadline=5)).expire(at=lambda at: at).transform(slow)
