@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -25,9 +25,11 @@ class Sequence:
         return self.index == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """One step that a message has entered: the message's id then, the step, and the time of anyio's clock."""
+class Passed(NamedTuple):
+    """One step that a message has entered: the message's id then, the step, and wall time in seconds since 1970.
+
+    A named tuple: one is made per step, and a frozen dataclass takes three times as long to make.
+    """
 
     id: str
     step: str

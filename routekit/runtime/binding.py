@@ -81,7 +81,7 @@ class RouteRuntime:
             name = f"{self._label}{step.label}"
             with self.line.after(chain.steps[:number]):
                 bound = observed(step.bind(handler, self), self.route, name, chain.places[number])
-                handler = self.line.step(recorded(bound, name) if self.remembers else bound, handler)
+                handler = self.line.step(recorded(bound, name, self.now) if self.remembers else bound, handler)
         self._label = outer
         return handler
 

@@ -1,8 +1,7 @@
 """History: the steps that a message has passed, kept where its policy asks for it."""
 
+from collections.abc import Callable
 from typing import Any
-
-import anyio
 
 from ..message import Message, Passed
 from ..step import Handler
@@ -14,13 +13,13 @@ _FIRST = 100
 """When there are more, the first so many stay, and the latest."""
 
 
-def recorded(handler: Handler[Any], step: str) -> Handler[Any]:
+def recorded(handler: Handler[Any], step: str, now: Callable[[], float]) -> Handler[Any]:
     """The same handler, whose messages know that they entered it."""
 
     def passing(message: Message[Any]) -> Any:
         history = message.meta.history
         if history is not None:
-            history.append(Passed(message.id, step, anyio.current_time()))
+            history.append(Passed(message.id, step, now()))
             if len(history) > MOST:
                 del history[_FIRST : _FIRST + MOST // 2]
         return handler(message)

@@ -69,7 +69,7 @@ async def test_a_long_history_is_cut_in_its_middle() -> None:
     async def handler(message: Message[Any]) -> None:
         return None
 
-    handlers = [recorded(handler, f"step-{number}") for number in range(5 * MOST)]
+    handlers = [recorded(handler, f"step-{number}", lambda: 1.0) for number in range(5 * MOST)]
     message = Message(1, id="m", meta=Meta(history=[]))
     for each in handlers:
         await each(message)
