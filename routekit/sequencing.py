@@ -29,9 +29,9 @@ class Numbering:
         self._given_up: int | None = None  # no gap before this number is waited for
 
     @property
-    def waits(self) -> bool:
-        """Whether messages wait for their turn."""
-        return bool(self._messages)
+    def waiting(self) -> int:
+        """How many messages wait for their turn."""
+        return sum(map(len, self._messages.values()))
 
     @property
     def idle(self) -> bool:

@@ -76,7 +76,7 @@ class Waiting:
 
         Raises BodyError for a body that would not come back.
         """
-        text = f"{note}\n{self._keeping.text(message)}"
+        text = self._text(message, note)
         await self.loaded()
         adding, group = await self._add(key, message.id, text)
         new = adding in (Adding.NEW, Adding.AGAIN) and group.number not in self._here
@@ -87,17 +87,17 @@ class Waiting:
         return group if new else None
 
     async def knows(self, key: str, message: Message[Any]) -> bool:
-        """Whether this message is on its way already, or was, as far as that is remembered; it is not kept."""
+        """Whether this message is on its way already, or was, as far as that is remembered; it is not kept.
+
+        The store is asked by keeping it for a moment: a crash in between leaves a message as every other.
+        """
         if self._hold is not None:
             return False  # what is in memory comes again only if it was refused
-        adding, group = await self._add(key, message.id, "")
-        if adding is Adding.AGAIN:  # it waits, or only this question is left of an earlier time
-            known = list(await self._groups.messages(group.number)) != [""]
-        else:
-            known = adding is not Adding.NEW
-        if not known:
-            await self._groups.remove(group.number)
-        return known
+        adding, group = await self._add(key, message.id, self._text(message, ""))
+        if adding in (Adding.CLOSED, Adding.RELEASED) or group.number in self._here:
+            return True
+        await self._groups.remove(group.number)
+        return False
 
     async def release(self, number: int, done: Callable[[], Awaitable[None]] | None = None) -> bool:
         """Run a message through the rest of the route; then await `done`, and forget the message.
@@ -149,6 +149,9 @@ class Waiting:
             for _ in range(min(_READERS, len(groups))):
                 tasks.start_soon(read)
         return [(group, notes[group.number]) for group in groups if group.number in notes]
+
+    def _text(self, message: Message[Any], note: str) -> str:
+        return f"{note}\n{self._keeping.text(message)}"
 
     async def _add(self, key: str, id: str, text: str) -> tuple[Adding, Group]:
         """Shielded, since a deadline must not leave a message behind that nobody here knows of."""

@@ -49,6 +49,8 @@ class Resequence(Step[T, T]):
             raise DefinitionError(f"resequence '{self.name}': gap is {self.gap}", hint="it must be 0 seconds or more")
         if self.most < 1:
             raise DefinitionError(f"resequence '{self.name}': most is {self.most}", hint="it must be 1 or more")
+        if self.start is not None and type(self.start) is not int:
+            raise DefinitionError(f"resequence '{self.name}': start is {self.start!r}", hint="it must be an int")
         if self.late not in ("pass", "refuse", "drop"):
             found = f"resequence '{self.name}': late is {self.late!r}"
             raise DefinitionError(found, hint="it must be 'pass', 'refuse' or 'drop'")
@@ -116,22 +118,22 @@ class _Resequencing:
             return await self._came(key, line, number, message)
         finally:
             line.visitors -= 1
-            if line.idle and len(self._lines) > _IDLE:
-                del self._lines[key]
+            self._forget(key, line)
 
     async def flush(self, key: str | None = None) -> int:
         """Wait for no gap of what is here; returns how many sequences go on: `control:flush?name=...&key=...`."""
         found = 0
         for known_as, line in self._lines.items():
-            if key in (None, known_as) and line.numbering.waits:
+            if key in (None, known_as) and line.numbering.waiting:
                 line.numbering.give_up(all_gaps=True)
                 self._look(known_as, line)
                 found += 1
         return found
 
     async def stats(self) -> Mapping[str, Any]:
-        """How many sequences wait for a number: `control:stats?name=...`."""
-        return {"waiting": sum(line.numbering.waits for line in self._lines.values())}
+        """How many messages wait, in how many sequences: `control:stats?name=...`."""
+        waiting = [line.numbering.waiting for line in self._lines.values() if line.numbering.waiting]
+        return {"waiting": sum(waiting), "sequences": len(waiting)}
 
     async def _came(self, key: str, line: _Line, number: int, message: Message[Any]) -> Message[Any] | None:
         await self._know(key, line)
@@ -154,6 +156,8 @@ class _Resequencing:
             else:
                 numbering.add(number, group.number, group.first)
             self._look(key, line)
+            if self._waiting.room.wanted:
+                self._press()
         return None
 
     async def _late(
@@ -162,7 +166,8 @@ class _Resequencing:
         if self._step.late == "drop" or await self._waiting.knows(known_as, message):
             return None
         if self._step.late == "refuse":
-            raise LateMessage(f"{self._step.name}: number {number} is late, the next is {numbering.next}")
+            hint = "give a longer gap, or say late='pass' or late='drop'"
+            raise LateMessage(f"{self._step.name}: number {number} is late, next is {numbering.next}", hint=hint)
         return await self._proceed(message)
 
     def _press(self) -> None:
@@ -191,16 +196,22 @@ class _Resequencing:
         line.busy = False
         if not self._waiting.ended:
             self._look(key, line)
+            self._forget(key, line)
+
+    def _forget(self, key: str, line: _Line) -> None:
+        """Not to know all the sequences that there ever were."""
+        if line.idle and len(self._lines) > _IDLE:
+            del self._lines[key]
 
     async def _release(self, key: str, turn: Turn) -> None:
         if turn.missing is not None:
             self._runtime.emit(GapSkipped(self._runtime.route, self._step.name, key, turn.missing, turn.number - 1))
         *twins, last = turn.messages
         for twin in twins:
-            await self._waiting.release(twin)
-        await self._waiting.release(last, partial(self._marks.put, key, str(turn.number + 1)))
-        for _ in turn.messages:
             self._waiting.room.leave()
+            await self._waiting.release(twin)
+        self._waiting.room.leave()
+        await self._waiting.release(last, partial(self._marks.put, key, str(turn.number + 1)))
 
     def _line(self, key: str) -> _Line:
         return self._lines.setdefault(key, _Line(Numbering(self._step.start)))
