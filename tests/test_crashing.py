@@ -130,7 +130,7 @@ async def test_it_works_with_a_real_store(tmp_path: Path) -> None:
 
         def flow(outside: Outside) -> Flow[Any]:
             outside.name = outside.__dict__.get("name") or f"seen-{next(number)}"
-            return from_(outside.source, int).idempotent(outside.name, key=lambda n: n).to(outside.sink)
+            return from_(outside.source, int).idempotent(outside.name, key=lambda n: n, remember=None).to(outside.sink)
 
         def outside() -> Outside:
             return Outside([1, 2, 3], store=store)
