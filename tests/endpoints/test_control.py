@@ -57,7 +57,10 @@ class Jukebox(Step[Any, Any]):
         async def reset(depth: str) -> str:
             return f"reset {depth}"
 
-        for command in (flush, stats, turn, reset):
+        async def play(**tracks: Any) -> Any:
+            return tracks
+
+        for command in (flush, stats, turn, reset, play):
             runtime.offer(command.__name__, self.name, command)
         return proceed
 
@@ -239,7 +242,14 @@ def test_a_check_finds_orders_that_nobody_takes(uri: str, options: Any, message:
 def test_a_check_finds_nothing_wrong_with_right_orders() -> None:
     """What is offered by any route may be asked."""
     flow = from_("timer:t", int)
-    for uri in ("pause", "stop?route=r", "stats?route=*", "flush?name=box&key=1", "turn?name=box", "stats?name=box"):
+    for uri in (
+        "pause",
+        "stop?route=r",
+        "stats?route=*",
+        "flush?name=box&key=1",
+        "turn?name=box",
+        "play?name=box&on=1",
+    ):
         flow = flow.to(f"control:{uri}")
     flow = flow.to("control:resume", route=str).to("control:flush", name=str, key=str)
     assert problems(flow, box_r=from_("timer:t").then(Jukebox("box", []))) == []

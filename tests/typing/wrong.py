@@ -7,7 +7,7 @@ unnoticed one day fails the check. Never run; `make types` checks it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from routekit import Act, Flow, Message, Policy, Records, Retry, Tally, dead_letters, from_, grouped
+from routekit import Act, Flow, Message, Policy, Records, Retry, Runs, Tally, dead_letters, from_, grouped
 from routekit.eip.filter import Filter
 from routekit.endpoints.log import Log
 from routekit.endpoints.timer import Timer
@@ -93,6 +93,7 @@ from_("timer:tick", int, policy=Policy(concurency=4))  # pyright: ignore[reportC
 
 # 15: a retry that counts in words
 Policy(retry=Retry("three"))  # pyright: ignore[reportArgumentType]
+Policy(runs=Runs(start="never"))  # pyright: ignore[reportArgumentType]
 
 # 16: a fragment for another body
 orders.apply(shipped, "to ")  # pyright: ignore[reportArgumentType]
