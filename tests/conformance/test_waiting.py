@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Flow, Message, Policy, from_
+from routekit import Flow, Message, Policy, Runs, from_
 from routekit.events import GapSkipped
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
@@ -140,3 +140,15 @@ async def test_each_key_has_a_sequence_of_its_own() -> None:
     await run_routes(flow.to(out))
     assert [n for name, n in out.bodies if name == "a"] == [1, 2]
     assert [n for name, n in out.bodies if name == "b"] == [1, 2]
+
+
+async def test_urgent_messages_of_a_queue_come_first() -> None:
+    """As priorities of brokers; departure: Camel's `seda:` has none, its resequencer sorts batches by a header."""
+    done = Sink()
+    manual = Policy(runs=Runs(start="manual"))
+    intake = from_(Feed([1, 9, 2, 8]), int).to("queue:work", priority=lambda n: 5 if n > 5 else 0)
+    async with running(intake=intake, work=from_("queue:work", int, policy=manual).to(done)) as service:
+        await anyio.sleep(5)
+        await service.control("start", "work")
+        await anyio.sleep(5)
+    assert done.bodies == [9, 8, 1, 2]

@@ -77,3 +77,18 @@ def test_every_word_stands_in_one_chapter() -> None:
     listed = re.findall(r"^- \[\w+\]\((\w+)\.md\): \S.+$", text, flags=re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(WORDS) <= set(listed)
+
+
+def test_the_alphabet_of_the_language_is_whole() -> None:
+    """The tour leads to the page of every word, in the order of the alphabet."""
+    text = (DOCS.parent / "language.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\[(\w+)\]\(patterns/\w+\.md\)", text.partition("## The alphabet")[2].partition("\n## ")[0])
+    assert listed == sorted(listed)
+    assert set(WORDS) <= set(listed)
+
+
+def test_the_chapters_are_in_order() -> None:
+    """Within a chapter of the index, words stand in the order of the alphabet."""
+    for chapter in (DOCS / "index.md").read_text(encoding="utf-8").split("\n## ")[1:]:
+        words = [page for page in re.findall(r"^- \[.+?\]\((\w+)\.md\)", chapter, flags=re.MULTILINE) if page in WORDS]
+        assert words == sorted(words), chapter.splitlines()[0]
