@@ -17,6 +17,7 @@ from .errors import BadOption as BadOption
 from .errors import BodyError as BodyError
 from .errors import BulkheadFull as BulkheadFull
 from .errors import CircuitOpen as CircuitOpen
+from .errors import ClaimGone as ClaimGone
 from .errors import CompensationFailed as CompensationFailed
 from .errors import DefinitionError as DefinitionError
 from .errors import Expired as Expired
@@ -68,6 +69,8 @@ from .route import Retry as Retry
 from .route import Route as Route
 from .route import Runs as Runs
 from .rules import JsonSchema as JsonSchema
+from .step import OWN as OWN
+from .step import REST as REST
 from .step import Chain as Chain
 from .step import Handler as Handler
 from .step import Runtime as Runtime

@@ -13,6 +13,7 @@
     │   ├── Expired              the message's deadline has passed
     │   ├── LateMessage          it came after its group was closed, or its place in a sequence was passed
     │   ├── NoAnswer             an endpoint was asked, and gave no answer
+    │   ├── ClaimGone            what `redeem` is to bring back is not there
     │   └── LateReply            a reply for which no `ask` waits, or none any more
     ├── Unavailable              the other side is away, locked or full: worth another try
     │   ├── Throttled            too many messages: a `throttle` refuses more
@@ -113,6 +114,10 @@ class LateMessage(Rejected):
 
 class NoAnswer(Rejected):
     """An endpoint was asked for an answer and gave none; asking again would change nothing."""
+
+
+class ClaimGone(Rejected):
+    """What `redeem` is to bring back is not there: it was redeemed before, or never claimed here."""
 
 
 class LateReply(Rejected):

@@ -10,7 +10,7 @@ from ..correlation import CORRELATION, RETURN_ADDRESS, Desk, Replies, token
 from ..errors import DefinitionError, Unanswered
 from ..message import Message
 from ..remedy import Remedy
-from ..retrying import remedies_of, retrying
+from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
 from ..step import OWN, Chain, Handler, Runtime, Step, Target
 
@@ -35,6 +35,7 @@ class Ask(Step[T, U]):
     correlation: str = CORRELATION
     return_address: str | None = None
     retry: tuple[Retry, ...] = ()
+    raises = (Unanswered,)
 
     def __post_init__(self) -> None:
         if not (isfinite(self.timeout) and self.timeout > 0):
@@ -94,3 +95,6 @@ class Ask(Step[T, U]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return remedies_of(self.retry, kind, "this step") if within == OWN else ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return (*self.raises, *classes_of(self.retry))

@@ -8,7 +8,7 @@ from ..answers import Answer
 from ..errors import NoAnswer
 from ..message import Message
 from ..remedy import Remedy
-from ..retrying import remedies_of, retrying
+from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
 from ..step import OWN, Handler, Runtime, Step, Target
 
@@ -23,6 +23,7 @@ class Enrich(Step[T, U]):
     target: Target
     answer: Answer
     retry: tuple[Retry, ...] = ()
+    raises = (NoAnswer,)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         send = runtime.sender(self.target)
@@ -52,6 +53,9 @@ class Enrich(Step[T, U]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return remedies_of(self.retry, kind, "this step") if within == OWN else ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return (*self.raises, *classes_of(self.retry))
 
     def targets(self) -> Sequence[Target]:
         return (self.target,)

@@ -32,6 +32,7 @@ class PollEnrich(Step[T, U]):
     timeout: float
     answer: Answer
     word = "poll_enrich"
+    raises = (Unanswered,)
 
     def __post_init__(self) -> None:
         if not (isfinite(self.timeout) and self.timeout >= 0):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ..errors import DefinitionError, Rejected
 from ..message import Message
 from ..remedy import Remedy
-from ..retrying import remedies_of, retrying
+from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
 from ..step import OWN, Handler, Runtime, Step, Target
 
@@ -55,6 +55,9 @@ class ReplyTo(Step[T, T]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return remedies_of(self.retry, kind, "this step") if within == OWN else ()
+
+    def classes(self) -> Sequence[type[Exception]]:
+        return classes_of(self.retry)
 
 
 def _asked(message: Message[Any], header: str) -> str:
