@@ -154,10 +154,17 @@ class Runner:
 
     def stats(self) -> dict[str, Any]:
         """State and figures as plain data."""
-        why = self._holdups.why if self.state == "paused" else ""
-        if self._phase == "degraded" and self._error is not None:
-            why = masked(str(self._error))
-        return {"route": self.route.name, "state": self.state, "why": why, **asdict(self.counts)}
+        return {"route": self.route.name, "state": self.state, "why": self._why, **asdict(self.counts)}
+
+    @property
+    def _why(self) -> str:
+        """Why it takes no messages, if it is not what was asked for."""
+        if self._phase == "degraded":
+            return masked(str(self._error))
+        if self._phase == "starting":
+            awaited = [other.route.name for other in self._before if not other.up.is_set()]
+            return f"after {', '.join(awaited)}" if awaited else ""
+        return self._holdups.why if self.state == "paused" else ""
 
     async def run(self) -> None:
         """Run whenever it is wanted, until `end`."""

@@ -110,6 +110,7 @@ async def test_waiting_for_a_manual_route() -> None:
     async with running(last=from_(Watched([]), policy=after("first")), first=from_(Watched([]), policy=manual)) as it:
         await anyio.sleep(10)
         assert [runner.state for runner in it.runners] == ["starting", "stopped"]
+        assert (await it.control("stats", "last"))["why"] == "after first"
         await it.control("start", "first")
         await anyio.sleep(1)
         assert [runner.state for runner in it.runners] == ["running", "running"]
