@@ -82,7 +82,7 @@ class Grouping:
         self._bodies: dict[int, list[Any]] = {}  # of the open groups that somebody looks at
         self._closed: dict[int, str] = {}  # those that are being released
         self._loaded = False
-        self._fresh: set[int] = set()  # the groups that grew while those of an earlier run are loaded
+        self._fresh: set[int] = set()  # the groups that changed while those of an earlier run are loaded
         self._slots = anyio.Semaphore(rules.parallel)
         self._alarms = runtime.alarms(self._ring, load=self._load)
         self._ticking = False
@@ -111,9 +111,9 @@ class Grouping:
         if adding is Adding.CLOSED or group.number in self._closed:
             return None
         self._opened(group.number, key)
+        if not self._loaded:
+            self._fresh.add(group.number)
         if not group.closed:
-            if not self._loaded:
-                self._fresh.add(group.number)
             await self._set_alarm(group, message)
         return group
 
@@ -156,6 +156,8 @@ class Grouping:
         if key is None:
             return None
         self._closed[number] = key
+        if not self._loaded:
+            self._fresh.add(number)
         if self._numbers.get(key) == number:
             del self._numbers[key]
         self._alarms.cancel(str(number))
@@ -229,20 +231,19 @@ class Grouping:
         for group in await self._groups.all():
             if not group.closed:
                 await self._load_open(group)
-            elif group.owner == self._owner and group.number not in self._closed:
+            elif group.owner == self._owner and group.number not in self._fresh:  # those are on their way
                 self._closed[group.number] = group.key
                 self._alarms.set(str(group.number), 0.0)
         self._loaded = True
+        self._fresh.clear()
 
     async def _load_open(self, group: Group) -> None:
-        if group.number in self._fresh or group.number in self._closed:
+        messages = await self._groups.messages(group.number)
+        if not messages or group.number in self._fresh:  # it has gone meanwhile, or a message has come
             return
         self._opened(group.number, group.key)
-        if self._rules.wait is None:
-            return
-        last = self._keeping.message((await self._groups.messages(group.number))[-1])
-        if group.number not in self._fresh:  # else a message has come meanwhile, and counts
-            await self._set_alarm(group, last)
+        if self._rules.wait is not None:
+            await self._set_alarm(group, self._keeping.message(messages[-1]))
 
     async def _ring(self, key: str) -> None:
         if key == _EVERY:

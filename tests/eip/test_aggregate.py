@@ -11,6 +11,7 @@ from routekit import DefinitionError, Flow, Message, Policy, Retry, Unavailable,
 from routekit.check import check
 from routekit.eip.aggregate import Aggregate
 from routekit.plugins import Catalog
+from routekit.stores._groups import MemoryGroups
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
@@ -184,6 +185,29 @@ async def test_timers_outlive_the_process() -> None:
         assert out.bodies == []
         await anyio.sleep(2)
         assert out.bodies == [[1]]
+
+
+class SlowToLoad(MemoryGroups):
+    """Groups whose listing takes a second to arrive."""
+
+    async def all(self) -> Any:
+        found = await super().all()
+        await anyio.sleep(1)
+        return found
+
+
+async def test_a_group_may_end_while_those_of_an_earlier_run_are_loaded() -> None:
+    """What has gone meanwhile is not taken for open, and what has grown waits for its own timer."""
+    store, out, went = durable(), Sink(), list[float]()
+    store._groups["t"] = SlowToLoad(anyio.current_time)  # a store that takes its time
+    for items in ([1, 11], [2, 12]):
+        flow = from_(Watched(items), int).aggregate("t", int, key=by_tens, size=lambda n: 2 if n < 10 else 9, timeout=5)
+        flow = flow.transform(lambda body: went.append(anyio.current_time()) or body).to(out)
+        async with running(flow, setup=setup_for(Run(), store=store, now=anyio.current_time)):
+            start = anyio.current_time()
+            await anyio.sleep(3 if items == [1, 11] else 10)
+    assert out.bodies == [[1, 2], [11, 12]]
+    assert went == [pytest.approx(start), pytest.approx(start + 5)]
 
 
 async def test_bodies_come_back_in_their_type() -> None:
