@@ -65,7 +65,9 @@ def test_the_page_knows_the_options_of_the_word(word: str) -> None:
     told = options(word)
     assert sorted(told) == sorted(parameters)
     for name, parameter in parameters.items():
-        if parameter.default is not parameter.empty:
+        if parameter.default is parameter.empty:
+            assert told[name] == "required" or (parameter.kind is parameter.VAR_KEYWORD and told[name] == "none"), name
+        else:
             default = parameter.default.__name__ if inspect.isclass(parameter.default) else repr(parameter.default)
             assert told[name] in (default, default.replace("'", '"')), name
 
