@@ -61,7 +61,8 @@ class Feed(Consumer):
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         if self.gate is not None:
             await self.gate.wait()
-        for number, item in self._begun.setdefault(runtime, enumerate(self.items, 1)):
+        items: Iterator[tuple[int, Any]] = enumerate(cast("Iterable[Any]", self.items), 1)
+        for number, item in self._begun.setdefault(runtime, items):
             given = isinstance(item, Message)
             yield self._delivery(cast("Message[Any]", item) if given else Message(item, id=f"feed-{number}"))
 
