@@ -81,8 +81,7 @@ class Grouping:
         self._numbers: dict[str, int] = {}  # and the other way round
         self._bodies: dict[int, list[Any]] = {}  # of the open groups that somebody looks at
         self._closed: dict[int, str] = {}  # those that are being released
-        self._loaded = False
-        self._fresh: set[int] = set()  # the groups that changed while those of an earlier run are loaded
+        self._loaded = anyio.Event()
         self._slots = anyio.Semaphore(rules.parallel)
         self._alarms = runtime.alarms(self._ring, load=self._load)
         self._ticking = False
@@ -97,7 +96,16 @@ class Grouping:
         Raises BodyError for a body that would not come back, and LateMessage if late ones are refused.
         """
         text = self._keeping.text(message)
+        if not self._loaded.is_set():
+            await self._loaded.wait()
         await self._make_room(key)
+        if self._hold is not None:
+            return await self._keep(key, message, text, full)
+        with anyio.CancelScope(shield=True):  # a deadline must not leave a group behind that nobody here knows of
+            return await self._keep(key, message, text, full)
+        raise AssertionError("not cancelled from outside")
+
+    async def _keep(self, key: str, message: Message[Any], text: str, full: int | None) -> Group | None:
         rules = self._rules
         adding, group = await self._groups.add(
             key, message.id, text, owner=self._owner, full=full, reopen=rules.late == "new", latest=rules.latest
@@ -111,8 +119,6 @@ class Grouping:
         if adding is Adding.CLOSED or group.number in self._closed:
             return None
         self._opened(group.number, key)
-        if not self._loaded:
-            self._fresh.add(group.number)
         if not group.closed:
             await self._set_alarm(group, message)
         return group
@@ -156,8 +162,6 @@ class Grouping:
         if key is None:
             return None
         self._closed[number] = key
-        if not self._loaded:
-            self._fresh.add(number)
         if self._numbers.get(key) == number:
             del self._numbers[key]
         self._alarms.cancel(str(number))
@@ -230,20 +234,14 @@ class Grouping:
         """What an earlier run has left: open groups go on waiting, closed ones are released again."""
         for group in await self._groups.all():
             if not group.closed:
-                await self._load_open(group)
-            elif group.owner == self._owner and group.number not in self._fresh:  # those are on their way
+                self._opened(group.number, group.key)
+                if self._rules.wait is not None:
+                    *_, last = await self._groups.messages(group.number)
+                    await self._set_alarm(group, self._keeping.message(last))
+            elif group.owner == self._owner:
                 self._closed[group.number] = group.key
                 self._alarms.set(str(group.number), 0.0)
-        self._loaded = True
-        self._fresh.clear()
-
-    async def _load_open(self, group: Group) -> None:
-        messages = await self._groups.messages(group.number)
-        if not messages or group.number in self._fresh:  # it has gone meanwhile, or a message has come
-            return
-        self._opened(group.number, group.key)
-        if self._rules.wait is not None:
-            await self._set_alarm(group, self._keeping.message(messages[-1]))
+        self._loaded.set()
 
     async def _ring(self, key: str) -> None:
         if key == _EVERY:

@@ -187,6 +187,25 @@ async def test_timers_outlive_the_process() -> None:
         assert out.bodies == [[1]]
 
 
+class SlowToAdd(MemoryGroups):
+    """Groups in which a message is kept a second after it was asked for."""
+
+    async def add(self, *args: Any, **kwargs: Any) -> Any:
+        found = await super().add(*args, **kwargs)
+        await anyio.sleep(1)
+        return found
+
+
+async def test_a_message_that_is_kept_when_its_time_is_over_has_its_timer() -> None:
+    """Its deadline does not leave a group behind that nobody knows of."""
+    store, out = durable(), Sink()
+    store._groups["t"] = SlowToAdd(anyio.current_time)  # a store that takes its time
+    flow = from_(Watched([1]), int, policy=Policy(deadline=0.5)).aggregate("t", int, key=by_tens, timeout=5).to(out)
+    async with running(flow, setup=setup_for(Run(), store=store, now=anyio.current_time)):
+        await anyio.sleep(20)
+    assert out.bodies == [[1]]
+
+
 class SlowToLoad(MemoryGroups):
     """Groups whose listing takes a second to arrive."""
 
@@ -196,8 +215,8 @@ class SlowToLoad(MemoryGroups):
         return found
 
 
-async def test_a_group_may_end_while_those_of_an_earlier_run_are_loaded() -> None:
-    """What has gone meanwhile is not taken for open, and what has grown waits for its own timer."""
+async def test_messages_wait_until_the_groups_of_an_earlier_run_are_known() -> None:
+    """So that none goes on twice, and each waits for its own timer."""
     store, out, went = durable(), Sink(), list[float]()
     store._groups["t"] = SlowToLoad(anyio.current_time)  # a store that takes its time
     for items in ([1, 11], [2, 12]):
@@ -207,7 +226,7 @@ async def test_a_group_may_end_while_those_of_an_earlier_run_are_loaded() -> Non
             start = anyio.current_time()
             await anyio.sleep(3 if items == [1, 11] else 10)
     assert out.bodies == [[1, 2], [11, 12]]
-    assert went == [pytest.approx(start), pytest.approx(start + 5)]
+    assert went == [pytest.approx(start + 1), pytest.approx(start + 6)]
 
 
 async def test_bodies_come_back_in_their_type() -> None:
