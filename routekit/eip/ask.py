@@ -36,6 +36,7 @@ class Ask(Step[T, U]):
     return_address: str | None = None
     retry: tuple[Retry, ...] = ()
     raises = (Unanswered,)
+    leads = "aside"
 
     def __post_init__(self) -> None:
         if not (isfinite(self.timeout) and self.timeout > 0):

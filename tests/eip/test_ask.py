@@ -327,5 +327,6 @@ def test_its_label_and_branches() -> None:
     step = asking(Feed([]), late=lambda late: late.to("log:late")).chain.steps[0]
     assert step.label == "ask queue:requests (replies: queue:answers)"
     assert [label for label, _ in step.branches()] == ["late replies"]
+    assert step.leads == "aside"
     assert [str(target) for target in step.targets()] == ["queue:requests"]
     assert Ask[Any, Any](Target("queue:a"), Target("queue:b"), 1, Answer(int)).branches() == ()
