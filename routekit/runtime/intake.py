@@ -17,13 +17,13 @@ from anyio.abc import TaskGroup
 from ..endpoint import Consumer, Deliver, Listener
 from ..errors import Unavailable
 from ..events import Counts
-from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import Policy
 from ..step import Hold
 from ..tasks import together
 from .binding import RouteRuntime
 from .holding import Ledger, current, ledger
+from .lanes import Lanes
 from .processing import Processing
 from .services import Activity
 
@@ -219,7 +219,7 @@ class Intake:
 
     async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]], slots: int) -> None:
         taken = 0
-        lanes = _Lanes(self._policy.order_by, self._processing.fitted)
+        lanes = Lanes(self._policy.order_by, self._processing.fitted)
         async with anyio.create_task_group() as flight:
             with self._scope:
                 while await self._slot(slots) and (delivery := await self._next(deliveries)) is not None:
@@ -396,37 +396,3 @@ def _end(held: Sequence[Hold], error: Exception | None) -> None:
             hold.done()
         else:
             hold.failed(error)
-
-
-class _Lanes:
-    """Starts deliveries as tasks; those with equal keys run one after the other, in the order of their arrival.
-
-    The key is computed from the body that `fitted` makes; a delivery for which that fails goes the way of failed ones.
-    """
-
-    def __init__(self, key: Callable[[Any], object] | None, fitted: Fit) -> None:
-        self._key = key
-        self._fitted = fitted
-        self._lanes: dict[object, deque[Delivery[Any]]] = {}
-
-    def start(self, delivery: Delivery[Any], flight: TaskGroup, settle: Callable[[Delivery[Any]], Any]) -> None:
-        if self._key is None or delivery.error is not None:
-            flight.start_soon(settle, delivery)
-            return
-        try:
-            key = self._key(self._fitted(delivery.message.body))
-            lane = self._lanes.get(key)
-        except Exception as error:  # the author's function, or a body that does not fit
-            flight.start_soon(settle, Delivery(delivery.message, delivery.ack, delivery.nack, error))
-            return
-        if lane is not None:
-            lane.append(delivery)
-            return
-        self._lanes[key] = deque([delivery])
-        flight.start_soon(self._run, key, settle)
-
-    async def _run(self, key: object, settle: Callable[[Delivery[Any]], Any]) -> None:
-        lane = self._lanes[key]
-        while lane:
-            await settle(lane.popleft())
-        del self._lanes[key]
