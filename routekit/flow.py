@@ -136,9 +136,10 @@ def rescue(branch: "Callable[[Flow[Any]], Flow[Any]]", *, when: "Judge | None" =
     """A branch as what is done about the errors of a class, in a policy or in an attempt.
 
     As in `Policy(rescue={ValueError: rescue(lambda orders: orders.to("file:bad"))})`. It is asked for errors for which
-    `when` holds, a function of `(error)` or `(error, message)`. The branch finds the error in `message.meta.error`. With `then="reply"` it gets the message as it entered the route or
-    the attempt, and what it gives is the reply: the message is done. With `then="go_on"`, for a policy only, it gets
-    the message as it came to the step that failed, and the route goes on after that step with what it gives.
+    `when` holds, a function of `(error)` or `(error, message)`. The branch finds the error in `message.meta.error`.
+    With `then="reply"` it gets the message as it entered the route or the attempt, and what it gives is the reply: the
+    message is done. With `then="go_on"`, for a policy only, it gets the message as it came to the step that failed, and
+    the route goes on after that step with what it gives.
     """
     return Rescue(_branch(branch, "rescue"), when, then, here())
 
@@ -169,8 +170,8 @@ class Flow(Generic[T]):
     def intercept(self, pattern: str, branch: "Callable[[Flow[Any]], Flow[Any]]", *, skip: bool = False) -> "Flow[T]":
         """Put a branch before every step so far that sends to a URI of that pattern, or with `skip` instead of it.
 
-        `*` and `?` stand for any characters, and the options of a URI may be left out. Steps inside of branches and
-        dead letter channels are found too. What the branch gives is what is sent, and goes on.
+        `*` and `?` stand for any characters, and the options of a URI may be left out. Steps inside of branches, and in
+        those of the policy, are found too. What the branch gives is what is sent, and goes on.
         """
         policy = self.policy or Policy()
         inside = _branch(branch, "intercept")

@@ -42,7 +42,6 @@ class Read(Protocol):
         ...
 
 
-
 Command: TypeAlias = Callable[..., Awaitable[Any]]
 """What a step does when the control bus asks it to: `await command(**options)`; what it returns is the answer."""
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from itertools import count
+from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
@@ -87,6 +88,7 @@ class Outside:
         self.sent: list[Message[Any]] = []
         self.letters: Sequence[Letter] = ()
         self.crashed: list[str] = []
+        self.births = 0
         self.life = Life(self, ())
         self.source = Source(outside=self)
         self.sink = Target(outside=self)
@@ -272,7 +274,9 @@ async def live(
     life = outside.life = Life(outside, crashes)
     routes = flow(outside)
     routes = routes_of(*([routes] if isinstance(routes, Flow | Route) else routes))
-    service = Service(routes, setup_for(Run(), store=MortalStore(outside, life), now=wall))
+    outside.births += 1
+    chance = Random(outside.births)  # else letters of two lives would have the same ids
+    service = Service(routes, setup_for(Run(), store=MortalStore(outside, life), now=wall, random=chance))
     life.kill = service.force
     try:
         async with service.started():

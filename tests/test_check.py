@@ -76,7 +76,9 @@ def test_every_word_used_rightly_is_right() -> None:
         .remove_header("a*")
         .idempotent("seen", key=str)
         .tap(lambda f: f.log("{body}"), on_error="dead_letter")
-        .attempt(lambda f: f.log("y"), rescue={ValueError: lambda f: f.to("queue:later")}, finally_=lambda f: f.log("x"))
+        .attempt(
+            lambda f: f.log("y"), rescue={ValueError: lambda f: f.to("queue:later")}, finally_=lambda f: f.log("x")
+        )
         .choice()
         .when(bool, lambda f: f.to("direct:one", retry=Retry(1)))
         .otherwise(lambda f: f.stop())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routekit import Chain, DefinitionError, Flow, Handler, Message, Policy, Runtime, Step, dead_letters, from_
+from routekit import Chain, DefinitionError, Flow, Handler, Message, Policy, Runtime, Step, dead_letters, from_, rescue
 from routekit.eip.to import To
 from routekit.place import NOWHERE
 from routekit.rewriting import intercepted, matches, rewritten
@@ -37,7 +37,9 @@ def shown(flow: Flow[Any]) -> list[str]:
 
 
 EVERYWHERE: Flow[Any] = (
-    from_("timer:x", int, policy=Policy(dead_letter=dead_letters(to("mock:a"))))
+    from_(
+        "timer:x", int, policy=Policy(dead_letter=dead_letters(to("mock:a")), rescue={ValueError: rescue(to("mock:a"))})
+    )
     .tap(to("mock:a"))
     .attempt(to("mock:a"), rescue={ValueError: to("mock:a")}, finally_=to("mock:a"))
     .choice()
@@ -85,14 +87,14 @@ async def test_a_branch_that_ends_the_message_ends_it() -> None:
 
 
 def test_it_finds_steps_in_every_branch() -> None:
-    """Those in dead letter channels too; what does not match stays, and so does everything else."""
+    """Those of the policy too; what does not match stays, and so does everything else."""
     changed = EVERYWHERE.intercept("mock:a", noted)
     lines = shown(changed)
-    assert lines.count("to mock:a") == 22
+    assert lines.count("to mock:a") == 23
     assert all(lines[number - 1] == "log('intercepted')" for number, line in enumerate(lines) if line == "to mock:a")
     assert [line for line in lines if "intercepted" not in line] == shown(EVERYWHERE)
     skipped = shown(EVERYWHERE.intercept("mock:a", noted, skip=True))
-    assert (skipped.count("to mock:a"), skipped.count("log('intercepted')"), skipped.count("to mock:b")) == (0, 22, 1)
+    assert (skipped.count("to mock:a"), skipped.count("log('intercepted')"), skipped.count("to mock:b")) == (0, 23, 1)
 
 
 def test_the_flow_before_is_not_changed() -> None:

@@ -63,7 +63,9 @@ class Saga(Step[T, T]):
         return [*remedies_of(self.plan.rules(number), kind, within), *([undo] if number <= self.plan.pivot else [])]
 
     def classes(self) -> Sequence[type[Exception]]:
-        return classes_of([*self.plan.undo_retry, *self.plan.retry, *(r for act in self.plan.acts for r in act.retry or ())])
+        return classes_of(
+            [*self.plan.undo_retry, *self.plan.retry, *(r for act in self.plan.acts for r in act.retry or ())]
+        )
 
     def state(self) -> str | None:
         return self.name

@@ -25,6 +25,7 @@ from routekit.events import Counts, DeadLettered, Logged, Rescued
 from routekit.runtime.rescuer import mark, marked, unmark
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
+from ..crashing import Outside, every_crash
 from ..fakes import Calls, Watched
 
 pytestmark = pytest.mark.anyio
@@ -306,6 +307,33 @@ async def test_cancelled_while_a_failure_is_dealt_with(where: str) -> None:
     assert counts.in_flight == 1
 
 
+async def test_no_message_is_lost_wherever_it_crashes() -> None:
+    """Dead or failing at any operation of a rescue, with `go_on` too, or a letter: each ends where it belongs."""
+
+    def check(n: int) -> str:
+        raise {1: KeyError, 2: ValueError, 3: OSError, 4: TypeError}[n](n)
+
+    def worse(flow: Any) -> Any:
+        return flow.transform(lambda n: f"worse {n}").transform(lambda text: int(text))
+
+    def flow(outside: Outside) -> Any:
+        policy = Policy(
+            rescue={
+                KeyError: rescue(lambda f: f.transform(lambda n: f"reply {n}").to(outside.sink)),
+                ValueError: rescue(lambda f: f.transform(lambda n: f"on {n}"), then="go_on"),
+                OSError: rescue(worse),
+            }
+        )
+        return from_(outside.source, int, policy=policy).transform(check).to(outside.sink)
+
+    def sound(outside: Outside) -> None:
+        assert set(outside.bodies) == {"reply 1", "on 2"}
+        assert {(letter.body, letter.error) for letter in outside.letters} == {(3, "ValueError"), (4, "TypeError")}
+        assert not outside.waiting
+
+    assert await every_crash(flow, lambda: Outside([1, 2, 3, 4]), sound, patience=100.0) > 15
+
+
 async def test_a_channel_that_fails_after_a_branch_that_failed() -> None:
     """The message goes back; all three errors can be read."""
     feed = Feed([0])
@@ -341,7 +369,12 @@ def test_marks() -> None:
             raise AttributeError(name)
 
     error = ValueError()
-    assert [mark(error, ("a",)), mark(error, ("b",)), mark(error, ("a",)), marked(error, ("a",))] == [True, True, False, True]
+    assert [mark(error, ("a",)), mark(error, ("b",)), mark(error, ("a",)), marked(error, ("a",))] == [
+        True,
+        True,
+        False,
+        True,
+    ]
     unmark(error, ("a",))
     assert [marked(error, ("a",)), marked(error, ("b",))] == [False, True]
     assert (mark(Tight(), ("a",)), marked(Tight(), ("a",))) == (False, False)

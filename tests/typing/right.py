@@ -27,6 +27,7 @@ from routekit import (
     in_thread,
     jmespath,
     jsonpath,
+    rescue,
     template,
     xpath,
 )
@@ -104,6 +105,19 @@ def always(order: Order) -> bool:
 
 
 orders = from_("file:orders?after=move", Order, codec="json", policy=Policy(concurrency=4, retry=Retry(3)))
+
+policy = Policy(
+    rescue={
+        KeyError: rescue(lambda failed: failed.to("file:bad"), when=lambda error: error.args, then="go_on"),
+        OSError: (
+            rescue(lambda failed: failed.stop()),
+            rescue(priced, when=lambda error, message: "x" in message.headers),
+        ),
+    },
+    on_failure=lambda error, message: None,
+    before_letter=lambda letter: letter,
+    history=True,
+)
 
 assert_type(from_("timer:tick"), Flow[Any])
 assert_type(orders, Flow[Order])

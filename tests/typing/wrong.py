@@ -7,7 +7,7 @@ unnoticed one day fails the check. Never run; `make types` checks it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from routekit import Act, Flow, Message, Policy, Records, Retry, Runs, Tally, dead_letters, from_, grouped
+from routekit import Act, Flow, Message, Policy, Records, Retry, Runs, Tally, dead_letters, from_, grouped, rescue
 from routekit.eip.filter import Filter
 from routekit.endpoints.log import Log
 from routekit.endpoints.timer import Timer
@@ -87,6 +87,9 @@ orders.split(lambda order: order.id)  # pyright: ignore[reportArgumentType]
 
 # 13: a rescue branch of another type
 orders.attempt(counted, rescue={ValueError: named})  # pyright: ignore[reportArgumentType]
+
+Policy(rescue={ValueError: lambda failed: failed})  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
+rescue(shipped, then="go on")  # pyright: ignore[reportArgumentType]
 
 # 14: an option of a policy, misspelt
 from_("timer:tick", int, policy=Policy(concurency=4))  # pyright: ignore[reportCallIssue]
