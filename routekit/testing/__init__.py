@@ -18,16 +18,16 @@ from weakref import WeakKeyDictionary
 import anyio
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from .endpoint import Consumer, Producer
-from .events import Counts, Event
-from .flow import Flow
-from .letter import Letter
-from .message import Delivery, Message
-from .plugins import Catalog
-from .route import Policy, Route
-from .runtime.service import Service, Setup
-from .step import Runtime, Send
-from .store import Store
+from ..endpoint import Consumer, Producer
+from ..events import Counts, Event
+from ..flow import Flow
+from ..letter import Letter
+from ..message import Delivery, Message
+from ..plugins import Catalog
+from ..route import Policy, Route
+from ..runtime.service import Service, Setup
+from ..step import Runtime, Send
+from ..store import Store
 
 T = TypeVar("T")
 
