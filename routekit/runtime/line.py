@@ -6,13 +6,14 @@ an attempt has been retried and rescued there first; what then leaves it is the 
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..message import Message
 from ..rescuing import Clause
 from ..route import Retry, again
 from ..step import Handler, Step, finish
-from .rescuer import Mark, Rescuer, keeping, mark, unmark
+from .rescuer import Rescuer, keeping
 
 
 class Line:
@@ -30,6 +31,7 @@ class Line:
             return finish
 
         async def end(message: Message[Any]) -> Message[Any] | None:
+            _reached(message)
             return message
 
         self._members[id(end)] = end
@@ -60,41 +62,47 @@ class Line:
             return bound
 
         async def lenient(message: Message[Any]) -> Message[Any] | None:
+            _reached(message)
+            turn = _Turn(message.meta.original)
             try:
-                return await bound(message)
+                token = _current.set(turn)
+                try:
+                    return await bound(message)
+                finally:
+                    _current.reset(token)
             except Exception as error:
-                clause = await self._clause(rescuer, error, message, settled)
+                clause = None if turn.left or settled else await self._clause(rescuer, error, message)
                 if clause is None:
                     raise
-                reply = await self._instead(rescuer, clause, error, message)
+                reply = await rescuer.run(clause, error, message)
             return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         self._members[id(lenient)] = lenient
         return lenient
 
-    async def _clause(self, rescuer: Rescuer, error: Exception, message: Message[Any], settled: bool) -> Clause | None:
-        """The clause that lets the message go on after this step, if the error is its own and is not tried again."""
-        original = message.meta.original or message
-        if not mark(error, _passed(rescuer, message)) or settled:
-            return None
+    async def _clause(self, rescuer: Rescuer, error: Exception, message: Message[Any]) -> Clause | None:
+        """The clause that lets the message go on after this step, unless the route will be tried again."""
         if again(self._retries, error, message.meta.attempt) is not None:
             return None
-        clause = await rescuer.clause(error, original, at_step=True)
+        clause = await rescuer.clause(error, message.meta.original or message, at_step=True)
         return clause if clause is not None and clause.rescue.then == "go_on" else None
 
-    async def _instead(
-        self, rescuer: Rescuer, clause: Clause, error: Exception, message: Message[Any]
-    ) -> Message[Any] | None:
-        passed = _passed(rescuer, message)
-        try:
-            reply = await rescuer.run(clause, error, message)
-        except Exception as worse:
-            mark(worse, passed)
-            raise
-        unmark(error, passed)
-        return reply
+
+class _Turn:
+    """A message at a step of a line. `left`: it has gone on from there, so that what fails now is not the step."""
+
+    __slots__ = ("left", "original")
+
+    def __init__(self, original: Message[Any] | None) -> None:
+        self.original = original
+        self.left = False
 
 
-def _passed(rescuer: Rescuer, message: Message[Any]) -> Mark:
-    """The mark of an error that has left a step of this line, in this try: to those before it, it is not new."""
-    return (rescuer.token, (message.meta.original or message).id, message.meta.attempt)
+_current: ContextVar[_Turn | None] = ContextVar("routekit_turn", default=None)
+
+
+def _reached(message: Message[Any]) -> None:
+    """The step before has left the message to this one; each try of a message has an original of its own."""
+    turn = _current.get()
+    if turn is not None and turn.original is message.meta.original:
+        turn.left = True

@@ -1,7 +1,8 @@
 """Rescuer: the rescue clauses of a route's policy, bound, and asked when a message has failed."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from contextlib import suppress
+from typing import Any
 
 from ..events import Logged, Rescued
 from ..isolation import apart
@@ -9,9 +10,8 @@ from ..message import Message
 from ..rescuing import Clause, Clauses, counting, following
 from ..step import Handler, Runtime, finish
 
-Mark: TypeAlias = tuple[str | int, ...]
-
-_MARKS = "__routekit_marks__"
+_RAISED_BY = "__routekit_rescue__"
+"""On an error that the branch of a clause has raised: whose it was, and for which message."""
 
 
 class Rescuer:
@@ -21,7 +21,7 @@ class Rescuer:
         self._clauses = clauses
         self._runtime = runtime
         self._branches: dict[int, Handler[Any]] = {}
-        self.token = f"{runtime.route}/{id(self)}"  # for marks: an error may be copied, and must not drag this along
+        self._token = f"{runtime.route}/{id(self)}"  # an error may be copied, and must not drag this along
         self.goes_on = any(clause.rescue.then == "go_on" for clause in clauses)
 
     def bind(self) -> None:
@@ -35,8 +35,8 @@ class Rescuer:
         """The clause that counts; at the end of a route those that go on after a step are passed over."""
         asked = self._clauses.asked(type(error))
         if not at_step:
-            again = marked(error, (self.token, message.id))  # it comes from one of these branches
-            asked = [] if again else [one for one in asked if one.rescue.then == "reply"]
+            own = getattr(error, _RAISED_BY, None) == (self._token, message.id)
+            asked = [] if own else [one for one in asked if one.rescue.then == "reply"]
         return await counting(asked, error, message, tell=self._warn)
 
     async def run(self, clause: Clause, error: Exception, message: Message[Any]) -> Message[Any] | None:
@@ -45,8 +45,8 @@ class Rescuer:
         try:
             reply = await branch(apart(message).with_meta(message.meta.with_error(error)))
         except Exception as worse:
-            original = message.meta.original or message
-            mark(worse, (self.token, original.id))
+            with suppress(AttributeError):  # an exception with slots
+                setattr(worse, _RAISED_BY, (self._token, (message.meta.original or message).id))
             following(worse, error)
             raise
         self._runtime.emit(Rescued(self._runtime.route, message.id, f"{clause.label} of the {clause.scope}", error))
@@ -63,26 +63,3 @@ def keeping(handler: Handler[Any]) -> Callable[[Message[Any]], Any]:
         return handler(apart(message).with_meta(message.meta.changed(original=message)))
 
     return kept
-
-
-def mark(error: Exception, key: Mark) -> bool:
-    """Remember something about an error; false if it is known already, or the error takes no marks."""
-    marks: set[Mark] = getattr(error, _MARKS, set())
-    if key in marks:
-        return False
-    try:
-        setattr(error, _MARKS, marks | {key})
-    except AttributeError:  # an exception with slots
-        return False
-    return True
-
-
-def unmark(error: Exception, key: Mark) -> None:
-    """Forget it: the same error may be raised again, for another part."""
-    marks: set[Mark] = getattr(error, _MARKS)
-    setattr(error, _MARKS, marks - {key})
-
-
-def marked(error: Exception, key: Mark) -> bool:
-    """Whether `mark` has remembered it."""
-    return key in getattr(error, _MARKS, ())

@@ -270,8 +270,8 @@ async def test_called_routes_have_lines_of_their_own() -> None:
     assert run.counts["route-2"].refused == 1
 
 
-async def test_an_error_that_takes_no_marks_does_not_go_on() -> None:
-    """It could not be told from a new one at the steps before it; so it is a dead letter."""
+async def test_an_error_that_takes_no_attributes_goes_on_as_well() -> None:
+    """Nothing has to be remembered on it."""
 
     class Tight(ValueError):
         def __setattr__(self, name: str, value: object) -> None:
@@ -280,8 +280,57 @@ async def test_an_error_that_takes_no_marks_does_not_go_on() -> None:
     def tight(body: Any) -> None:
         raise Tight
 
-    run = await run_routes(from_(Feed([[]]), list, policy=POLICY).transform(lambda x: x).transform(tight))
-    assert [letter.error for letter in run.letters] == ["Tight"]
+    flow = from_(Feed([[]]), list, policy=POLICY).transform(lambda x: x).transform(tight)
+    assert await ends(flow.transform(tagged("end"))) == [["rescued", "end"]]
+
+
+@dataclass(frozen=True)
+class Late(Step[Any, Any]):
+    """A step that fails when the rest of the route is done."""
+
+    def bind(self, proceed: Handler[Any], runtime: Runtime) -> Handler[Any]:
+        async def handle(message: Message[Any]) -> Message[Any] | None:
+            await proceed(message)
+            raise ValueError("late")
+
+        return handle
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_a_step_that_has_gone_on_does_not_go_on_again(last: bool) -> None:
+    """What follows would run twice: the message is a dead letter."""
+    sink = Sink()
+    flow = from_(Feed([[]]), list, policy=POLICY).then(Late())
+    run = await run_routes(flow if last else flow.transform(bad).to(sink))
+    assert [letter.reason for letter in run.letters] == ["late"]
+    assert sink.bodies == ([] if last else [["rescued"]])
+
+
+async def test_a_message_that_expires_further_on_does_not_go_on() -> None:
+    """`expire` cancels what follows it, which has begun."""
+    begun: list[int] = []
+
+    async def slow(names: list[str]) -> None:
+        begun.append(1)
+        await anyio.sleep(100)
+
+    policy = Policy(rescue={Rejected: going_on()})
+    setup = setup_for(Run())
+    flow = from_(Feed([[]]), list, policy=policy).expire(at=lambda names: setup.now() + 10).transform(slow)
+    run = await run_routes(flow, setup=setup)
+    assert ([letter.error for letter in run.letters], begun) == (["Expired"], [1])
+
+
+async def test_a_route_that_calls_itself() -> None:
+    """The failure of the inner message, which its clause does not forgive, is one of the step that called for it."""
+    sink = Sink()
+    branch = going_on(lambda flow: flow.transform(rescued), when=lambda error, message: not message.body)
+    calls = from_("direct:in", list, policy=Policy(rescue={ValueError: branch})).choice()
+    route = calls.when(lambda names: not names, lambda f: f.transform(tagged("in")).to("direct:in")).otherwise(
+        lambda f: f.transform(bad)
+    )
+    await run_routes(from_(Feed([[]]), list).to("direct:in"), route.to(sink))
+    assert sink.bodies == [["in", "rescued"]]
 
 
 async def test_cancelled_in_a_branch_that_goes_on() -> None:

@@ -22,7 +22,6 @@ from routekit import (
     rescue,
 )
 from routekit.events import Counts, DeadLettered, Logged, Rescued
-from routekit.runtime.rescuer import mark, marked, unmark
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from ..crashing import Outside, every_crash
@@ -359,22 +358,3 @@ async def test_the_letter_names_what_failed_in_a_branch_of_letters() -> None:
     )
     await run_routes(from_(Feed([0]), int, policy=policy).transform(lambda n: 1 // n))
     assert [(letter.error, len(letter.causes)) for letter in letters] == [("KeyError", 1)]
-
-
-def test_marks() -> None:
-    """An error is marked once for each key; one that takes no marks is never marked."""
-
-    class Tight(Exception):
-        def __setattr__(self, name: str, value: object) -> None:
-            raise AttributeError(name)
-
-    error = ValueError()
-    assert [mark(error, ("a",)), mark(error, ("b",)), mark(error, ("a",)), marked(error, ("a",))] == [
-        True,
-        True,
-        False,
-        True,
-    ]
-    unmark(error, ("a",))
-    assert [marked(error, ("a",)), marked(error, ("b",))] == [False, True]
-    assert (mark(Tight(), ("a",)), marked(Tight(), ("a",))) == (False, False)

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import BadOption, DefinitionError, Message, Policy, Retry, Step, Unavailable, UnknownScheme, from_
+from routekit import BadOption, DefinitionError, Message, Policy, Step, Unavailable, UnknownScheme, from_
 from routekit.events import RouteDegraded, RouteStarted, RouteStopped
 from routekit.runtime.runner import AGAIN
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
