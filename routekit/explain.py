@@ -112,7 +112,7 @@ class _View:
         return isinstance(self.source, Listener)
 
     def remedies(self, spot: Spot, kind: Kind) -> tuple[Sequence[Remedy], str]:
-        """What is done within this route, and how it ends: `on`, `reply`, `kept` or `refused`."""
+        """What is done within this route, and how it ends: `on`, `reply`, `kept`, `told` or `refused`."""
         found: list[Remedy] = []
         for remedy, end in self._all(spot, kind):
             found.append(remedy)
@@ -131,11 +131,12 @@ class _View:
                 yield clause.remedy("its branch gives the reply, and the message is done"), "reply"
             elif spot.behind is not None:
                 yield clause.remedy(f"its branch, then the route goes on at {spot.behind}"), "on"
-        yield self._end(), "refused" if takes_back(self._policy, self.source) else "kept"
+        refused = not spot.kept and takes_back(self._policy, self.source)
+        yield self._end(refused=refused), "refused" if refused else "told" if spot.kept else "kept"
 
-    def _end(self) -> Remedy:
+    def _end(self, *, refused: bool) -> Remedy:
         scope = saying("dead_letter", self._scopes)
-        if takes_back(self._policy, self.source):
+        if refused:
             return Remedy("ends", "" if scope is None else scope.name, "refused")
         branch = isinstance(self._policy.dead_letter, Chain)
         text = "into the branch of dead letters" if branch else "a dead letter in the store"
@@ -143,6 +144,8 @@ class _View:
 
     def seen(self, end: str) -> str:
         """What the source or caller sees of such an end."""
+        if end == "told":
+            return "was told when it was kept, or, with a store in memory, is told now"
         if end == "on":
             return "what comes of the steps that follow"
         if end == "reply":

@@ -10,9 +10,10 @@ from .place import Place
 class Remedy:
     """One thing that a step or scope does about an error.
 
-    `kind` is `retry`, `undo` (of what was done before), `rescue` (it is dealt with, and the message goes on or is done),
-    `raised` (in the route that called this one) or `ends` (where the message ends). `clause` is the class for which a
-    clause was written, `when` names the predicate that must hold, `place` is where it was written, if there is one.
+    `kind` is `retry`, `undo` (of what was done before), `rescue` (it is dealt with, and the message goes on or is
+    done), `raised` (in the route that called this one) or `ends` (where the message ends). `clause` is the class for
+    which a clause was written, `when` names the predicate that must hold, `place` is where it was written, if there is
+    one.
     """
 
     kind: Literal["retry", "undo", "rescue", "raised", "ends"]

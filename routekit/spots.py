@@ -26,6 +26,8 @@ class Spot:
     around: Around = ()
     behind: str | None = None
     """Where the route goes on behind it, or behind the step of the line that it is a part of; None: nowhere."""
+    kept: bool = False
+    """Whether it stands behind a step that keeps messages, so that its source has been told before."""
 
     @property
     def title(self) -> str:
@@ -74,15 +76,18 @@ def _nodes(chain: Chain, numbers: Iterator[int]) -> Sequence[_Node]:
     return found
 
 
-def _within(nodes: Sequence[_Node], around: Around, end: str | None, line: set[int] | None) -> Iterator[Spot]:
+def _within(
+    nodes: Sequence[_Node], around: Around, end: str | None, line: set[int] | None, *, kept: bool = False
+) -> Iterator[Spot]:
     """The steps of a chain and their branches; without a `line`, all are parts of a step that goes on at `end`."""
+    inner = around
     for index, node in enumerate(nodes):
-        before = [(one.step, REST, one.number) for one in reversed(nodes[:index])]
-        inner = (*before, *around)
         last = index + 1 == len(nodes)
         behind = end if line is None or last else nodes[index + 1].named
         behind = None if any(one.step.settles for one in nodes[:index]) else behind
-        yield Spot(node.number, node.label, node.place, node.step, inner, behind)
+        yield Spot(node.number, node.label, node.place, node.step, inner, behind, kept)
         for label, branch, those in node.branches:
             on_line = line if line is not None and id(branch) in line else None
-            yield from _within(those, ((node.step, label, node.number), *inner), behind, on_line)
+            yield from _within(those, ((node.step, label, node.number), *inner), behind, on_line, kept=kept)
+        kept = kept or node.step.keeps
+        inner = () if node.step.keeps else ((node.step, REST, node.number), *inner)

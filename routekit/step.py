@@ -202,7 +202,8 @@ class Runtime(Protocol):
     def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
         """Timers that call `ring(key)` in a task of the route when they are due. Only while binding.
 
-        `load` is awaited first, when the route starts: it sets the timers of what an earlier run has left. A route with timers set does not end when its source is exhausted; while it holds messages, it is not idle.
+        `load` is awaited first, when the route starts: it sets the timers of what an earlier run has left. A route
+        with timers set does not end when its source is exhausted; while it holds messages, it is not idle.
         """
         ...
 
@@ -275,6 +276,10 @@ class Step(ABC, Generic[T, U]):
 
     ends: ClassVar[bool] = False
     """True for a step after which nothing is ever reached."""
+
+    keeps: ClassVar[bool] = False
+    """True for a step that keeps messages and lets them go on later, as messages of the route's own: nothing in front
+    of it hears of what becomes of them."""
 
     leads: ClassVar[Literal["on", "aside", "back", "through"]] = "on"
     """Where its branches lead, for drawing: on to the next step, nowhere, back to this step, which then goes on, or

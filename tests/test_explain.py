@@ -212,6 +212,25 @@ def test_steps_around(word: Any, step: int, error: str, remedy: tuple[str, str])
     assert found[0][:2] == remedy
 
 
+@pytest.mark.parametrize("word", ["aggregate", "batch", "debounce", "delay", "hand_over", "resequence"])
+def test_behind_a_word_that_keeps_messages(word: str) -> None:
+    """Nothing in front of it hears of a failure, and the source was told before; in front of it all is as usual."""
+    options: dict[str, dict[str, Any]] = {
+        "aggregate": {"key": lambda n: n, "size": 2},
+        "batch": {"size": 2},
+        "debounce": {"quiet": 1},
+        "delay": {"by": 1},
+        "resequence": {"number": lambda n: n, "gap": 1},
+    }
+    flow = from_("direct:x", list).split(lambda ns: ns, on_error="dead_letter_items").log("x")
+    routes = routes_of(r=logged(getattr(flow, word)("kept", int, **options.get(word, {}))))
+    assert told(routes, "KeyError", "2")[0][0][:2] == ("rescue", "split (1)")
+    assert told(routes, "KeyError", "4") == (
+        [STORE],
+        "was told when it was kept, or, with a store in memory, is told now",
+    )
+
+
 def test_calls_are_followed() -> None:
     """Into the called route, with its own policy; what it refuses goes on in the caller."""
     inner = from_("direct:in", policy=Policy(retry=Retry(1), rescue={KeyError: rescue(logged)})).log("inside")

@@ -26,6 +26,7 @@ _Releases: TypeAlias = Sequence[anyio.Event | None]
 class Aggregate(Step[T, list[T]]):
     """EIP "Aggregator". At least one option says when a group is complete; the first one that holds counts."""
 
+    keeps = True
     name: str
     body: Any
     key: Callable[..., Any]

@@ -18,6 +18,7 @@ T = TypeVar("T")
 class Batch(Step[T, list[T]]):
     """An "Aggregator" of all messages: a list goes on with `size` of them, or `wait` seconds after its first one."""
 
+    keeps = True
     name: str
     body: Any
     size: int

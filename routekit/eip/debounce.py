@@ -24,6 +24,7 @@ class Debounce(Step[T, T]):
     With `longest`, not later than so many seconds after the first of them, even if they never stop.
     """
 
+    keeps = True
     name: str
     body: Any
     quiet: float
