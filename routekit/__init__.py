@@ -7,6 +7,7 @@ from .callables import in_thread as in_thread
 from .codec import Codec as Codec
 from .codec import Record as Record
 from .endpoint import PER_MESSAGE as PER_MESSAGE
+from .endpoint import Capabilities as Capabilities
 from .endpoint import Consumer as Consumer
 from .endpoint import Deliver as Deliver
 from .endpoint import Endpoint as Endpoint

@@ -19,6 +19,7 @@ from .errors import BadOption, DefinitionError
 from .message import Delivery, Message
 from .options import MASK, made, masked
 from .step import Runtime, Send
+from .units import Bytes
 
 Deliver: TypeAlias = Callable[[Message[Any]], Awaitable[Message[Any] | None]]
 """How a listener hands over a message: returning is done (with the reply), raising is refused."""
@@ -36,12 +37,38 @@ checked against the field and passed to `send` by keyword. A value given in the 
 """
 
 
+class Capabilities(BaseModel):
+    """What an endpoint promises beyond what each of its kind must hold; what it does not name, it does not promise.
+
+    The conformance kit of `routekit.testing` tries every promise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    replayable: bool = Field(
+        default=False,
+        description="of a source: what was not acknowledged comes again, with the same id, also after a crash",
+    )
+    ordered: bool = Field(default=False, description="messages keep their order, as long as one is in flight at a time")
+    transactional: bool = Field(
+        default=False,
+        description="of a sink: of what one message brings all is there or nothing, whenever it is cut off",
+    )
+    idempotent: bool = Field(
+        default=False, description="of a sink: the same message sent again leaves what it left the first time"
+    )
+    largest: Bytes | None = Field(default=None, description="bytes that a body may have; None: no limit of its own")
+
+
 class Endpoint(BaseModel):
     """Base of `Consumer`, `Listener` and `Producer`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scheme: ClassVar[str]
+
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    """What it promises whatever its options are."""
 
     @classmethod
     def path_field(cls) -> str | None:
@@ -61,6 +88,10 @@ class Endpoint(BaseModel):
             raise BadOption(f"{cls.scheme}: '{first}' is given twice", hint="it is the path of the URI")
         values = dict(options) if first is None or not path else {first: path, **options}
         return made(cls, values, cls.scheme)
+
+    def promises(self) -> Capabilities:
+        """What it promises with these options; an endpoint whose options change that gives more or less here."""
+        return self.capabilities
 
     def uri(self) -> str:
         """This endpoint as a URI, with only the options that were given, secrets masked."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .endpoint import PER_MESSAGE, Endpoint, Listener, Producer
+from .endpoint import PER_MESSAGE, Capabilities, Endpoint, Listener, Producer
 from .errors import UnknownName, did_you_mean
 from .flow import Flow
 from .plugins import Catalog
@@ -37,6 +37,8 @@ class Entry:
     usage: str
     doc: str
     options: tuple[Option, ...] = ()
+    promises: tuple[str, ...] = ()
+    """What an endpoint promises whatever its options are, a sentence each."""
 
 
 def describe(name: str, catalog: Catalog) -> list[Entry]:
@@ -93,7 +95,18 @@ def _endpoint(kind: type[Endpoint]) -> Entry:
     source = "source (event-driven)" if issubclass(kind, Listener) else "source"
     direction = "sink" if issubclass(kind, Producer) else source
     usage = f"{kind.scheme}:{path.upper() if path else ''}?option=value"
-    return Entry(kind.scheme, direction, usage, inspect.getdoc(kind) or "", _options(kind, path))
+    doc = inspect.getdoc(kind) or ""
+    return Entry(kind.scheme, direction, usage, doc, _options(kind, path), _promises(kind.capabilities))
+
+
+def _promises(capabilities: Capabilities) -> tuple[str, ...]:
+    """The promises that are made, each with its meaning."""
+    told: list[str] = []
+    for name, field in Capabilities.model_fields.items():
+        value = getattr(capabilities, name)
+        if value not in (False, None):
+            told.append(f"{name if value is True else f'{name} {value}'}: {field.description}")
+    return tuple(told)
 
 
 def _options(kind: type[BaseModel], path: str | None) -> tuple[Option, ...]:

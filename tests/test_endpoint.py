@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
-from routekit import PER_MESSAGE, BadOption, Bytes, DefinitionError, Endpoint, PathField, Seconds
+from routekit import PER_MESSAGE, BadOption, Bytes, Capabilities, DefinitionError, Endpoint, PathField, Seconds
 from routekit.endpoint import parse_uri
 
 
@@ -149,3 +149,17 @@ def test_endpoints_are_values() -> None:
     assert Box(path="a", count=2) == Box(path="a", count=2)
     with pytest.raises(ValueError, match="frozen"):
         Box(path="a").count = 2  # type: ignore[misc]
+
+
+def test_an_endpoint_promises_nothing_that_it_does_not_say() -> None:
+    """Each promise is made by name; what holds with some options only is asked of the endpoint itself."""
+    assert Bare().promises() == Capabilities()
+    assert not any(value for _, value in Capabilities())
+
+    class Sometimes(Bare):
+        often: bool = False
+
+        def promises(self) -> Capabilities:
+            return Capabilities(ordered=self.often)
+
+    assert (Sometimes().promises().ordered, Sometimes(often=True).promises().ordered) == (False, True)

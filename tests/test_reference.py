@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from routekit import (
     PER_MESSAGE,
     Bytes,
+    Capabilities,
     Endpoint,
     Flow,
     Listener,
@@ -48,6 +49,7 @@ class Pigeon(Producer):
     """
 
     scheme = "pigeon"
+    capabilities = Capabilities(ordered=True, largest=20)
     loft: str = Field(description="where it starts")
     name: Annotated[str | None, PER_MESSAGE] = Field(default=None, description="which one")
     wait: Seconds = 2.5
@@ -106,6 +108,13 @@ def test_every_codec_describes_itself(name: str) -> None:
     assert (entry.kind, entry.usage) == ("codec", f"codec={name}")
     assert entry.doc
     assert all(one.doc for one in entry.options)
+
+
+def test_an_endpoint_tells_its_promises() -> None:
+    """What it promises whatever its options are, each with its meaning; an endpoint without any tells none."""
+    source, sink = describe("pigeon", Catalog(modules=[Plugin()]))
+    assert source.promises == ()
+    assert [promise.partition(":")[0] for promise in sink.promises] == ["ordered", "largest 20"]
 
 
 def test_source_comes_before_sink() -> None:

@@ -182,6 +182,10 @@ def _show_entry(entry: Entry) -> None:
             table.add_row(option.name, option.type, _default(option), option.doc)
         out.print()
         show_table(table)
+    if entry.promises:
+        out.print("\npromises:")
+        for promise in entry.promises:
+            out.print(f"  {promise}")
     out.print()
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import anyio
+from pydantic import Field
 
 from ..endpoint import Deliver, Endpoint, Listener, PathField, Producer
 from ..errors import DefinitionError
@@ -49,7 +50,7 @@ class DirectSource(Listener):
 
     scheme = "direct"
     internal: ClassVar[bool] = True
-    name: PathField
+    name: PathField = Field(description="name of the route that is called, within this process")
 
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
         routes = await runtime.shared(exchange)
@@ -64,7 +65,7 @@ class DirectSink(Producer):
     """Hands the message to the route that reads from `direct:name` and waits for its outcome, which is the answer."""
 
     scheme = "direct"
-    name: PathField
+    name: PathField = Field(description="name of the route that is called, within this process")
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

@@ -17,7 +17,7 @@ class Log(Producer):
     """Writes `name: body` to the log of the service. Delivered when written."""
 
     scheme = "log"
-    name: PathField
+    name: PathField = Field(description="name that begins each line")
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="level of the line")
     headers: bool = Field(default=False, description="write the headers too")
     most: int = Field(default=1000, ge=1, description="characters of the body that are written")

@@ -34,7 +34,7 @@ class Mock(Producer):
     """Remembers the last messages; may be told to fail, to see what a route does then."""
 
     scheme = "mock"
-    name: PathField
+    name: PathField = Field(description="name of the mock, within this service")
     keep: int = Field(default=1000, ge=1, description="messages remembered at most, the newest")
     fail: int = Field(default=0, ge=0, description="number of sends that fail first, as if the other side were away")
 

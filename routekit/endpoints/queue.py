@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 import anyio
 from pydantic import Field
 
-from ..endpoint import PER_MESSAGE, Consumer, Endpoint, PathField, Producer
+from ..endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, PathField, Producer
 from ..hookspecs import hookimpl
 from ..isolation import apart
 from ..message import Delivery, Message
@@ -86,8 +86,9 @@ class QueueSource(Consumer):
     """
 
     scheme = "queue"
+    capabilities = Capabilities(ordered=True)
     internal: ClassVar[bool] = True
-    name: PathField
+    name: PathField = Field(description="name of the queue, within this process")
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         queue = (await runtime.shared(queues))[self.name]
@@ -111,7 +112,8 @@ class QueueSink(Producer):
     """
 
     scheme = "queue"
-    name: PathField
+    capabilities = Capabilities(ordered=True)
+    name: PathField = Field(description="name of the queue, within this process")
     size: int = Field(default=1000, ge=1, description="messages in the queue at most; then the sender waits")
     priority: Annotated[int, PER_MESSAGE] = Field(
         default=0, description="the higher, the sooner it is taken; equal ones in order"

@@ -21,7 +21,7 @@ class Timer(Consumer):
     """
 
     scheme = "timer"
-    name: PathField
+    name: PathField = Field(description="name of the timer, which is in the ids of its messages")
     every: Seconds = Field(default=1.0, gt=0, description="seconds between two ticks")
     delay: Seconds | None = Field(default=None, ge=0, description="seconds before the first tick, else `every`")
     repeat: int | None = Field(default=None, ge=1, description="number of ticks, then the source ends")

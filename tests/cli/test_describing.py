@@ -34,6 +34,12 @@ def test_describe_an_endpoint(routekit: Any) -> None:
     assert every.rstrip().endswith("seconds between two ticks")
 
 
+def test_describe_tells_promises(routekit: Any) -> None:
+    """What an endpoint promises stands below its options."""
+    _, *promises = routekit("describe", "queue").out.split("promises:\n")
+    assert [told.splitlines()[0].split(":")[0].strip() for told in promises] == ["ordered", "ordered"]
+
+
 def test_describe_as_json(routekit: Any) -> None:
     """As JSON the entries of a name have all that is in the text."""
     source, sink = routekit("describe", "queue", "--json").json

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field, InstanceOf, field_validator, model_validator
 
-from routekit import PER_MESSAGE, BodyError, Codec, Message, Producer, Runtime, Send
+from routekit import PER_MESSAGE, BodyError, Capabilities, Codec, Message, Producer, Runtime, Send
 
 from .disk import explained
 from .inside import folder_of, parts_of
@@ -50,6 +50,11 @@ class FileSink(Producer):
         default="",
         description="write an empty marker after the file, `{name}.done` or `{stem}.ok`: the file is complete",
     )
+
+    def promises(self) -> Capabilities:
+        """A file is there whole or not at all; what is appended may be torn, and comes twice if it is sent twice."""
+        again = self.exists in ("fail", "replace", "skip")
+        return Capabilities(transactional=self.exists != "append", idempotent=again)
 
     @field_validator("name")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, InstanceOf, field_validator, model_validator
 
-from routekit import Bytes, Codec, Consumer, Delivery, Runtime, Seconds
+from routekit import Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Seconds
 
 from .fate import After, Fate
 from .reading import Read, Reader
@@ -28,6 +28,7 @@ class FileSource(Consumer):
     """
 
     scheme = "file"
+    capabilities = Capabilities(replayable=True)
 
     directory: Path = Field(description="the directory")
     after: After = Field(
@@ -72,6 +73,10 @@ class FileSource(Consumer):
     def takes_back(self) -> bool:
         """A refused file goes to `failed_to`; a refused line or record does not fail the others of its file."""
         return self.read in ("whole", "path")
+
+    def promises(self) -> Capabilities:
+        """A whole file has a largest size."""
+        return Capabilities(replayable=True, largest=self.max_bytes if self.read == "whole" else None)
 
     @model_validator(mode="before")
     @classmethod

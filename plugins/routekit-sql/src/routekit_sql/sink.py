@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from sqlalchemy.engine import Connection
 
-from routekit import BodyError, Message, PathField, Producer, Runtime, Send
+from routekit import BodyError, Capabilities, Message, PathField, Producer, Runtime, Send
 
 from .body import Rows
 from .database import Database, database_of
@@ -26,6 +26,7 @@ class SqlSink(Producer):
     """
 
     scheme = "sql"
+    capabilities = Capabilities(ordered=True, transactional=True)
 
     target: PathField = Field(description="connection/table; only the connection with mode=execute")
     mode: Literal["insert", "upsert", "update", "delete", "execute"] = Field(
@@ -52,6 +53,11 @@ class SqlSink(Producer):
         _need(self.mode == "insert" or split_names(self.key), f"mode={self.mode} needs key=column,...")
         _need(self.mode != "insert" or not self.key, "key does not go with mode=insert: write mode=upsert")
         return self
+
+    def promises(self) -> Capabilities:
+        """A row that is named by its key is the same after the second time; a statement may do anything."""
+        named = self.mode in ("upsert", "update", "delete")
+        return Capabilities(ordered=True, transactional=True, idempotent=named)
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlalchemy.engine import Connection
 
-from routekit import BadOption, Consumer, Delivery, PathField, Runtime, Seconds
+from routekit import BadOption, Capabilities, Consumer, Delivery, PathField, Runtime, Seconds
 
 from .cursor import CursorFeed
 from .database import Database, database_of
@@ -29,6 +29,7 @@ class SqlSource(Consumer):
     """
 
     scheme = "sql"
+    capabilities = Capabilities(replayable=True)
 
     target: PathField = Field(description="connection/table; with query= and a cursor only the connection")
     poll: Seconds = Field(default=5.0, gt=0, description="seconds between two polls when there is nothing new")
@@ -62,6 +63,10 @@ class SqlSource(Consumer):
             _need(not self.name and not self.overlap, "name and overlap go with a cursor only")
         _need((self.after == "mark") == bool(self.set), "after=mark and set=column:value go together")
         return self
+
+    def promises(self) -> Capabilities:
+        """By a cursor, rows come in its order."""
+        return Capabilities(replayable=True, ordered=bool(self.cursor))
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver rows for ever; raises DefinitionError if the options do not fit the database."""
