@@ -6,10 +6,9 @@ A test that needs the real clock, because threads, files or sockets take real ti
 from typing import Any
 
 import pytest
-import trio.testing
 from hypothesis import HealthCheck, settings
 
-from .virtual import VirtualLoop
+from routekit.testing import virtual
 
 settings.register_profile("virtual", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("virtual")
@@ -24,9 +23,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Each backend; its clock jumps to the next timer as soon as all tasks wait."""
     if request.node.get_closest_marker("real_time"):
         return request.param
-    if request.param == "trio":
-        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return "asyncio", {"loop_factory": VirtualLoop}
+    return virtual(request.param)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -5,7 +5,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,10 +16,9 @@ from routekit.events import Retrying, RouteDegraded
 from routekit.plugins import Catalog
 from routekit.replay import replay
 from routekit.step import Target
-from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
+from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for, virtual
 
 from ..fakes import Hooked, Watched
-from ..virtual import VirtualLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -285,9 +283,7 @@ def test_every_message_and_every_reply_has_one_end(
             assert service.store is not None
             return await service.store.letters.list()
 
-    options = (
-        {"clock": trio.testing.MockClock(autojump_threshold=0)} if backend == "trio" else {"loop_factory": VirtualLoop}
-    )
+    _, options = virtual(backend)
     letters = anyio.run(scene, backend=backend, backend_options=options)
     answered = [n for n, _ in sink.bodies]
     assert all(n == reply for n, reply in sink.bodies)

@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +15,9 @@ from routekit.check import check
 from routekit.eip.poll_enrich import PollEnrich
 from routekit.plugins import Catalog
 from routekit.step import Target
-from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
+from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for, virtual
 
 from ..fakes import Watched
-from ..virtual import VirtualLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -274,9 +272,7 @@ def test_whenever_a_message_comes_it_is_not_lost(
         arrived.append(number)
         shelf.items.append(number)
 
-    options = (
-        {"clock": trio.testing.MockClock(autojump_threshold=0)} if backend == "trio" else {"loop_factory": VirtualLoop}
-    )
+    _, options = virtual(backend)
     anyio.run(scene, backend=backend, backend_options=options)
     acknowledged = [number for what, number in shelf.told if what == "ack"]
     assert len(acknowledged) == len(set(acknowledged))

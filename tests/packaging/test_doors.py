@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = sorted([*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")])
 TRYING_OUT = sorted([*ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
+TESTING = ("routekit", "routekit.testing", "routekit.testing.conformance")
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
 
@@ -47,8 +48,8 @@ def test_outside_enters_by_the_face(file: Path) -> None:
 
 @pytest.mark.parametrize("file", TRYING_OUT, ids=named)
 def test_tests_and_examples_enter_by_the_face_and_testing(file: Path) -> None:
-    """Tests of plugins, and examples, import `routekit` and `routekit.testing`, and no other module of the core."""
-    assert inner(file.read_text(encoding="utf-8"), "routekit", "routekit.testing") == []
+    """Tests of plugins, and examples, import the face, `routekit.testing` and its kit, and nothing inside."""
+    assert inner(file.read_text(encoding="utf-8"), *TESTING) == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +93,9 @@ def test_plugins_do_not_know_each_other() -> None:
 
 
 def test_libraries_run_on_any_event_loop() -> None:
-    """The core and the plugins use anyio: none of them imports asyncio or trio."""
-    files = [*ROOT.glob("routekit/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    """The core and the plugins use anyio: none of them imports asyncio or trio, but for the virtual clock of tests."""
+    files = {*ROOT.glob("routekit/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")}
+    files.remove(ROOT / "routekit/testing/virtual.py")
     tied = [
         named(file)
         for file in files

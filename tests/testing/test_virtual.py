@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .virtual import VirtualLoop
+from routekit.testing import virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_a_timeout_fires() -> None:
     assert scope.cancelled_caught
 
 
-@pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": VirtualLoop})])
+@pytest.mark.parametrize("anyio_backend", [virtual("asyncio")])
 async def test_time_stands_still_while_a_thread_works() -> None:
     """On asyncio a thread at work does not run into a virtual timeout; trio's clock does not know of threads."""
     with anyio.fail_after(1):

@@ -1,12 +1,30 @@
-"""An asyncio event loop in virtual time: it jumps to the next timer instead of sleeping, as trio's MockClock does.
+"""Virtual time: a clock that jumps to the next timer as soon as all tasks wait, on asyncio and on trio.
 
-Time stands still while something real is under way: a file descriptor that is ready, or a worker thread at work.
+Time stands still while something real is under way: on asyncio a file descriptor that is ready, or a worker thread at
+work; trio's clock does not know of threads. What needs real time, such as a server, belongs to a real clock.
 """
 
 import asyncio
 import selectors
 import threading
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+Loop: TypeAlias = Literal["asyncio", "trio"]
+
+
+def virtual(loop: Loop = "asyncio") -> tuple[str, dict[str, Any]]:
+    """An event loop in virtual time, for a fixture `anyio_backend`, or for `anyio.run`.
+
+    >>> import anyio
+    >>> backend, options = virtual()
+    >>> anyio.run(anyio.sleep, 3600, backend=backend, backend_options=options)
+    """
+    if loop == "asyncio":
+        return "asyncio", {"loop_factory": VirtualLoop}
+    from trio.testing import MockClock
+
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
 
 BUSY_POLL = 0.02
 """Real seconds between two looks at worker threads that are at work."""
