@@ -2,6 +2,8 @@
 
 Nothing but the intake acknowledges. A stop ends the taking at once and never touches a message in flight: who cancels
 the task that awaits a handler and its acknowledgement loses acknowledgements.
+
+Over 300 lines, since all that takes and tells counts the same slots.
 """
 
 from collections import deque

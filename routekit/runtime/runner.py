@@ -1,30 +1,29 @@
-"""Runner: one route, run whenever it is wanted, and again with backoff when a source or sink of it is away."""
+"""Runner: one route, run whenever it is wanted, and again with backoff when a source or sink of it is away.
+
+Over 300 lines, since the states of a route are one machine.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import anyio
 
 from ..endpoint import Deliver, Listener, address_of
-from ..errors import DefinitionError
 from ..events import CircuitChanged, Counts, RouteDegraded, RoutePaused, RouteResumed, RouteStarted, RouteStopped
-from ..fitting import fitting
 from ..message import Message
 from ..options import masked
 from ..route import ALWAYS, Retry, Route
 from ..scopes import clauses_of, policy_of, scopes_of
-from ..step import Command, Handler, Hold
+from ..step import Command, Hold
 from ..tasks import either, together
+from .assembly import Assembled, assembled
 from .binding import RouteRuntime
-from .giving_up import giving_up, takes_back
 from .holdups import Holdups
 from .intake import Intake
-from .line import Line
 from .processing import Processing
-from .rescuer import Rescuer
 from .services import Activity, Services
 
 AGAIN = Retry(attempts=0, first=1.0, most=60.0)
@@ -65,8 +64,7 @@ class Runner:
         self._failures = 0
         self._since = 0.0
         self._error: Exception | None = None
-        self._brought: list[Processing] = []
-        _, bound = self._bound()  # a definition that cannot work is raised before any route starts
+        bound = self._assembled().runtime  # a definition that cannot work is raised before any route starts
         self.feeds = bound.feeds
         services.controls.steps(route.name, bound.offers, up=False)
         services.controls.route(route.name, self._commands())
@@ -247,68 +245,28 @@ class Runner:
         changes = (self.start, self.stop, self.pause, self.resume)
         return {"stats": stats, **{change.__name__: command(change) for change in changes}}
 
-    def _bound(self) -> tuple[Processing, RouteRuntime]:
-        runtime = RouteRuntime(self.route, self._services, self._activity)
-        rescuer = Rescuer(self._clauses, runtime) if any(self._clauses) else None
-        runtime.line = Line(rescuer, self._policy.retries)
-        runtime.remembers = bool(self._policy.history)
-        handler = self._entered(runtime, runtime.bind(self.route.chain, runtime.line.end()))
-        give_up = giving_up(self.route, self._policy, runtime, self.counts)
-        runtime.giving_up(give_up)
-        entered = runtime.line.entered
-        if rescuer is not None:
-            rescuer.bind()
-        codec = None if self.route.codec is None else runtime.codec(self.route.codec)
-        fit = None if self.route.body is None and codec is None else fitting(self.route.body or object, codec)
-        refuses = takes_back(self._policy, self._source)
-        processing = Processing(
-            self.route,
-            self._policy,
-            fit,
-            entered(handler),
-            None if refuses else give_up,
-            runtime,
-            self.counts,
-            rescuer=rescuer,
+    def _assembled(self) -> Assembled:
+        return assembled(
+            self.route, self._source, self._policy, self._clauses, self._services, self._activity, self.counts
         )
-        inner = replace(self.route, body=None)
-        kept = None if refuses and not runtime.store.durable else give_up  # a source that was told takes nothing back
-        self._brought = [
-            Processing(inner, self._policy, None, entered(enter), kept, runtime, self.counts, number, rescuer)
-            for number, enter in enumerate(runtime.entries, 1)
-        ]
-        return processing, runtime
-
-    async def _release(
-        self, intake: Intake, message: Message[Any], entry: int, held: Sequence[Hold]
-    ) -> Message[Any] | None:
-        """Run what the route itself brings."""
-        return await intake.release(message, self._brought[entry - 1], held)
-
-    def _entered(self, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:
-        """Where the route's messages enter it."""
-        entry = self.route.entry
-        if entry > len(runtime.entries):
-            found = f"route '{self.route.name}' has {len(runtime.entries)} places where parts enter, asked for {entry}"
-            raise DefinitionError(found, hint="the route has changed since the letter was written")
-        return runtime.entries[entry - 1] if entry else start
 
     async def _once(self) -> bool:
         """From the opening of the sinks to their closing; whether it ended since the source is exhausted."""
-        processing, runtime = self._bound()
+        made = self._assembled()
+        runtime = made.runtime
         controls = self._services.controls
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
             intake = Intake(
-                processing,
+                made.processing,
                 self._policy,
                 runtime,
                 self._activity,
                 following=self._following,
                 holds=self._services.holds,
             )
-            runtime.releasing(partial(self._release, intake), intake.changed, lambda: intake.stopping)
+            runtime.releasing(partial(_release, intake, made.brought), intake.changed, lambda: intake.stopping)
             runtime.start_jobs(jobs)
             controls.steps(self.route.name, runtime.offers, up=True)
             stack.callback(controls.steps, self.route.name, runtime.offers, up=False)
@@ -354,3 +312,10 @@ class Runner:
         with anyio.move_on_after(wait):
             while self._on:
                 await self._news.wait()
+
+
+async def _release(
+    intake: Intake, brought: Sequence[Processing], message: Message[Any], entry: int, held: Sequence[Hold]
+) -> Message[Any] | None:
+    """Run what the route itself brings."""
+    return await intake.release(message, brought[entry - 1], held)

@@ -1,0 +1,72 @@
+"""Assembly: a route's definition becomes handlers, the ways in which its messages are processed, and its runtime."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..endpoint import Source
+from ..errors import DefinitionError
+from ..events import Counts
+from ..fitting import fitting
+from ..rescuing import Clauses
+from ..route import Policy, Route
+from ..step import Handler
+from .binding import RouteRuntime
+from .giving_up import giving_up, takes_back
+from .line import Line
+from .processing import Processing
+from .rescuer import Rescuer
+from .services import Activity, Services
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A route, ready to run once."""
+
+    processing: Processing
+    """The way of a message from its source."""
+    brought: Sequence[Processing]
+    """The ways of what the route itself brings, one for each place where it can enter."""
+    runtime: RouteRuntime
+
+
+def assembled(
+    route: Route,
+    source: Source,
+    policy: Policy,
+    clauses: Clauses,
+    services: Services,
+    activity: Activity,
+    counts: Counts,
+) -> Assembled:
+    """Bind a route; raises DefinitionError for one that cannot work."""
+    runtime = RouteRuntime(route, services, activity)
+    rescuer = Rescuer(clauses, runtime) if any(clauses) else None
+    runtime.line = Line(rescuer, policy.retries)
+    runtime.remembers = bool(policy.history)
+    handler = _entered(route, runtime, runtime.bind(route.chain, runtime.line.end()))
+    give_up = giving_up(route, policy, runtime, counts)
+    runtime.giving_up(give_up)
+    entered = runtime.line.entered
+    if rescuer is not None:
+        rescuer.bind()
+    codec = None if route.codec is None else runtime.codec(route.codec)
+    fit = None if route.body is None and codec is None else fitting(route.body or object, codec)
+    refuses = takes_back(policy, source)
+    back = None if refuses else give_up
+    processing = Processing(route, policy, fit, entered(handler), back, runtime, counts, rescuer=rescuer)
+    inner = replace(route, body=None)
+    kept = back if not runtime.store.durable else give_up  # a source that was told takes nothing back
+    brought = [
+        Processing(inner, policy, None, entered(enter), kept, runtime, counts, number, rescuer)
+        for number, enter in enumerate(runtime.entries, 1)
+    ]
+    return Assembled(processing, brought, runtime)
+
+
+def _entered(route: Route, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:
+    """Where the route's messages enter it."""
+    if route.entry > len(runtime.entries):
+        found = f"route '{route.name}' has {len(runtime.entries)} places where parts enter, asked for {route.entry}"
+        raise DefinitionError(found, hint="the route has changed since the letter was written")
+    return runtime.entries[route.entry - 1] if route.entry else start
