@@ -41,10 +41,10 @@ CREATE TABLE lines (
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """SQLAlchemy's async engines run on asyncio only."""
-    return "asyncio"
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Drivers run in threads, so all that is here runs on both."""
+    return request.param
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A named database: one engine for all routes, with one writer and a pool of readers."""
+"""A named database: one engine for all routes, whose work runs in threads of its own."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import anyio
-from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import anyio.to_thread
+from sqlalchemy.engine import Connection, Engine
 
-from routekit import DefinitionError, RouteKitError, Runtime, Unavailable
+from routekit import BodyError, DefinitionError, RouteKitError, Runtime, Unavailable
 
 from .dialect import Dialect, parsed
 from .settings import ConnectionSettings, settings_of
@@ -19,28 +19,28 @@ R = TypeVar("R")
 
 
 class Database:
-    """An open database. Work is a plain function of a SQLAlchemy connection; its statements do not block the loop.
+    """An open database. Work is a plain function of a SQLAlchemy connection; it runs in a thread, all of it in one.
 
     Work is never cancelled halfway, since a driver that is interrupted leaves a connection in an unknown state; how
     long it can take is bounded by the settings' `timeout` and by the size of a batch.
     """
 
-    def __init__(self, name: str, engine: AsyncEngine, dialect: Dialect) -> None:
+    def __init__(self, name: str, engine: Engine, dialect: Dialect, threads: int) -> None:
         self.name = name
         self.dialect = dialect
         self._engine = engine
+        self._threads = anyio.CapacityLimiter(threads)
         self._writing = anyio.Lock()
-        self._writer: AsyncConnection | None = None
 
     async def read(self, work: Callable[[Connection], R]) -> R:
         """The result of `work` with a connection of the pool; raises what the database's errors mean."""
-        return await _uninterrupted(partial(self._read, work))
+        return await self._in_thread(partial(self._run, work))
 
     async def write(self, work: Callable[[Connection], R]) -> R:
-        """The result of `work`, which begins and commits its own transactions, one work after the other.
+        """The result of `work`, which begins and commits its own transactions.
 
-        The lock is held over nothing but `work`. SQLite has one writer at a time, and those that queue here get
-        their turn sooner than those that poll for its lock.
+        It is done even if the caller is cancelled. One work runs after the other where the database has one writer at
+        a time: those that queue here get their turn sooner than those that poll for its lock.
         """
         return await _uninterrupted(partial(self._write, work))
 
@@ -58,37 +58,36 @@ class Database:
             hint = f"see schema in [sql.{self.name}]; the path starts at {Path.cwd()}"
             raise DefinitionError(f"sql:{self.name}: cannot read the script {path}: {error}", hint=hint) from error
         try:
-            async with self._engine.connect() as connection:
-                await self.dialect.run_script(connection, script)
-        except Exception as error:
-            meaning = self.meaning(error)
-            if isinstance(meaning, RouteKitError) and not isinstance(meaning, Unavailable):
-                raise DefinitionError(f"{meaning.message}, in the script {path}", hint="see the script") from error
-            raise meaning from error
+            await self.write(lambda connection: self.dialect.run_script(connection, script))
+        except RouteKitError as error:
+            if isinstance(error, Unavailable):
+                raise
+            raise DefinitionError(f"{error.message}, in the script {path}", hint="see the script") from error
 
     async def close(self) -> None:
-        """Let go of the writer's connection."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.close()
-
-    async def _read(self, work: Callable[[Connection], R]) -> R:
-        try:
-            async with self._engine.connect() as connection:
-                return await connection.run_sync(work)
-        except Exception as error:  # whatever the driver raises is translated, or goes on as it is
-            raise self.meaning(error) from error
+        """Close all connections."""
+        await self._in_thread(self._engine.dispose)
 
     async def _write(self, work: Callable[[Connection], R]) -> R:
+        if not self.dialect.one_writer:
+            return await self._in_thread(partial(self._run, work))
         async with self._writing:
-            try:
-                self._writer = self._writer or await self._engine.connect()
-                return await self._writer.run_sync(work)
-            except Exception as error:  # as above; the connection may be broken: the next work gets a new one
-                if self._writer is not None:
-                    await self._writer.invalidate()
-                await self.close()
-                raise self.meaning(error) from error
+            return await self._in_thread(partial(self._run, work))
+
+    async def _in_thread(self, job: Callable[[], R]) -> R:
+        return await anyio.to_thread.run_sync(job, limiter=self._threads)
+
+    def _run(self, work: Callable[[Connection], R]) -> R:
+        try:
+            with self._engine.connect() as connection:
+                try:
+                    return work(connection)
+                except Exception as error:
+                    if not isinstance(self.meaning(error), BodyError):
+                        connection.invalidate()  # it may be broken: the next work gets another one
+                    raise
+        except Exception as error:  # whatever the driver raises is translated, or goes on as it is
+            raise self.meaning(error) from error
 
 
 @contextmanager
@@ -116,7 +115,7 @@ async def _uninterrupted(job: Callable[[], Awaitable[R]]) -> R:
 async def open_database(name: str, settings: ConnectionSettings) -> AsyncGenerator[Database]:
     """Open a database, connected once and with its script run, and close it at the end."""
     url, dialect = parsed(settings, f"[sql.{name}]")
-    database = Database(name, engine := dialect.engine(url, settings), dialect)
+    database = Database(name, dialect.engine(url, settings), dialect, settings.pool_size + 1)
     try:
         await database.read(lambda connection: None)
         if settings.script:
@@ -125,7 +124,6 @@ async def open_database(name: str, settings: ConnectionSettings) -> AsyncGenerat
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()
-            await engine.dispose()
 
 
 async def database_of(runtime: Runtime, name: str) -> Database:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Executable, Table, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.elements import ColumnElement
 
 from routekit import BadOption, RouteKitError
@@ -18,14 +17,17 @@ from .sqlite import Sqlite
 class Dialect(Protocol):
     """One kind of database."""
 
+    one_writer: bool
+    """Whether it has one writer at a time, so that the others had better wait for their turn."""
+
     begin: str
     """The statement that begins a transaction for writing, where the driver does not do it by itself."""
 
-    def engine(self, url: URL, settings: ConnectionSettings) -> AsyncEngine:
+    def engine(self, url: URL, settings: ConnectionSettings) -> Engine:
         """An engine that opens connections as RouteKit needs them; nothing is connected yet."""
         ...
 
-    async def run_script(self, connection: AsyncConnection, script: str) -> None:
+    def run_script(self, connection: Connection, script: str) -> None:
         """Run a script of several statements."""
         ...
 

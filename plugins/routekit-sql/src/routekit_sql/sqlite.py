@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Executable, Table, event
+from sqlalchemy import Executable, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.elements import ColumnElement
 
 from routekit import BadOption, BodyError, DefinitionError, RouteKitError, Unavailable, UnknownName
@@ -36,36 +35,37 @@ _PRIMARY = 0xFF
 
 
 class Sqlite:
-    """SQLite through aiosqlite, in WAL mode."""
+    """SQLite by the driver of the standard library, in WAL mode."""
 
+    one_writer = True
     begin = "BEGIN IMMEDIATE"
 
-    def engine(self, url: URL, settings: ConnectionSettings) -> AsyncEngine:
+    def engine(self, url: URL, settings: ConnectionSettings) -> Engine:
         """An engine for a database file, whose folder is made if it is missing."""
         if not url.database or url.database == ":memory:":
             raise BadOption("a database in memory would not survive", hint="write sqlite:///folder/file.db")
         _check_place(Path(url.database))
-        engine = create_async_engine(
-            url.set(drivername="sqlite+aiosqlite"),
+        engine = create_engine(
+            url.set(drivername="sqlite+pysqlite"),
             pool_size=settings.pool_size + 1,
             max_overflow=0,
             pool_timeout=settings.timeout,
-            connect_args={"timeout": settings.timeout},
+            pool_use_lifo=True,
+            connect_args={"timeout": settings.timeout, "check_same_thread": False},
             hide_parameters=True,  # bodies stay out of error texts
         )
 
         def set_up(connection: Any, _: object) -> None:
             _set_up(connection, settings)
 
-        event.listen(engine.sync_engine, "connect", set_up)
+        event.listen(engine, "connect", set_up)
         return engine
 
-    async def run_script(self, connection: AsyncConnection, script: str) -> None:
+    def run_script(self, connection: Connection, script: str) -> None:
         """Run a script of several statements."""
-        raw = await connection.get_raw_connection()
-        driver: Any = raw.driver_connection
+        driver: Any = connection.connection.driver_connection
         try:
-            await driver.executescript(script)
+            driver.executescript(script)
         except sqlite3.Error as error:
             raise DBAPIError(None, None, error, hide_parameters=True) from error
 
