@@ -36,14 +36,41 @@ async def test_a_changed_file_is_taken_again(bench: Any, inbox: Path) -> None:
 
 
 async def test_what_was_seen_is_remembered_by_route(bench: Any, inbox: Path) -> None:
-    """The marks are under the route's name, keyed by the relative path; another route takes the file as well."""
+    """The marks are named after route and folder, keyed by the relative path; another route takes the file as well."""
     (inbox / "a").write_text("x")
     source = FileSource(directory=inbox, after="keep")
     await bench.work(source)
-    [(key, value)] = await bench.store.marks("file-seen:leads").items()
+    [(key, value)] = await bench.store.marks(f"file-seen:leads:{inbox}").items()
     assert (key, value) == ("a", f"1:{(inbox / 'a').stat().st_mtime_ns}")
     bench.route = "other"
     assert await bench.work(source) == [b"x"]
+
+
+async def test_two_folders_of_a_route_are_remembered_apart(bench: Any, inbox: Path, tmp_path: Path) -> None:
+    """A file of the same name, size and time in another folder that the route reads is another file."""
+    (tmp_path / "other").mkdir()
+    for folder in (inbox, tmp_path / "other"):
+        (folder / "a").write_text("x")
+        os.utime(folder / "a", (1000, 1000))
+    one, other = (FileSource(directory=folder, after="keep") for folder in (inbox, tmp_path / "other"))
+    assert await bench.work(one) == [b"x"]
+    assert await bench.work(other) == [b"x"]
+    (inbox / "a").write_text("changed")
+    assert await bench.work(one) == [b"changed"]
+    assert await bench.work(other) == []
+
+
+async def test_what_was_remembered_for_the_whole_route_is_still_known(bench: Any, inbox: Path) -> None:
+    """A store that was written when a route had one memory for all its folders: nothing in it is taken again."""
+    for name in ("a", "b"):
+        (inbox / name).write_text(name)
+    stat = (inbox / "a").stat()
+    await bench.store.marks("file-seen:leads").put("a", f"1:{stat.st_mtime_ns}")
+    source = FileSource(directory=inbox, after="keep")
+    assert await bench.work(source) == [b"b"]
+    (inbox / "a").write_text("new")
+    assert await bench.work(source) == [b"new"]
+    assert await bench.work(source) == []
 
 
 async def test_a_file_that_another_process_has_seen_meanwhile_is_passed_over(bench: Any, inbox: Path) -> None:
@@ -53,7 +80,7 @@ async def test_a_file_that_another_process_has_seen_meanwhile_is_passed_over(ben
     deliveries = FileSource(directory=inbox, after="keep").consume(bench)
     await anext(deliveries)
     stat = (inbox / "b").stat()
-    await bench.store.marks("file-seen:leads").put("b", f"{stat.st_size}:{stat.st_mtime_ns}")
+    await bench.store.marks(f"file-seen:leads:{inbox}").put("b", f"{stat.st_size}:{stat.st_mtime_ns}")
     bench.between = [lambda: (inbox / "c").write_text("3")]
     last = await anext(deliveries)
     assert last.message.body == b"3"

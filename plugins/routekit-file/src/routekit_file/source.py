@@ -11,6 +11,7 @@ from routekit import Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Se
 
 from .fate import After, Fate
 from .reading import Read, Reader
+from .seen import Seen
 from .selection import DATE, ORDERS, Globs, Markers, Selection, marker_template, work_pattern
 from .taking import Taking, made_ready
 from .terms import Terms, unsettled_files
@@ -147,7 +148,6 @@ class FileSource(Consumer):
                 await taking.rest()
 
     async def _terms(self, runtime: Runtime) -> Terms:
-        key = runtime.route or str(self.directory)
         selection = self._selection()
         return Terms(
             runtime=runtime,
@@ -159,7 +159,7 @@ class FileSource(Consumer):
             selection=selection,
             reader=self._reader(runtime),
             fate=Fate(self.directory, self.after, self.done_to, self.failed_to, runtime.route, runtime.now),
-            seen=runtime.store.marks(f"file-seen:{key}") if self.after == "keep" else None,
+            seen=Seen(runtime.store, runtime.route, str(self.directory)) if self.after == "keep" else None,
             unsettled=await runtime.shared(unsettled_files, str(self.directory), runtime.route),
             watch=await runtime.shared(watching, str(self.directory), self.recursive) if self.watch else None,
         )

@@ -45,7 +45,7 @@ class Taking:
     async def recall(self) -> None:
         """Recall the files that were seen and stay where they are."""
         if self._terms.seen is not None:
-            self._seen = dict(await self._terms.seen.items())
+            self._seen = await self._terms.seen.all()
 
     async def look(self) -> list[Found]:
         """The files that are ready to be taken, in order. Raises Unavailable if the directory cannot be read."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from routekit import Marks, Runtime
+from routekit import Runtime
 
 from .fate import Fate
 from .reading import Reader
+from .seen import Seen
 from .selection import Selection
 from .watching import Watch
 
@@ -30,7 +31,7 @@ class Terms:
     selection: Selection
     reader: Reader
     fate: Fate
-    seen: Marks | None
+    seen: Seen | None
     unsettled: Unsettled
     watch: Watch | None
 
