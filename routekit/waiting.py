@@ -49,12 +49,15 @@ class Waiting:
         self._groups = runtime.store.groups(name)
         self._owner = f"{runtime.store.owner}/{runtime.route}"
         self._entry = runtime.entry(lambda message: proceed(message.with_body(keeping.body(message.body))))
-        self._here: set[int] = set()
+        self._here: dict[
+            str, int
+        ] = {}  # the keys of those that wait or are on their way, with the numbers of their groups
+        self._keys: dict[int, str] = {}  # and the other way round
+        self._going: set[int] = set()
         self._hold = runtime.holding()
         self._held: dict[int, list[Hold]] = {}  # by group, in memory only
         self._load = load
         self._loaded: anyio.Event | None = anyio.Event()
-        self._releasing = 0
         self._quiet: anyio.Event | None = None
         self._closed = False
         self.room = Room(most)
@@ -66,22 +69,49 @@ class Waiting:
         """Whether nothing is released any more, since the route stops and nobody needs room."""
         return self._closed or (self._runtime.stopping and not self.room.wanted)
 
+    @property
+    def waiting(self) -> Sequence[int]:
+        """The messages that wait, in the order in which they came."""
+        return [number for number in self._keys if number not in self._going]
+
+    @property
+    def going(self) -> int:
+        """How many messages are on their way."""
+        return len(self._going)
+
+    def has(self, key: str) -> bool:
+        """Whether a message of that key waits or is on its way."""
+        return key in self._here
+
     async def loaded(self) -> None:
         """Wait until what an earlier run has left is known."""
         if self._loaded is not None:
             await self._loaded.wait()
 
+    async def room_for(self, key: str) -> None:
+        """Wait until there is room; a message that is here already needs none."""
+        while self.room.full and key not in self._here:
+            await self.room.change()
+
     async def keep(self, key: str, message: Message[Any], note: str = "") -> Group | None:
         """Keep the message that is being handled, and give its group; None if one of that key and id is here already.
 
-        Raises BodyError for a body that would not come back.
+        It waits for nothing but the store, so the caller looks for room before. Raises BodyError for a body that would
+        not come back.
         """
         text = self._text(message, note)
         await self.loaded()
-        adding, group = await self._add(key, message.id, text)
-        new = adding in (Adding.NEW, Adding.AGAIN) and group.number not in self._here
+        self.room.take()
+        new = False
+        try:
+            adding, group = await self._add(key, message.id, text)
+            new = adding in (Adding.NEW, Adding.AGAIN) and group.number not in self._keys
+        finally:
+            if not new:
+                self.room.leave()
         if new:  # a message that is here again, but not known here, was kept by a call that failed for its caller
-            self._here.add(group.number)
+            self._here[key] = group.number
+            self._keys[group.number] = key
         if self._hold is not None and (new or group.number in self._held):
             self._held.setdefault(group.number, []).append(self._hold())
         return group if new else None
@@ -94,46 +124,38 @@ class Waiting:
         if self._hold is not None:
             return False  # what is in memory comes again only if it was refused
         adding, group = await self._add(key, message.id, self._text(message, ""))
-        if adding in (Adding.CLOSED, Adding.RELEASED) or group.number in self._here:
+        if adding in (Adding.CLOSED, Adding.RELEASED) or group.number in self._keys:
             return True
         await self._groups.remove(group.number)
         return False
 
-    async def release(self, number: int, done: Callable[[], Awaitable[None]] | None = None) -> bool:
+    async def release(self, number: int, done: Callable[[], Awaitable[None]] | None = None) -> None:
         """Run a message through the rest of the route; then await `done`, and forget the message.
 
-        False if it is not ours to release, or if the route has ended: then it goes on waiting. Raises what prevents the
-        end of the message.
+        Nothing is done if it is on its way already, is released by another process, or if the route has ended: then it
+        goes on waiting. Raises what prevents the end of the message.
         """
-        if self.ended:
-            return False
-        self._releasing += 1
+        if self.ended or number in self._going or number not in self._keys:
+            return
+        self._going.add(number)
+        self.room.leave()
         try:
-            if not await self._groups.close(number, owner=self._owner):
-                return False
-            for text in await self._groups.messages(number):
-                if self._hold is not None:  # first: a refused one may come again before its release has returned
-                    await self._groups.remove(number)
-                message = self._keeping.raw(text.partition("\n")[2])
-                await self._runtime.release(message, entry=self._entry, held=self._held.pop(number, ()))
-            if done is not None:
-                await done()
-            await self.forget(number)
-            return True
+            await self._release(number, done)
         finally:
-            self._here.discard(number)
-            self._releasing -= 1
-            if self._quiet is not None and not self._releasing:
+            self._going.remove(number)
+            key = self._keys.pop(number)
+            if self._here[key] == number:
+                del self._here[key]
+            if self._quiet is not None and not self._going:
                 self._quiet.set()
 
-    async def forget(self, number: int) -> None:
-        """Forget a message that was released."""
-        await self._groups.remove(number, remember=REMEMBER if self._hold is None else 0.0)
-
-    async def drop(self, number: int) -> None:
-        """Forget a message that was not released, with its id: its source will bring it again."""
-        self._here.discard(number)
-        await self._groups.remove(number)
+    async def drop(self, number: int, *, known: bool) -> None:
+        """Forget a message that waits no more; its id too, if it is not `known` to have gone on."""
+        key = self._keys.pop(number, None)
+        if key is not None:
+            del self._here[key]
+            self.room.leave()
+        await self._groups.remove(number, remember=REMEMBER if known else 0.0)
 
     async def notes(self, groups: Sequence[Group]) -> Sequence[tuple[Group, str]]:
         """The messages with the note that each was kept with."""
@@ -150,6 +172,18 @@ class Waiting:
                 tasks.start_soon(read)
         return [(group, notes[group.number]) for group in groups if group.number in notes]
 
+    async def _release(self, number: int, done: Callable[[], Awaitable[None]] | None) -> None:
+        if not await self._groups.close(number, owner=self._owner):
+            return
+        for text in await self._groups.messages(number):
+            if self._hold is not None:  # first: a refused one may come again before its release has returned
+                await self._groups.remove(number)
+            message = self._keeping.raw(text.partition("\n")[2])
+            await self._runtime.release(message, entry=self._entry, held=self._held.pop(number, ()))
+        if done is not None:
+            await done()
+        await self._groups.remove(number, remember=REMEMBER if self._hold is None else 0.0)
+
     def _text(self, message: Message[Any], note: str) -> str:
         return f"{note}\n{self._keeping.text(message)}"
 
@@ -163,7 +197,10 @@ class Waiting:
         groups = await self._groups.all()
         if self._hold is None:
             left = [group for group in groups if group.owner in ("", self._owner)]
-            self._here.update(group.number for group in left)
+            for group in left:
+                self._here[group.key] = group.number
+                self._keys[group.number] = group.key
+                self.room.take()
             await self._load(left)
         else:  # an earlier start of the route has left them unacknowledged: they come again
             for group in groups:
@@ -175,7 +212,7 @@ class Waiting:
     async def _close(self) -> None:
         """Release no more, and wait until those that were released are forgotten."""
         self._closed = True
-        while self._releasing:
+        while self._going:
             self._quiet = anyio.Event()
             await self._quiet.wait()
 
@@ -234,14 +271,8 @@ class Room:
         self._freed = self._freed or anyio.Event()
         await self._freed.wait()
 
-    async def enter(self) -> None:
-        """Take a place, as soon as there is one."""
-        while self.full:
-            await self.change()
-        self._free -= 1
-
     def take(self) -> None:
-        """Take a place, even if there is none: for what is here already."""
+        """Take a place, even if there is none."""
         self._free -= 1
 
     def leave(self) -> None:

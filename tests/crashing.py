@@ -30,7 +30,7 @@ import anyio
 import anyio.lowlevel
 from pydantic import ConfigDict
 
-from routekit import Consumer, Delivery, Flow, Letter, Message, Producer, Route, Runtime, Send, Store, StoreError
+from routekit import Consumer, Delivery, Event, Flow, Letter, Message, Producer, Route, Runtime, Send, Store, StoreError
 from routekit.runtime.service import Service
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Run, routes_of, setup_for
@@ -75,7 +75,7 @@ class Outside:
 
     `sent` are the messages that the sink has got, duplicates included; `waiting` are those that the source was not yet
     told to be done; `acknowledged` and `refused` count what it was told; `crashed` says what has happened where, such
-    as "dies after sink.send".
+    as "dies after sink.send"; `events` are what was told in all lives.
     """
 
     def __init__(self, items: Iterable[Any] = (), *, store: Store | None = None, again: float = 10.0) -> None:
@@ -87,6 +87,7 @@ class Outside:
         self.refused: Counter[str] = Counter()
         self.sent: list[Message[Any]] = []
         self.letters: Sequence[Letter] = ()
+        self.events: list[Event] = []
         self.crashed: list[str] = []
         self.births = 0
         self.life = Life(self, ())
@@ -276,7 +277,9 @@ async def live(
     routes = routes_of(*([routes] if isinstance(routes, Flow | Route) else routes))
     outside.births += 1
     chance = Random(outside.births)  # else letters of two lives would have the same ids
-    service = Service(routes, setup_for(Run(), store=MortalStore(outside, life), now=wall, random=chance))
+    service = Service(
+        routes, setup_for(Run(events=outside.events), store=MortalStore(outside, life), now=wall, random=chance)
+    )
     life.kill = service.force
     try:
         async with service.started():

@@ -67,7 +67,7 @@ class Trickle(Consumer):
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         start = anyio.current_time()
         for number, (at, body) in enumerate(self.items):
-            await anyio.sleep(start + at - anyio.current_time())
+            await anyio.sleep_until(start + at)
             yield Delivery(Message(body, id=f"trickle-{number}"))
 
 

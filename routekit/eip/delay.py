@@ -22,6 +22,7 @@ _END = 1e11
 class Delay(Step[T, T]):
     """EIP "Delayer". The time is settled when the message comes, and survives a restart with it."""
 
+    keeps = True
     name: str
     body: Any
     by: float | Callable[..., Any] | None = None
@@ -60,12 +61,10 @@ class _Delaying:
         self._proceed = proceed
         self._now = runtime.now
         self._due = _due(step, runtime.now)
-        self._here: dict[str, int] = {}  # the ids of those that wait, with their numbers
-        self._ids: dict[int, str] = {}  # and the other way round
-        self._workers = Workers(step.workers, self._release, runtime)
         self._waiting = Waiting(
             step.name, step.body, proceed, runtime, most=step.most, load=self._load, ring=self._ring
         )
+        self._workers = Workers(step.workers, self._waiting.release, runtime)
         runtime.offer("flush", step.name, self.flush)
         runtime.offer("stats", step.name, self.stats)
 
@@ -73,48 +72,34 @@ class _Delaying:
         """Keep a message until it is due."""
         due = await self._due(message)
         await self._waiting.loaded()
-        if due <= self._now() and message.id not in self._here:
+        if due <= self._now() and not self._waiting.has(message.id):
             return await self._proceed(message)
-        await self._waiting.room.enter()
-        group = None
-        try:
-            group = await self._waiting.keep(message.id, message, note=repr(due))
-        finally:
-            if group is None:
-                self._waiting.room.leave()
+        await self._waiting.room_for(message.id)
+        group = await self._waiting.keep(message.id, message, note=repr(due))
         if group is not None:
-            self._set(group, due)
+            self._set(group.number, due)
         return None
 
     async def flush(self) -> int:
         """Let all go on now; returns how many: `control:flush?name=...`."""
-        for number in self._ids:
-            self._waiting.alarms.set(_key(number), 0.0)
-        return len(self._ids)
+        numbers = self._waiting.waiting
+        for number in numbers:
+            self._set(number, 0.0)
+        return len(numbers)
 
     async def stats(self) -> Mapping[str, Any]:
         """How many wait: `control:stats?name=...`."""
-        return {"waiting": len(self._ids)}
+        return {"waiting": len(self._waiting.waiting)}
 
-    def _set(self, group: Group, due: float) -> None:
-        self._here[group.key] = group.number
-        self._ids[group.number] = group.key
-        self._waiting.alarms.set(_key(group.number), due)
+    def _set(self, number: int, due: float) -> None:
+        self._waiting.alarms.set(_key(number), due)
 
     async def _load(self, groups: Sequence[Group]) -> None:
         for group, note in await self._waiting.notes(groups):
-            self._waiting.room.take()
-            self._set(group, float(note))
+            self._set(group.number, float(note))
 
     async def _ring(self, key: str) -> None:
         await self._workers.add(int(key))
-
-    async def _release(self, number: int) -> None:
-        known_as = self._ids.pop(number, None)
-        if known_as is not None:  # else its timer was set anew when it was on its way already
-            await self._waiting.release(number)
-            del self._here[known_as]
-            self._waiting.room.leave()
 
 
 def _key(number: int) -> str:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 class HandOver(Step[T, T]):
     """Camel's `threads` and `seda` within a route: what follows has its own pace, and its own workers."""
 
+    keeps = True
+
     word = "hand_over"
 
     name: str
@@ -57,12 +59,11 @@ class _Handing:
         self._lane_of = None if step.order_by is None else calling(step.order_by)
         self._now = runtime.now
         self._lanes: dict[str, deque[int]] = {}  # those that wait for the one that is on its way
-        self._of: dict[int, str] = {}  # the lane of each message
-        self._working = 0
-        self._workers = Workers(step.workers, self._release, runtime)
+        self._of: dict[int, str] = {}  # the lane of each message that is its first
         self._waiting = Waiting(
             step.name, step.body, proceed, runtime, most=step.size, load=self._load, ring=self._ring
         )
+        self._workers = Workers(step.workers, self._release, runtime)
         runtime.offer("stats", step.name, self.stats)
 
     async def handle(self, message: Message[Any]) -> None:
@@ -70,28 +71,24 @@ class _Handing:
         lane = ""
         if self._lane_of is not None and self._order_by is not None:
             lane = key_text(await called(self._lane_of, message), self._order_by)
+        key = to_json([lane, message.id]).decode()
         await self._waiting.loaded()
-        await self._waiting.room.enter()
-        group = None
-        try:
-            group = await self._waiting.keep(to_json([lane, message.id]).decode(), message)
-        finally:
-            if group is None:
-                self._waiting.room.leave()
+        await self._waiting.room_for(key)
+        group = await self._waiting.keep(key, message)
         if group is not None:
             self._put(group.number, lane)
 
     async def stats(self) -> Mapping[str, Any]:
         """How many wait, and how many are worked on: `control:stats?name=...`."""
-        return {"waiting": len(self._of) - self._working, "working": self._working}
+        return {"waiting": len(self._waiting.waiting), "working": self._waiting.going}
 
     def _put(self, number: int, lane: str) -> None:
-        self._of[number] = lane
         if lane in self._lanes:
             self._lanes[lane].append(number)
             return
         if lane:
             self._lanes[lane] = deque()
+            self._of[number] = lane
         self._begin(number)
 
     def _begin(self, number: int) -> None:
@@ -100,19 +97,19 @@ class _Handing:
 
     async def _load(self, groups: Sequence[Group]) -> None:
         for group in groups:
-            self._waiting.room.take()
             self._put(group.number, from_json(group.key)[0])
 
     async def _ring(self, key: str) -> None:
         await self._workers.add(int(key))
 
     async def _release(self, number: int) -> None:
-        self._waiting.room.leave()
-        self._working += 1
         await self._waiting.release(number)
-        self._working -= 1
-        lane = self._of.pop(number)
-        if self._lanes.get(lane):
-            self._begin(self._lanes[lane].popleft())
+        lane = self._of.pop(number, "")
+        if not lane:
+            return
+        if self._lanes[lane]:
+            following = self._lanes[lane].popleft()
+            self._of[following] = lane
+            self._begin(following)
         else:
-            self._lanes.pop(lane, None)
+            del self._lanes[lane]

@@ -22,6 +22,9 @@ T = TypeVar("T")
 Late: TypeAlias = Literal["pass", "refuse", "drop"]
 """What a message does whose place in the sequence was passed: it goes on at once, is refused, or ends."""
 
+_MOMENT = 0.0001
+"""Seconds by which a timer may be early: asked to ring again at once, it would do so for ever."""
+
 _IDLE = 1000
 """So many sequences are known at least, also while nothing waits in them."""
 
@@ -34,6 +37,7 @@ class Resequence(Step[T, T]):
     written after a release and before the message is forgotten: a crash in between never goes back.
     """
 
+    keeps = True
     name: str
     body: Any
     number: Callable[..., Any]
@@ -139,26 +143,27 @@ class _Resequencing:
         await self._know(key, line)
         numbering = line.numbering
         known_as = to_json([key, number, message.id]).decode()
-        while self._waiting.room.full and number != numbering.next and not numbering.late(number):
+        while self._waiting.room.full and self._needs_room(known_as, number, numbering):
             self._press()
             await self._waiting.room.change()
         if numbering.late(number):
             return await self._late(known_as, number, message, numbering)
-        self._waiting.room.take()
         numbering.announce(number)
         group = None
         try:
             group = await self._waiting.keep(known_as, message)
         finally:
             numbering.dismiss(number)
-            if group is None:
-                self._waiting.room.leave()
-            else:
+            if group is not None:
                 numbering.add(number, group.number, group.first)
             self._look(key, line)
             if self._waiting.room.wanted:
                 self._press()
         return None
+
+    def _needs_room(self, known_as: str, number: int, numbering: Numbering) -> bool:
+        """Not one that is here already, nor the next one: waiting for it is what takes the room."""
+        return not (number == numbering.next or numbering.late(number) or self._waiting.has(known_as))
 
     async def _late(
         self, known_as: str, number: int, message: Message[Any], numbering: Numbering
@@ -191,7 +196,7 @@ class _Resequencing:
         if line is None or line.busy:
             return
         line.busy = True
-        while not self._waiting.ended and (turn := line.numbering.turn(self._runtime.now(), self._step.gap)):
+        while not self._waiting.ended and (turn := line.numbering.turn(self._runtime.now() + _MOMENT, self._step.gap)):
             await self._release(key, turn)
         line.busy = False
         if not self._waiting.ended:
@@ -208,9 +213,7 @@ class _Resequencing:
             self._runtime.emit(GapSkipped(self._runtime.route, self._step.name, key, turn.missing, turn.number - 1))
         *twins, last = turn.messages
         for twin in twins:
-            self._waiting.room.leave()
             await self._waiting.release(twin)
-        self._waiting.room.leave()
         await self._waiting.release(last, partial(self._marks.put, key, str(turn.number + 1)))
 
     def _line(self, key: str) -> _Line:
@@ -230,11 +233,8 @@ class _Resequencing:
             line = self._line(key)
             await self._know(key, line)
             if not line.numbering.late(number):
-                self._waiting.room.take()
                 line.numbering.add(number, group.number, group.first)
-            elif group.closed:  # it was released
-                await self._waiting.forget(group.number)
             else:
-                await self._waiting.drop(group.number)
+                await self._waiting.drop(group.number, known=group.closed)
         for key, line in self._lines.items():
             self._look(key, line)

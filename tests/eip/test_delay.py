@@ -497,12 +497,12 @@ async def test_any_schedule_goes_as_a_plain_oracle_says(
         seen.append((round(anyio.current_time() - start, 3), number))
 
     for up, stop in ups:
-        await anyio.sleep(start + up - anyio.current_time())
+        await anyio.sleep_until(start + up)
         coming = [one for one in arrivals if (again or one.at >= before) and one.at < stop]
         flow = from_(Arriving(items=[(max(0, one.at - up), one.number) for one in coming]), int)
         flow = flow.delay("d", int, by=lambda number: arrivals[number].by).transform(note)
         async with running(flow, setup=setup(store)):
-            await anyio.sleep(start + stop - anyio.current_time())
+            await anyio.sleep_until(start + stop)
         before = stop
     assert [one for one in seen if arrivals[one[1]].by > 0] == oracle(arrivals, ups, delayed=True)
     if not again:  # else those that are not delayed, so not kept, go on again

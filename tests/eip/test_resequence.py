@@ -327,6 +327,18 @@ async def test_duplicates_are_dropped() -> None:
     assert [letter.error for letter in await store.letters.list()] == ["LateMessage"]
 
 
+async def test_a_duplicate_needs_no_room() -> None:
+    """Those of an earlier run that come again give up no gap, though they are as many as may wait."""
+    store, out, run = DurableStore(), Sink(), Run()
+    async with running(sequenced(Watched([2, 3]), most=2).to(out), setup=setup(store)):
+        await anyio.sleep(1)
+    flow = from_(Watched([2, 3, 3, 1]), int, policy=Policy(concurrency=3))
+    flow = flow.resequence("s", int, number=number, gap=10, start=1, most=2)
+    async with running(flow.to(out), setup=setup(store, run)):
+        await anyio.sleep(1)
+    assert (out.bodies, run.of(GapSkipped)) == ([1, 2, 3], [])
+
+
 async def test_one_number_may_have_several_messages(store: Store) -> None:
     """Of different ids: they go on in the order in which they came, one after the other; then the next number."""
     out = Sink()
@@ -432,7 +444,11 @@ def crashing(outside: Outside) -> Flow[Any]:
 
 @pytest.mark.parametrize("items", [[3, 1, 2], [2, 4, 1]])
 async def test_order_is_kept_wherever_it_crashes(items: list[int]) -> None:
-    """Dead or failing at any operation and started again: none is lost, none overtakes, at most one comes twice."""
+    """Dead or failing at any operation and started again: none is lost, none overtakes, at most one comes twice.
+
+    And no gap is seen where there is none.
+    """
+    missing = GapSkipped("route-1", "s", "", 3, 3)
 
     def sound(outside: Outside) -> None:
         assert set(outside.bodies) == set(items)
@@ -443,6 +459,8 @@ async def test_order_is_kept_wherever_it_crashes(items: list[int]) -> None:
         assert len(twice) <= 1
         between = {"sink.send", "marks.put", "source.ack", "groups.add"}  # some messages are kept meanwhile
         assert not twice or {crash.split()[-1] for crash in outside.crashed} <= between
+        gaps = {event for event in outside.events if isinstance(event, GapSkipped)}
+        assert gaps == (set() if 3 in items else {missing})
 
     crashes = await every_crash(crashing, lambda: Outside(items), sound, patience=200.0, down=1.0)
     assert crashes > 40
@@ -565,7 +583,7 @@ async def test_any_schedule_goes_as_a_plain_oracle_says(
 
     cuts = sorted({arrivals[n][0] + 0.0005 for n in restarts if n < len(arrivals)})
     for up, down in zip([0.0, *cuts], [*cuts, arrivals[-1][0] + 200], strict=True):
-        await anyio.sleep(begun + up - anyio.current_time())
+        await anyio.sleep_until(begun + up)
         items = [
             (max(0.0, at - up), (f"m{n}", f"{key}{number}"))
             for n, (at, key, number) in enumerate(arrivals)
@@ -575,7 +593,7 @@ async def test_any_schedule_goes_as_a_plain_oracle_says(
             "s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=5, start=start, late=late
         )
         async with running(flow.transform(note), setup=setup(store)):
-            await anyio.sleep(begun + down - anyio.current_time())
+            await anyio.sleep_until(begun + down)
     if again and late == "pass":  # a late one is not kept, so it is known to nobody and goes on again
         seen = list({body: (at, body) for at, body in reversed(seen)}.values())
         assert {body for _, body in seen} == {f"{key}{number}" for _, key, number in arrivals}
@@ -632,6 +650,8 @@ async def test_any_order_and_crashes_give_the_sequence(
     await lives(flow, outside, [Crash(at, kind) for at, kind in crashes], patience=1000.0)
     assert set(outside.bodies) == set(range(8))
     assert not outside.waiting
-    assert sum(Counter(outside.bodies).values()) - 8 <= len(outside.crashed) * concurrency
+    assert sum(Counter(outside.bodies).values()) - 8 <= len(outside.crashed) * (
+        concurrency + 1
+    )  # those that pass, and one in turn
     if most == 8:
         assert outside.bodies == sorted(outside.bodies)
