@@ -5,7 +5,7 @@ A plugin is imported when something of it is first asked for; one that is broken
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +27,11 @@ from .step import CodecChoice, Target
 from .store import Store
 
 _log = logging.getLogger("routekit.plugins")
+
+INNER = "inner"
+"""The option of a codec that is another codec: that of what is compressed, or of an archive's entries."""
+
+_SHORT = {"tgz": "tar.gz", "tbz2": "tar.bz2", "txz": "tar.xz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +129,15 @@ class Catalog:
         return Sink(producer, {name: calling(function) for name, function in computed.items()}, codec)
 
     def codec(self, choice: CodecChoice) -> Codec:
-        """A codec by name, by file suffix, or by name with options; raises UnknownName or BadOption."""
+        """A codec by name, by file suffixes, or by name with options; raises UnknownName or BadOption.
+
+        Of several suffixes the last decides, `.v2.csv`; what is inside a compressed file is said by the ones before
+        it, `.csv.gz`.
+        """
         if isinstance(choice, Codec):
             return choice
         if isinstance(choice, str):
-            return self._codec(choice)
+            return self._by_suffix(choice) if choice.startswith(".") else self._codec(choice)
         options = dict(choice)
         name = str(options.pop("name", ""))
         return self._codec(name, options)
@@ -190,7 +199,23 @@ class Catalog:
 
     def _codec(self, name: str, options: Mapping[str, Any] | None = None) -> Codec:
         kind = self._find_codec(name)
-        return made(kind, options or {}, f"codec.{kind.name}")
+        values = dict(options or {})
+        if INNER in kind.model_fields and isinstance(values.get(INNER), str | Mapping):
+            values[INNER] = self.codec(values[INNER])
+        return made(kind, values, f"codec.{kind.name}")
+
+    def _by_suffix(self, suffixes: str) -> Codec:
+        before, _, last = suffixes.lower().rpartition(".")
+        before, _, last = f"{before}.{_SHORT.get(last, last)}".rpartition(".")
+        suffix = f".{last}"
+        kind = next((kind for kind in self.codecs().values() if suffix in kind.suffixes), None)
+        if kind is None:
+            raise UnknownName(f"no codec for files that end in '{suffix}'", hint='say which one: codec="csv"')
+        values: dict[str, Any] = {}
+        if INNER in kind.model_fields and before:
+            with suppress(UnknownName):  # `dump.gz` is bytes, and so is `dump.v2.gz`
+                values[INNER] = self._by_suffix(before)
+        return made(kind, values, f"codec.{kind.name}")
 
     def _find_codec(self, name: str) -> type[Codec]:
         if f"codec.{name}" in self._points:
@@ -198,11 +223,6 @@ class Catalog:
         for kind in self._registered_codecs():
             if kind.name == name:
                 return kind
-        if name.startswith("."):
-            for kind in self.codecs().values():
-                if name.lower() in kind.suffixes:
-                    return kind
-            raise UnknownName(f"no codec for files that end in '{name}'", hint='say which one: codec="csv"')
         raise UnknownName(f"no codec '{name}'", hint=did_you_mean(name, self.codecs()))
 
     def _registered(self) -> list[type[Endpoint]]:

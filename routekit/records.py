@@ -21,17 +21,14 @@ from .step import CodecChoice, Runtime
 
 T = TypeVar("T")
 
-_READ = 1000
-"""Records that are read in one visit to a thread."""
-
 
 @dataclass(frozen=True)
 class Records(PartsOf[T]):
     """The records of a file or document as parts: `split(Records(Lead, codec="csv"))`.
 
-    The body may be a `pathlib.Path`, bytes or text. Without a codec, the suffix of the path decides. Each part has the
-    header `row`, counted from 1. A record that cannot be read or does not fit the type is a failed part that names
-    row, column and reason; the records after it go on.
+    The body may be a `pathlib.Path`, bytes or text. Without a codec, the suffixes of the path decide, `.csv.gz`. Each
+    part has the header `row`, counted from 1, and those that the codec gives. A record that cannot be read or does not
+    fit the type is a failed part that names row, column and reason; the records after it go on.
     """
 
     type: type[T]
@@ -94,16 +91,18 @@ class RecordReader(Source):
             self._records = self._codec.records(self._stream)
         batch: list[Record] = []
         try:
-            for record in islice(self._records, _READ):
+            for record in islice(self._records, self._codec.ahead):
                 batch.append(record)
         except (BodyError, OSError) as error:
             self._broken = error
-        self._exhausted = len(batch) < _READ
+        self._exhausted = len(batch) < self._codec.ahead
         return batch
 
     def _part(self, record: Record) -> Part:
         number, raw = record.number, record.body
         headers = {**self._message.headers, "row": number}
+        if record.headers is not None:
+            headers.update(record.headers)
         if record.error is None:
             try:
                 return self._message.part(number, self._fit(raw), headers), raw, None
@@ -168,7 +167,7 @@ class BatchReader(Source):
 
 def _suffix(body: Any) -> str:
     if isinstance(body, Path) and body.suffix:
-        return body.suffix
+        return "".join(body.suffixes)
     raise DefinitionError("the records of what? the body has no file suffix", hint='write Records(..., codec="csv")')
 
 

@@ -1,5 +1,6 @@
 """Files of many messages: each record or line is one, and the file is settled with the last of them."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -9,9 +10,30 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import pytest
+from pydantic import Field
 
 from routekit import BodyError, Codec, Progress, Record, Refused
 from routekit_file import FileSource
+
+
+class Named(Codec):
+    """Lines, each large and with a header."""
+
+    name: ClassVar[str] = "named"
+    read: list[int] = Field(default_factory=list)
+
+    @property
+    def ahead(self) -> int:
+        return 2
+
+    def decode(self, data: bytes) -> Any: ...
+
+    def encode(self, body: Any) -> bytes: ...
+
+    def records(self, stream: BinaryIO) -> Iterator[Record]:
+        for number, line in enumerate(stream, 1):
+            self.read.append(number)
+            yield Record(number, line, headers={"entry.name": "inside"})
 
 
 def csv(folder: Path, name: str, *rows: str) -> None:
@@ -37,6 +59,36 @@ async def test_the_codec_can_be_given_with_options(bench: Any, inbox: Path) -> N
     source = FileSource.of(str(inbox), {"after": "keep", "read": "records", "codec": {"name": "csv", "delimiter": ";"}})
     [delivery] = await bench.take(source)
     assert delivery.message.body == {"n": "1", "m": "2"}
+
+
+@pytest.mark.anyio
+async def test_compressed_files_are_read_by_both_suffixes(bench: Any, inbox: Path) -> None:
+    """`leads.csv.gz` is CSV in gzip, read as it is unpacked; `.gz` alone is one message of bytes."""
+    rows = "".join(f"{n},{n * n}\n" for n in range(5000))
+    (inbox / "a.v2.csv.gz").write_bytes(gzip.compress(f"n,m\n{rows}".encode()))
+    (inbox / "dump.gz").write_bytes(gzip.compress(b"whole"))
+    bodies = await bench.work(FileSource(directory=inbox, after="delete", read="records"))
+    assert [int(body["m"]) for body in bodies[:5000]] == [n * n for n in range(5000)]
+    assert bodies[5000:] == [b"whole"]
+
+
+@pytest.mark.anyio
+async def test_what_a_codec_says_of_a_record_is_in_its_headers(bench: Any, inbox: Path) -> None:
+    """Beside those of the file."""
+    (inbox / "a.txt").write_text("x")
+    source = FileSource(directory=inbox, after="keep", read="records", codec=Named())
+    [delivery] = await bench.take(source)
+    headers = delivery.message.headers
+    assert (headers["entry.name"], headers["file.name"], headers["row"]) == ("inside", "a.txt", 1)
+
+
+@pytest.mark.anyio
+async def test_no_more_records_are_read_ahead_than_the_codec_allows(bench: Any, inbox: Path) -> None:
+    """Where each may be large, one is read beside the one that was given."""
+    (inbox / "a.txt").write_text("x\n" * 100)
+    codec = Named()
+    await bench.take(FileSource(directory=inbox, after="keep", read="records", codec=codec), most=3)
+    assert len(codec.read) <= 5
 
 
 @pytest.mark.anyio

@@ -1,6 +1,7 @@
 """The sink: what is written, under which name, and what happens when that name is taken."""
 # ruff: noqa: ASYNC240 - nothing else runs in the event loop of a test
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,29 @@ async def test_messages_without_an_id_get_files_of_their_own(bench: Any, out: Pa
     """Nothing collapses for want of an id."""
     await bench.send(FileSink(directory=out), Message(b"1"), Message(b"2"))
     assert sorted(tree(out).values()) == [b"1", b"2"]
+
+
+async def test_bodies_are_compressed_by_the_suffix(bench: Any, out: Path, tree: Any) -> None:
+    """Rows in a name that ends in .csv.gz; bytes are taken for a file that is compressed already."""
+    await bench.send(FileSink(directory=out, name="a.csv.gz"), [{"n": 1}])
+    await bench.send(FileSink(directory=out, name="b.csv.gz"), b"as they are")
+    files = tree(out)
+    assert gzip.decompress(files["a.csv.gz"]) == b"n\r\n1\r\n"
+    assert files["b.csv.gz"] == b"as they are"
+
+
+async def test_bytes_and_files_are_compressed_by_a_codec_that_is_given(bench: Any, out: Path, tree: Any) -> None:
+    """`codec=gzip` means what the body is now; a file that is delivered again is the very same."""
+    (out.parent / "original").write_bytes(b"from disk")
+    bodies = [b"bytes", "text", out.parent / "original"]
+    replies = await bench.send(FileSink(directory=out, codec="gzip"), *bodies)
+    await bench.send(FileSink(directory=out, codec="gzip"), *bodies)
+    assert [reply.headers["file.name"] for reply in replies] == ["m1.gz", "m2.gz", "m3.gz"]
+    assert [gzip.decompress(data) for _, data in sorted(tree(out).items())] == [b"bytes", b"text", b"from disk"]
+    with pytest.raises(BodyError, match="which cannot be read"):
+        await bench.send(FileSink(directory=out, codec="gzip"), out / "nowhere")
+    with pytest.raises(BodyError, match="nothing can be appended to gzip files"):
+        await bench.send(FileSink(directory=out, codec="gzip", exists="append"), b"x")
 
 
 async def test_other_bodies_are_written_by_the_suffix(bench: Any, out: Path, tree: Any) -> None:

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from routekit import BodyError, Codec
 
-from .content import plain
+from .content import plain, unreadable
 
 _MOST = 10_000
 """The bodies of one write."""
@@ -136,7 +136,7 @@ def _plain(run: list[Waiting]) -> Iterator[bytes | Path]:
         except BodyError as error:
             one.error = error
         except OSError as error:
-            one.error = BodyError(f"the body is the path {one.body}, which cannot be read: {error.strerror}")
+            one.error = unreadable(one.body, error)
         else:
             yield content
 

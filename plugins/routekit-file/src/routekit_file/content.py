@@ -5,6 +5,9 @@ from typing import Any
 
 from routekit import BodyError, Codec, Runtime, UnknownName
 
+_MOST = 100
+"""The suffixes that are remembered: names may be computed, and have numbers and dates in them."""
+
 
 class Contents:
     """Finds the codec for a body: the one of the sink, else that of the file's suffix where one is needed."""
@@ -16,12 +19,15 @@ class Contents:
 
     def codec_for(self, body: Any, name: str) -> Codec | None:
         """The codec to write `body` with, or None for one that is written as it is; raises BodyError."""
-        if isinstance(body, bytes | bytearray | memoryview | Path):
+        written = isinstance(body, bytes | bytearray | memoryview | Path)
+        if written and (self._codec is None or not self._codec.of_bytes):
             return None
         if self._codec is not None or isinstance(body, str):
             return self._codec
-        suffix = PurePosixPath(name).suffix
+        suffix = "".join(PurePosixPath(name).suffixes)
         if suffix not in self._by_suffix:
+            if len(self._by_suffix) >= _MOST:
+                self._by_suffix.clear()
             self._by_suffix[suffix] = self._of_suffix(suffix, body, name)
         return self._by_suffix[suffix]
 
@@ -40,7 +46,22 @@ class Contents:
 
 def content_of(body: Any, codec: Codec | None) -> bytes | Path:
     """The bytes of a body as one document, or the path of the file that is copied; raises BodyError."""
-    return codec.encode(body) if codec is not None else plain(body)
+    if codec is None:
+        return plain(body)
+    return codec.encode(_read(body) if isinstance(body, Path) else body)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> BodyError:
+    """The error for a body that is the path of a file which is not there."""
+    reason = f"the body is the path {path}, which cannot be read: {error.strerror}"
+    return BodyError(reason, hint="a file must stay where it is until the message is done")
 
 
 def plain(body: Any) -> bytes | Path:

@@ -11,8 +11,9 @@ from time import time
 from typing import BinaryIO, Literal
 from uuid import uuid4
 
-from routekit import BodyError, Rejected
+from routekit import Rejected
 
+from .content import unreadable
 from .moving import NO_LINKS, TEMPORARY, numbered
 
 Exists = Literal["fail", "replace", "rename", "skip", "append"]
@@ -76,8 +77,7 @@ def copy_into(path: Path, file: BinaryIO) -> None:
     try:
         original = path.open("rb")
     except OSError as error:
-        reason = f"the body is the path {path}, which cannot be read: {error.strerror}"
-        raise BodyError(reason, hint="a file must stay where it is until the message is done") from error
+        raise unreadable(path, error) from error
     with original:
         shutil.copyfileobj(original, file, 1 << 20)
 

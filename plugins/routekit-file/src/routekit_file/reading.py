@@ -13,9 +13,8 @@ from .found import Found
 
 Read = Literal["whole", "path", "lines", "records"]
 
-BATCH = 1000
 BATCH_BYTES = 1 << 20
-"""A trip to the worker thread brings at most so many records, and ends after about so many bytes."""
+"""A trip to the worker thread ends after about so many bytes of the file, or as many records as the codec allows."""
 
 
 class Reading:
@@ -25,11 +24,12 @@ class Reading:
     end, if there is one. `bytes_read` counts what was read of the file.
     """
 
-    def __init__(self, records: Generator[Record], stream: "_Counted | None" = None) -> None:
+    def __init__(self, records: Generator[Record], stream: "_Counted | None" = None, ahead: int = 1) -> None:
         self.ended = False
         self.broken: Exception | None = None
         self._records = records
         self._stream = stream
+        self._ahead = ahead
         self._next: Record | None = None
         self._started = False
 
@@ -47,7 +47,7 @@ class Reading:
         while self._next is not None:
             batch.append(self._next)
             self._step()
-            if len(batch) >= BATCH or self.bytes_read - start >= BATCH_BYTES:
+            if len(batch) >= self._ahead or self.bytes_read - start >= BATCH_BYTES:
                 break
         self.ended = self._next is None  # known one record ahead: the last one carries the end of the file
         if self.ended:
@@ -75,7 +75,7 @@ class Reading:
 class Reader:
     """How the files of one source are read.
 
-    `codec` gives the codec of records for a file's suffix; `whole_codec` decodes bodies that are a whole file.
+    `codec` gives the codec of records for a file's suffixes; `whole_codec` decodes bodies that are a whole file.
     """
 
     read: Read
@@ -109,7 +109,7 @@ class Reader:
         except RouteKitError as error:  # no codec for such a suffix
             stream.close()
             return _refused(error)
-        return Reading(_records(codec, stream), stream)
+        return Reading(_records(codec, stream), stream, codec.ahead)
 
     def _whole(self, stream: "_Counted", found: Found) -> Reading | None:
         if found.size > self.max_bytes:
@@ -170,4 +170,4 @@ def _unreadable(error: Exception) -> BodyError:
 
 
 def _suffix(found: Found) -> str:
-    return found.path.suffix
+    return "".join(found.path.suffixes)

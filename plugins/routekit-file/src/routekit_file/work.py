@@ -133,14 +133,17 @@ class Work:
     def _message(self, record: Record) -> Message[Any]:
         if not self._terms.many:
             return Message(record.body, self._headers, self._id)
-        return Message(record.body, {**self._headers, "row": record.number}, f"{self._id}/{record.number}")
+        headers = {**self._headers, "row": record.number}
+        if record.headers is not None:
+            headers.update(record.headers)
+        return Message(record.body, headers, f"{self._id}/{record.number}")
 
     def _tell(self, *, finished: bool = False) -> None:
         now = anyio.current_time()
         if not self._terms.many or not (finished or now - self._told >= TELL):
             return
         self._told = now
-        done = self._reading.bytes_read
+        done = min(self._reading.bytes_read, self.found.size)  # the table of an archive is read as well
         route = self._terms.runtime.route
         self._terms.runtime.emit(Progress(route, self.found.label, done, self.found.size, "bytes", finished))
 

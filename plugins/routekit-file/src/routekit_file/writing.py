@@ -50,8 +50,7 @@ class Writer:
     def name_of(self, message: Message[Any]) -> str:
         """The name of a message that was given none: its id, made safe, with the suffix of the codec."""
         named = message.id or UUID(int=self._runtime.random.getrandbits(128)).hex
-        suffixes = () if self._codec is None else self._codec.suffixes
-        return safe(named, suffixes[0] if suffixes else "")
+        return safe(named, "" if self._codec is None else self._codec.suffix)
 
     async def write(self, message: Message[Any], name: str) -> str:
         """Write the message to the file `name`, and return the relative path that it got.
