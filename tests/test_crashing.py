@@ -19,7 +19,9 @@ PATIENT = Policy(retry=Retry(3))
 
 
 def once(outside: Outside) -> Flow[Any]:
-    return from_(outside.source, int, policy=PATIENT).idempotent("seen", key=lambda n: n, remember=None).to(outside.sink)
+    return (
+        from_(outside.source, int, policy=PATIENT).idempotent("seen", key=lambda n: n, remember=None).to(outside.sink)
+    )
 
 
 def all_sent(outside: Outside) -> None:
