@@ -105,7 +105,7 @@ class Runner:
             return False
         if self._phase == "starting":
             return not all(other.up.is_set() for other in self._before)  # they may never be started
-        if self.counts.held and self._runtime is not None and self._runtime.alarmed:
+        if self._runtime is not None and (self._runtime.ringing or (self.counts.held and self._runtime.alarmed)):
             return False
         if self._phase == "stopped" or (self._intake is not None and self._intake.exhausted):
             return True

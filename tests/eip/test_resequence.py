@@ -504,6 +504,21 @@ async def test_late_ones_survive_every_crash() -> None:
             await sound(outside)
 
 
+async def test_what_was_released_is_known_after_a_crash() -> None:
+    """A process that died before it could forget a message that had its turn: redelivered, it is no late one."""
+
+    def strict(outside: Outside) -> Flow[Any]:
+        flow = from_(outside.source, int).resequence("s", int, number=number, gap=5, start=1, late="refuse")
+        return flow.to(outside.sink)
+
+    for at in range(1, 20):
+        outside = Outside([1])
+        await lives(strict, outside, [Crash(at, "dies before")], patience=50.0)
+        outside.waiting["m1"] = Message(1, id="m1")
+        await lives(strict, outside, patience=50.0)
+        assert (set(outside.bodies), outside.letters, outside.done) == ({1}, [], True)
+
+
 async def test_a_stop_at_any_moment_repeats_nothing() -> None:
     """An orderly stop leaves no message that has gone on and is not forgotten, and no gap in the order."""
 
