@@ -475,3 +475,27 @@ def oracle(items: list[tuple[float, Any]], size: int | None, timeout: float | No
             done.append(bodies)
             del groups[body[1]]
     return done
+
+
+@settings(max_examples=60)
+@given(
+    some.lists(some.tuples(some.integers(0, 2), some.integers(-5, 5), some.sampled_from([0.0, 0.5, 2.0])), max_size=12),
+    some.integers(2, 6),
+)
+async def test_what_is_combined_does_not_depend_on_the_order_of_completion(
+    items: list[tuple[int, int, float]], slots: int
+) -> None:
+    """With a combine that is associative and commutative, messages in parallel give what they give one by one."""
+
+    async def late(item: tuple[int, int, float]) -> tuple[int, int, float]:
+        await anyio.sleep(item[2])
+        return item
+
+    async def totals(concurrency: int) -> dict[int, int]:
+        out = Sink()
+        flow = from_(Feed(items), policy=Policy(concurrency=concurrency)).transform(late)
+        whole = flow.aggregate("t", tuple[int, int, float], key=lambda item: item[0], timeout=1000)
+        await run_routes(whole.transform(lambda group: (group[0][0], sum(item[1] for item in group))).to(out))
+        return dict(out.bodies)
+
+    assert await totals(slots) == await totals(1)
