@@ -142,6 +142,15 @@ class Catalog:
         name = str(options.pop("name", ""))
         return self._codec(name, options)
 
+    def codec_kind(self, name: str) -> type[Codec]:
+        """The class of a codec by its name; raises UnknownName with what there is."""
+        if f"codec.{name}" in self._points:
+            self._load(f"codec.{name}")
+        for kind in self._registered_codecs():
+            if kind.name == name:
+                return kind
+        raise UnknownName(f"no codec '{name}'", hint=did_you_mean(name, self.codecs()))
+
     def codecs(self) -> dict[str, type[Codec]]:
         """All codecs by name; imports every plugin that offers one."""
         for name in self._points:
@@ -198,7 +207,7 @@ class Catalog:
         return make(kind, options)
 
     def _codec(self, name: str, options: Mapping[str, Any] | None = None) -> Codec:
-        kind = self._find_codec(name)
+        kind = self.codec_kind(name)
         values = dict(options or {})
         if INNER in kind.model_fields and isinstance(values.get(INNER), str | Mapping):
             values[INNER] = self.codec(values[INNER])
@@ -216,14 +225,6 @@ class Catalog:
             with suppress(UnknownName):  # `dump.gz` is bytes, and so is `dump.v2.gz`
                 values[INNER] = self._by_suffix(before)
         return made(kind, values, f"codec.{kind.name}")
-
-    def _find_codec(self, name: str) -> type[Codec]:
-        if f"codec.{name}" in self._points:
-            self._load(f"codec.{name}")
-        for kind in self._registered_codecs():
-            if kind.name == name:
-                return kind
-        raise UnknownName(f"no codec '{name}'", hint=did_you_mean(name, self.codecs()))
 
     def _registered(self) -> list[type[Endpoint]]:
         return [kind for kinds in self._manager.hook.register_endpoints() for kind in kinds]

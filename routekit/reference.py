@@ -44,7 +44,7 @@ class Entry:
 def describe(name: str, catalog: Catalog) -> list[Entry]:
     """The entries for a scheme, a step or `codec.NAME`; raises UnknownName with what there is."""
     if name.startswith("codec."):
-        kind = type(catalog.codec(name.removeprefix("codec.")))
+        kind = catalog.codec_kind(name.removeprefix("codec."))
         return [Entry(name, "codec", f"codec={kind.name}", inspect.getdoc(kind) or "", _options(kind, None))]
     entries = [_step(name)] if name in steps() else []
     if name in catalog.schemes():

@@ -19,7 +19,7 @@ from ._lines import encoded
 
 def table(bodies: Iterable[Any], layout: Layout, *, first: bool) -> bytes:
     """Bodies as rows in the layout, under a header if it has one and this is the start of a file."""
-    rows = map(_fields, bodies)
+    rows = map(fields_of, bodies)
     start = list(islice(rows, 1))
     columns = layout.columns or tuple(chain.from_iterable(start))
     if not columns and not start:
@@ -46,7 +46,8 @@ def as_rows(body: object) -> Iterable[Any]:
     return [body] if single or not isinstance(body, Iterable) else cast("Iterable[Any]", body)
 
 
-def _fields(body: Any) -> Mapping[str, Any]:
+def fields_of(body: Any) -> Mapping[str, Any]:
+    """The fields of a row by name; raises BodyError for what is none."""
     if isinstance(body, Mapping):
         return cast("Mapping[str, Any]", body)
     if isinstance(body, BaseModel):
