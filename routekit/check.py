@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from .codec import Codec
 from .eip.attempt import Attempt
+from .endings import misplaced
 from .endpoint import Endpoint, Listener, Producer, address_of, not_polled
 from .endpoints.control import Control
 from .errors import DefinitionError, did_you_mean
@@ -28,7 +29,7 @@ from .problem import Problem, problem_of
 from .rescuing import Clauses
 from .route import ALWAYS, Route
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
-from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target, finish
+from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Step, Target, finish
 from .store import Store
 from .unraised import unraised
 
@@ -59,7 +60,7 @@ class _Bound:
         self.sinks: list[tuple[Producer, Place]] = []
         self.source: Endpoint | None = None
         self.reads: list[Endpoint] = []
-        self.states: list[tuple[str, Place]] = []
+        self.states: list[tuple[str, Step[Any, Any], Place]] = []
         self.offers: list[Offer] = []
         self.orders: list[tuple[Control, set[str], Place]] = []
         self.definition = route
@@ -84,6 +85,16 @@ class _Bound:
         for clause in clauses_of(scopes):
             self.bind(clause.rescue.branch, finish)
         self._unraised(clauses_of(scopes), route.chain)
+        self._misplaced(route.chain)
+        if isinstance(letters, Chain):
+            self._misplaced(letters)
+        for clause in clauses_of(scopes):
+            on = clause.rescue.then == "go_on"
+            self._misplaced(clause.rescue.branch, clause.label if on else "", used=on)
+
+    def _misplaced(self, chain: Chain, within: str = "", *, used: bool = False) -> None:
+        for place, error in misplaced(chain, within, used=used):
+            self._problems.append(problem_of(error, place, self.route))
 
     def _unraised(self, clauses: Clauses, chain: Chain) -> None:
         """Clauses that never count; each is told once, though it may be of many routes."""
@@ -126,7 +137,7 @@ class _Bound:
             with self._noting(place):
                 state = step.state()
                 if state is not None:
-                    self.states.append((state, place))
+                    self.states.append((state, step, place))
                 step.bind(finish, self)
                 for error in step.problems(self):
                     self._problems.append(problem_of(error, place, self.route))
@@ -266,14 +277,25 @@ def _is_internal(scheme: str, catalog: Catalog) -> bool:
 
 
 def _twice(bound: Sequence[_Bound], problems: list[Problem]) -> None:
-    """A name owns its state: two steps with one name would share it, in one route even with themselves."""
-    owners: dict[str, tuple[str, Place]] = {}
+    """A name owns its state: two steps with one name would mix what they keep, unless they are made for that."""
+    owners: dict[str, list[tuple[str, Step[Any, Any], Place]]] = {}
     for one in bound:
-        for state, place in one.states:
-            route, first = owners.setdefault(state, (one.route, place))
-            if route == one.route and first != place:
-                message = f"state '{state}' is owned by two steps of one route"
-                problems.append(Problem(place, one.route, message, f"the other is at {first}; give one another name"))
+        for state, step, place in one.states:
+            known = owners.setdefault(state, [])
+            other = next((known_as for known_as in known if not _shared(known_as, one.route, step)), None)
+            known.append((one.route, step, place))
+            if other is None:
+                continue
+            route, _, there = other
+            whose = "two steps of one route" if route == one.route else f"a step of route '{route}' too"
+            hint = f"the other is at {there}; give one another name"
+            if there == place:
+                hint = "both stand in this line; give each another name, or let both send to a route of its own"
+            problems.append(Problem(place, one.route, f"state '{state}' is owned by {whose}", hint))
+
+
+def _shared(owner: tuple[str, Step[Any, Any], Place], route: str, step: Step[Any, Any]) -> bool:
+    return owner[0] != route and step.shares and type(owner[1]) is type(step)
 
 
 def _unoffered(bound: Sequence[_Bound], problems: list[Problem]) -> None:

@@ -265,6 +265,16 @@ class Runtime(Protocol):
         ...
 
 
+Reply: TypeAlias = Literal["on", "passed", "used"]
+"""What becomes of the reply of a branch. `on`: the branch is bound to what follows the step, whose reply it is.
+`passed`: the step waits for it, and goes on with it. `used`: the step itself makes something of it."""
+
+Onward: TypeAlias = Literal["runs", "parts", "done", "later"]
+"""What a step does with those that follow it. `runs`: their reply is its own. `parts`: they run for each part, and the
+reply is the whole message. `done`: the message is noted as done once they have returned, and ends here if it comes
+again. `later`: they run later, for what the step has kept; nothing that waits for a reply gets theirs."""
+
+
 class Step(ABC, Generic[T, U]):
     """One pattern: a frozen dataclass that is at once its definition and its behaviour.
 
@@ -285,6 +295,9 @@ class Step(ABC, Generic[T, U]):
     """Where its branches lead, for drawing: on to the next step, nowhere, back to this step, which then goes on, or
     through one another, in their order."""
 
+    shares: ClassVar[bool] = False
+    """Whether steps of this class in several routes may have one state of one name, such as the keys they have seen."""
+
     raises: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that nothing but such steps and sinks raises, so that a rescue where there is none is a mistake."""
 
@@ -300,6 +313,15 @@ class Step(ABC, Generic[T, U]):
     def branches(self) -> Sequence[tuple[str, Chain]]:
         """The chains inside this step, each with a short label, for drawing and checking."""
         return ()
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        """The branches whose replies it needs, by their labels; what the others give is dropped."""
+        return {}
+
+    @property
+    def onward(self) -> Onward:
+        """What the step does with those that follow it."""
+        return "runs"
 
     def targets(self) -> Sequence[Target]:
         """Where this step sends; branches are asked for themselves."""

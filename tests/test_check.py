@@ -10,6 +10,7 @@ import pytest
 
 from routekit import (
     PER_MESSAGE,
+    Act,
     Endpoint,
     Flow,
     Handler,
@@ -20,6 +21,7 @@ from routekit import (
     Runtime,
     Send,
     Step,
+    Switch,
     dead_letters,
     from_,
     hookimpl,
@@ -255,6 +257,26 @@ def test_stop_in_a_branch_is_no_end() -> None:
     assert checked(ticks().choice().when(bool, lambda f: f.stop()).otherwise(identity).log("reached")) == []
 
 
+KEEPING: dict[str, Callable[[Flow[Any]], Flow[Any]]] = {
+    "aggregate": lambda f: f.aggregate("s", int, key=str, size=2),
+    "batch": lambda f: f.batch("s", int, size=2),
+    "debounce": lambda f: f.debounce("s", int, quiet=1),
+    "delay": lambda f: f.delay("s", int, by=1),
+    "hand_over": lambda f: f.hand_over("s", int),
+    "resequence": lambda f: f.resequence("s", int, number=int, gap=1),
+    "saga": lambda f: f.saga("s", int, [Act("a", do=identity, undo=None)]),
+}
+SHARED: dict[str, Callable[[Flow[Any]], Flow[Any]]] = {
+    "idempotent": lambda f: f.idempotent("s", key=str),
+    "claim": lambda f: f.claim("s"),
+    "redeem": lambda f: f.redeem("s", int),
+    "detour": lambda f: f.detour(Switch("s"), identity),
+    "circuit_breaker": lambda f: f.circuit_breaker(identity, name="s"),
+    "bulkhead": lambda f: f.bulkhead(identity, name="s"),
+    "throttle": lambda f: f.throttle(rate=1, name="s"),
+}
+
+
 def test_state_with_two_owners() -> None:
     """Two steps of one route with one state name are told: the second would see its own first as done."""
     flow = ticks().idempotent("seen", key=str)
@@ -268,6 +290,47 @@ def test_state_shared_by_routes() -> None:
     one = ticks().idempotent("seen", key=str)
     two = ticks().idempotent("seen", key=str)
     assert checked(one, two) == []
+
+
+@pytest.mark.parametrize("word", KEEPING)
+def test_state_that_is_not_shared(word: str) -> None:
+    """Two routes that keep messages under one name would mix them: both are named, with their lines."""
+    one, two = KEEPING[word](ticks()), KEEPING[word](ticks())
+    problem = next(iter(checked(one=one, two=two)))
+    assert (problem.route, problem.message) == ("two", "state 's' is owned by a step of route 'one' too")
+
+
+@pytest.mark.parametrize("word", SHARED)
+def test_state_that_is_shared(word: str) -> None:
+    """Keys that were seen, claims, switches and what is not kept may be meant for several routes."""
+    assert checked(SHARED[word](ticks()), SHARED[word](ticks())) == []
+
+
+def test_state_of_two_kinds() -> None:
+    """One name is one state: not the keys of one route and the groups of another."""
+    keys, groups = SHARED["idempotent"](ticks()), KEEPING["aggregate"](ticks())
+    assert len(checked(keys, groups)) == 1
+
+
+def test_state_of_two_steps_in_one_line() -> None:
+    """They cannot be told apart by their lines, but they are two."""
+    message, hint = only(ticks().delay("s", int, by=1).delay("s", int, by=2))
+    assert message == "state 's' is owned by two steps of one route"
+    assert hint.startswith("both stand in this line")
+
+
+def test_state_of_one_fragment_in_two_branches() -> None:
+    """It is made twice."""
+    batched = KEEPING["batch"]
+    message, _ = only(ticks().choice().when(bool, batched).otherwise(batched))
+    assert message == "state 's' is owned by two steps of one route"
+
+
+def test_state_shared_by_routes_but_not_in_one() -> None:
+    """A third step that is in the route of the second is told."""
+    seen = SHARED["idempotent"]
+    message, _ = only(seen(ticks()), seen(seen(ticks())))
+    assert message == "state 's' is owned by two steps of one route"
 
 
 def wrong(flow: Flow[Any]) -> Flow[Any]:

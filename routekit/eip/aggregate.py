@@ -13,7 +13,7 @@ from ..grouping import Grouping, Late, Rules, many
 from ..keeping import Keeping, name_checked
 from ..keys import key_text
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 
 T = TypeVar("T")
@@ -77,6 +77,10 @@ class Aggregate(Step[T, list[T]]):
     @property
     def label(self) -> str:
         return f"aggregate({self.name} by {name_of(self.key)})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

@@ -1,6 +1,6 @@
 """Attempt: a branch that may fail, with branches that rescue it and one that runs whatever happens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from ..remedy import Remedy
 from ..rescuing import Clauses, Rescue, Rescues, checked, counting, following, noted
 from ..retrying import classes_of, remedies_of, retrying
 from ..route import Retry
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -105,6 +105,9 @@ class Attempt(Step[T, U]):
         rescues = [(one.label, one.rescue.branch) for one in self.clauses]
         last = [] if self.finally_ is None else [("finally", self.finally_)]
         return (("attempt", self.body), *rescues, *last)
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "passed" for label, _ in self.branches() if label != "finally"}
 
     def problems(self, runtime: Runtime) -> Iterable[Exception]:
         if not self.body.steps:

@@ -8,7 +8,7 @@ from ..fitting import fitting
 from ..grouping import Grouping, Rules, many
 from ..keeping import Keeping, name_checked
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 
 T = TypeVar("T")
@@ -52,6 +52,10 @@ class Batch(Step[T, list[T]]):
     @property
     def label(self) -> str:
         return f"batch({self.name}, size={self.size}{'' if self.wait is None else f', wait={self.wait:g}'})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

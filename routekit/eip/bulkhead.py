@@ -1,6 +1,6 @@
 """Bulkhead: a branch that so many messages may be in at once, so that a slow system does not take all slots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import anyio
 from ..errors import BulkheadFull, DefinitionError
 from ..limits import Gate
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,6 +70,9 @@ class Bulkhead(Step[T, U]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("bulkhead", self.body),)
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "passed" for label, _ in self.branches()}
 
 
 def _gate(name: str, concurrent: int) -> Gate:

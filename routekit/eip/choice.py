@@ -1,12 +1,12 @@
 """Content-Based Router: the first branch whose predicate holds takes the message."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step
+from ..step import Chain, Handler, Reply, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -37,3 +37,6 @@ class Choice(Step[T, U]):
     def branches(self) -> Sequence[tuple[str, Chain]]:
         cases = [(f"when {name_of(predicate)}", branch) for predicate, branch in self.cases]
         return (*cases, ("otherwise", self.otherwise))
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "on" for label, _ in self.branches()}

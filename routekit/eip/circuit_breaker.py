@@ -1,6 +1,6 @@
 """Circuit Breaker: a branch that calls a system which may be down, and is left in peace while it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ from ..isolation import apart
 from ..message import Message
 from ..remedy import Remedy
 from ..rescuing import following
-from ..step import OWN, Chain, Handler, Runtime, Step, finish
+from ..step import OWN, Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -109,3 +109,6 @@ class CircuitBreaker(Step[T, U]):
     def branches(self) -> Sequence[tuple[str, Chain]]:
         rest = [] if self.fallback is None else [("fallback", self.fallback)]
         return (("circuit_breaker", self.body), *rest)
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "passed" for label, _ in self.branches()}

@@ -43,6 +43,7 @@ class ClaimCheck(Step[T, U]):
     body: Any = None
     folder: str | Path | None = None
     word = "claim"
+    shares = True
 
     def __post_init__(self) -> None:
         name_checked(self.name, "claim")

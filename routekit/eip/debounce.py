@@ -11,7 +11,7 @@ from ..grouping import Grouped, Grouping, Rules, alone
 from ..keeping import Keeping, name_checked
 from ..keys import key_text
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 
 T = TypeVar("T")
@@ -61,6 +61,10 @@ class Debounce(Step[T, T]):
     @property
     def label(self) -> str:
         return f"debounce({self.name}, quiet={self.quiet:g})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..callables import called, calling, name_of
 from ..errors import BodyError, DefinitionError
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 from ..waiting import Waiting, Workers, name_and_body_checked
 
@@ -49,6 +49,10 @@ class Delay(Step[T, T]):
         if self.until is not None:
             return f"delay({self.name} until {name_of(self.until)})"
         return f"delay({self.name} by {name_of(self.by) if callable(self.by) else f'{self.by:g} s'})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

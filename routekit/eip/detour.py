@@ -1,12 +1,12 @@
 """Detour: while a predicate holds or a switch is on, messages go through a branch and come back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step
+from ..step import Chain, Handler, Reply, Runtime, Step
 from ..switch import Switch
 
 T = TypeVar("T")
@@ -19,6 +19,8 @@ class Detour(Step[T, T]):
     What the branch gives goes on. The control bus turns a switch by `control:turn?name=audit&on=true`; without `on` it
     only asks how the switch stands.
     """
+
+    shares = True
 
     when: Switch | Callable[..., Any]
     branch: Chain
@@ -45,6 +47,9 @@ class Detour(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("detour", self.branch), ("straight on", Chain()))
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "on" for label, _ in self.branches()}
 
 
 class _Turned:

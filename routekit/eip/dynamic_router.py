@@ -10,7 +10,7 @@ from ..branching import branch_of, checked
 from ..callables import called, calling, name_of
 from ..errors import DefinitionError, Rejected
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 
@@ -65,3 +65,6 @@ class DynamicRouter(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return tuple(self.stops.items())
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "used" for label, _ in self.branches()}

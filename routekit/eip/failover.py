@@ -1,6 +1,6 @@
 """Failover: the first of several branches that succeeds; the next one gets the message when one fails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -12,7 +12,7 @@ from ..isolation import apart
 from ..message import Message
 from ..remedy import Remedy
 from ..route import Errors
-from ..step import OWN, Chain, Handler, Runtime, Step, finish
+from ..step import OWN, Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -99,6 +99,9 @@ class Failover(Step[T, U]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return tuple((f"branch-{number}", branch) for number, branch in enumerate(self.options, 1))
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "passed" for label, _ in self.branches()}
 
 
 class _Order:

@@ -1,13 +1,13 @@
 """Composed Message Processor: a branch runs for each part, then the list of results goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..message import Message
 from ..parts import PartRunner, Splitting
 from ..remedy import Remedy
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 
@@ -32,6 +32,9 @@ class Gather(Step[T, list[Any]]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("each", self.each), *self.how.branches())
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {"each": "used"}
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return self.how.remedies(kind, "gather") if within == "each" else ()

@@ -11,7 +11,7 @@ from ..callables import called, calling, name_of
 from ..errors import DefinitionError
 from ..keys import key_text
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 from ..waiting import Waiting, Workers, name_and_body_checked
 
@@ -46,6 +46,10 @@ class HandOver(Step[T, T]):
     def label(self) -> str:
         order = "" if self.order_by is None else f", order_by={name_of(self.order_by)}"
         return f"hand_over({self.name}, workers={self.workers}{order})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

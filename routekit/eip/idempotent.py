@@ -10,7 +10,7 @@ from ..errors import DefinitionError
 from ..keeping import name_checked
 from ..keys import key_text
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ class Idempotent(Step[T, T]):
     A twin that is in flight is waited for: what becomes of it decides. A key that was done is forgotten after
     `remember` seconds; None: never.
     """
+
+    shares = True
 
     name: str
     key: Callable[..., Any]
@@ -50,6 +52,10 @@ class Idempotent(Step[T, T]):
     @property
     def label(self) -> str:
         return f"idempotent({self.name})"
+
+    @property
+    def onward(self) -> Onward:
+        return "done"
 
     def state(self) -> str | None:
         return self.name

@@ -1,6 +1,6 @@
 """Load Balancer: each message goes to one of several branches, in turn, by chance or by its key."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import cycle
@@ -12,7 +12,7 @@ from ..callables import Coro, Own, arity, name_of
 from ..errors import DefinitionError, did_you_mean
 from ..keys import key_text
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step
+from ..step import Chain, Handler, Reply, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -65,6 +65,9 @@ class LoadBalance(Step[T, U]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return tuple((f"branch-{number}", branch) for number, branch in enumerate(self.options, 1))
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "on" for label, _ in self.branches()}
 
 
 def in_turn(weights: Sequence[int]) -> Iterator[int]:

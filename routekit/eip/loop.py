@@ -1,6 +1,6 @@
 """Loop: a branch runs several times, and what its last turn gives goes on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from ..errors import DefinitionError, Rejected
 from ..isolation import apart
 from ..message import Message
 from ..message import Sequence as Turn
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 
@@ -88,3 +88,6 @@ class Loop(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return (("turn", self.branch),)
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "used" for label, _ in self.branches()}

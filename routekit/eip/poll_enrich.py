@@ -11,7 +11,7 @@ import anyio
 from ..answers import Answer
 from ..errors import DefinitionError, Unanswered
 from ..message import Delivery, Message
-from ..step import Handler, Runtime, Step, Target
+from ..step import Handler, Onward, Runtime, Step, Target
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -69,6 +69,10 @@ class PollEnrich(Step[T, U]):
             return reply
 
         return handle
+
+    @property
+    def onward(self) -> Onward:
+        return "done"
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from ..fitting import fitting
 from ..keeping import name_checked
 from ..luggage import body_of, header_of, known, shelf, state_of
 from ..message import Message
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -68,6 +68,10 @@ class Redeem(Step[T, U]):
             return reply
 
         return handle
+
+    @property
+    def onward(self) -> Onward:
+        return "runs" if self.keep else "done"
 
     @property
     def label(self) -> str:

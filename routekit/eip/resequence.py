@@ -13,7 +13,7 @@ from ..events import GapSkipped
 from ..keys import key_text
 from ..message import Message
 from ..sequencing import Numbering, Turn
-from ..step import Handler, Runtime, Step
+from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 from ..waiting import Waiting, name_and_body_checked
 
@@ -66,6 +66,10 @@ class Resequence(Step[T, T]):
     def label(self) -> str:
         per = "" if self.per is None else f" per {name_of(self.per)}"
         return f"resequence({self.name} by {name_of(self.number)}{per})"
+
+    @property
+    def onward(self) -> Onward:
+        return "later"
 
     def state(self) -> str | None:
         return self.name

@@ -8,7 +8,7 @@ from ..branching import checked, names_of
 from ..callables import called, calling, name_of
 from ..errors import DefinitionError
 from ..message import Message
-from ..step import Chain, Handler, Runtime, Step, finish
+from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
 
@@ -52,3 +52,6 @@ class RoutingSlip(Step[T, T]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return tuple(self.stops.items())
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {label: "used" for label, _ in self.branches()}

@@ -1,6 +1,6 @@
 """Saga: actions in several systems, of which in the end all are done, or none: then what was done is undone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from ..message import Message
 from ..remedy import Remedy
 from ..retrying import classes_of, remedies_of
 from ..sagas import Plan, SagaRunner
-from ..step import Chain, Handler, Runtime, Step
+from ..step import Chain, Handler, Onward, Reply, Runtime, Step
 
 T = TypeVar("T")
 
@@ -53,6 +53,9 @@ class Saga(Step[T, T]):
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return [branch for act in self.plan.acts for branch in act.branches()]
 
+    def waits_for(self) -> Mapping[str, Reply]:
+        return {act.name: "used" for act in self.plan.acts}
+
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         names = [act.name for act in self.plan.acts]
         if within not in names:
@@ -66,6 +69,10 @@ class Saga(Step[T, T]):
         return classes_of(
             [*self.plan.undo_retry, *self.plan.retry, *(r for act in self.plan.acts for r in act.retry or ())]
         )
+
+    @property
+    def onward(self) -> Onward:
+        return "done"
 
     def state(self) -> str | None:
         return self.name

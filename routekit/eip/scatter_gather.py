@@ -10,7 +10,7 @@ from ..errors import DefinitionError, PartsFailed, Rejected, Unavailable
 from ..events import Logged
 from ..message import Message
 from ..remedy import Remedy
-from ..step import Chain, Handler, Runtime, Step
+from ..step import Chain, Handler, Reply, Runtime, Step
 
 T = TypeVar("T")
 
@@ -95,6 +95,9 @@ class ScatterGather(Step[T, dict[str, Any]]):
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.drawn()
+
+    def waits_for(self) -> Mapping[str, Reply]:
+        return dict.fromkeys(self.how.branches, "used")
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return self.how.remedies(within, "scatter_gather")

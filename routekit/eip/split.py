@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ..message import Message
 from ..parts import PartRunner, Splitting
 from ..remedy import Remedy
-from ..step import REST, Chain, Handler, Runtime, Step
+from ..step import REST, Chain, Handler, Onward, Runtime, Step
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,6 +31,10 @@ class Split(Step[T, U]):
     @property
     def label(self) -> str:
         return f"split({self.how.label})"
+
+    @property
+    def onward(self) -> Onward:
+        return "parts"
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return self.how.branches()
