@@ -6,13 +6,13 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Flow, Message, Policy, Store, Unavailable, from_
+from routekit import Flow, Policy, Store, Unavailable, from_
 from routekit.events import GapSkipped
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 from .crashing import DurableStore, Outside, live, wall
-from .fakes import Watched
+from .fakes import Trickle, Watched
 
 pytestmark = pytest.mark.anyio
 
@@ -55,8 +55,10 @@ class _Slow:
         method = getattr(self._state, name)
 
         async def operation(*args: Any, **kwargs: Any) -> Any:
+            seconds = self._seconds if not self._names or name in self._names else 0
+            await anyio.sleep(seconds / 2)
             result = await method(*args, **kwargs)
-            await anyio.sleep(self._seconds if not self._names or name in self._names else 0)
+            await anyio.sleep(seconds / 2)
             return result
 
         return operation
@@ -171,7 +173,7 @@ async def test_what_is_due_twice_goes_on_once() -> None:
 async def test_room_is_made_as_soon_as_a_gap_is_known() -> None:
     """Who waits for room while another message is being kept does not wait for the whole gap of that."""
     out = Sink()
-    flow = from_(Watched([5, 7]), int, policy=Policy(concurrency=2))
+    flow = from_(Trickle(items=[(0, 5), (0.1, 7)]), int, policy=Policy(concurrency=2))
     flow = flow.resequence("s", int, number=lambda n: n, gap=1000, start=1, most=1).to(out)
     async with running(flow, setup=setup(SlowStore(DurableStore(), 1, "add"))):
         await anyio.sleep(10)
@@ -186,13 +188,12 @@ async def test_room_is_waited_for_while_something_is_on_its_way() -> None:
         await anyio.sleep(10 if body[0] == "a" else 0)
         return body
 
-    flow = from_(Watched([Message(body, id=body) for body in ("a1", "a2", "b2", "a3", "b1")]), str)
-    flow = flow.resequence(
-        "s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2
-    ).transform(slow)
-    async with running(flow.to(out), setup=setup(DurableStore(), run)):
+    bodies = enumerate(["a1", "b2", "a2", "b3", "b1"])
+    flow = from_(Trickle(items=[(float(at), body) for at, body in bodies]), str)
+    flow = flow.resequence("s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2)
+    async with running(flow.transform(slow).to(out), setup=setup(DurableStore(), run)):
         await anyio.sleep(100)
-    assert out.bodies == ["a1", "b1", "b2", "a2", "a3"]
+    assert out.bodies == ["a1", "b1", "b2", "b3", "a2"]
     assert run.of(GapSkipped) == []
 
 
