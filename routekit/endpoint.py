@@ -57,6 +57,7 @@ class Capabilities(BaseModel):
     idempotent: bool = Field(
         default=False, description="of a sink: the same message sent again leaves what it left the first time"
     )
+    volatile: bool = Field(default=False, description="what is in it is lost when this process ends: it is memory")
     largest: Bytes | None = Field(default=None, description="bytes that a body may have; None: no limit of its own")
 
 

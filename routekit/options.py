@@ -43,6 +43,15 @@ _USERINFO = re.compile(r"(://[^/?#\s:@]*:)[^/?#\s]+@")  # to the last @, which p
 _QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET.pattern})[\w.-]*=)[^&\s]+", re.IGNORECASE)
 
 
+def sounds_secret(name: str) -> bool:
+    """Whether an option of that name holds what nobody may read.
+
+    >>> sounds_secret("password"), sounds_secret("api_key"), sounds_secret("key")
+    (True, True, False)
+    """
+    return _SECRET.search(name) is not None
+
+
 def masked(text: str) -> str:
     """A text that may hold URIs, with the passwords and secret options in them hidden.
 

@@ -86,7 +86,7 @@ class QueueSource(Consumer):
     """
 
     scheme = "queue"
-    capabilities = Capabilities(ordered=True)
+    capabilities = Capabilities(ordered=True, volatile=True)
     internal: ClassVar[bool] = True
     name: PathField = Field(description="name of the queue, within this process")
 
@@ -112,7 +112,7 @@ class QueueSink(Producer):
     """
 
     scheme = "queue"
-    capabilities = Capabilities(ordered=True)
+    capabilities = Capabilities(ordered=True, volatile=True)
     name: PathField = Field(description="name of the queue, within this process")
     size: int = Field(default=1000, ge=1, description="messages in the queue at most; then the sender waits")
     priority: Annotated[int, PER_MESSAGE] = Field(

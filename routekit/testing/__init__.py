@@ -9,7 +9,10 @@ assert shipped.bodies == [5, 9]
 
 from ..plugins import Catalog as Catalog
 from .endpoints import Feed as Feed
+from .endpoints import Inlet as Inlet
 from .endpoints import Sink as Sink
+from .faults import FaultProxy as FaultProxy
+from .faults import fault_proxy as fault_proxy
 from .runs import Run as Run
 from .runs import routes_of as routes_of
 from .runs import run_routes as run_routes

@@ -37,7 +37,8 @@ def test_describe_an_endpoint(routekit: Any) -> None:
 def test_describe_tells_promises(routekit: Any) -> None:
     """What an endpoint promises stands below its options."""
     _, *promises = routekit("describe", "queue").out.split("promises:\n")
-    assert [told.splitlines()[0].split(":")[0].strip() for told in promises] == ["ordered", "ordered"]
+    assert [line.split(":")[0] for line in promises[0].splitlines()[:2]] == ["  ordered", "  volatile"]
+    assert promises[0].partition("\n\n")[0] == promises[1].partition("\n\n")[0].rstrip()
 
 
 def test_describe_as_json(routekit: Any) -> None:
@@ -58,7 +59,7 @@ def test_describe_says_what_there_is(routekit: Any) -> None:
     endpoints, steps, codecs = routekit("describe").out.splitlines()
     assert endpoints.startswith("endpoints: control, cron, direct, ")
     assert steps.startswith("steps: then, apply, ")
-    assert "codec.csv, codec.json" in codecs
+    assert "codec.bz2, codec.csv, codec." in codecs
 
 
 @pytest.mark.parametrize(
