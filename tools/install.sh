@@ -7,6 +7,30 @@ want=$1
 
 # The place belongs to the state: scripts in .venv/bin and editable installs hold absolute paths.
 state="$(pwd) $(cat pyproject.toml plugins/*/pyproject.toml constraints.txt tools/requirements.py | cksum)"
+# Tests of plugins start servers of their own. What is missing of their programs comes from Debian, whose own services are
+# not started; where that cannot be, the tests say so. The folders are those of Debian that are on no path.
+servers() {
+    local wanted=()
+    has() { PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)" command -v "$1" >/dev/null; }
+    has initdb || wanted+=(postgresql)
+    [ ${#wanted[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "Tests need: ${wanted[*]}. Install them, on Debian and Ubuntu with 'sudo apt-get install ${wanted[*]}'." >&2
+        return 0
+    fi
+    echo "Installing ${wanted[*]} ..."
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod +x "$policy"
+        trap "rm -f $policy" EXIT
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null 2>&1 ||
+        echo "Could not install ${wanted[*]}: the tests that need them will say so." >&2
+}
+if [ "$want" = test ]; then servers; fi
+
 installed() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$state" ]; }
 if installed "$want" || installed test; then exit 0; fi
 

@@ -8,6 +8,8 @@ from routekit import BodyError, DefinitionError, Message, UnknownName
 
 pytestmark = pytest.mark.anyio
 
+SQLITE = pytest.mark.parametrize("backing", [("sqlite", "asyncio"), ("sqlite", "trio")], ids="-".join)
+
 ADD = "INSERT INTO orders (customer, number) VALUES (:customer, :number)"
 
 
@@ -31,7 +33,9 @@ async def test_a_list_runs_the_statement_for_each_or_for_none(host: Any) -> None
     """A list is one transaction."""
     send = await host.sink("crm", mode="execute", statement=ADD)
     rows = [{"customer": "a", "number": number} for number in (1, 2, 1)]
-    with pytest.raises(BodyError, match="UNIQUE constraint failed"):
+    with pytest.raises(
+        BodyError, match=host.told(sqlite="UNIQUE constraint failed", postgresql="violates unique constraint")
+    ):
         await send(Message(rows))
     assert host.rows("SELECT count(*) FROM orders") == [(0,)]
 
@@ -61,12 +65,13 @@ async def test_returning_answers_and_commits(host: Any) -> None:
 
 async def test_a_change_behind_with_is_all_or_nothing(host: Any) -> None:
     """A statement that the driver does not know for a change is still one transaction for the whole list."""
-    statement = (
-        "WITH new AS (SELECT :customer AS c, :number AS n) INSERT INTO orders (customer, number) SELECT * FROM new"
-    )
+    new = "SELECT :customer AS c, CAST(:number AS INTEGER) AS n"
+    statement = f"WITH new AS ({new}) INSERT INTO orders (customer, number) SELECT * FROM new"
     send = await host.sink("crm", mode="execute", statement=statement)
     rows = [{"customer": "a", "number": number} for number in (1, 2, 1)]
-    with pytest.raises(BodyError, match="UNIQUE constraint failed"):
+    with pytest.raises(
+        BodyError, match=host.told(sqlite="UNIQUE constraint failed", postgresql="violates unique constraint")
+    ):
         await send(Message(rows))
     assert host.rows("SELECT count(*) FROM orders") == [(0,)]
     await send(Message(rows[:2]))
@@ -83,10 +88,14 @@ async def test_a_missing_value_is_named(host: Any) -> None:
 @pytest.mark.parametrize(
     ("statement", "kind", "why"),
     [
-        ("INSERT INTO ordrs VALUES (:a)", UnknownName, "no such table: ordrs"),
-        ("UPDATE orders SET nope = :a", UnknownName, "no such column: nope"),
+        ("INSERT INTO ordrs VALUES (:a)", UnknownName, "no such table: ordrs|.ordrs. does not exist"),
+        (
+            "UPDATE orders SET nope = :a",
+            UnknownName,
+            "no such column: nope|column .nope. of relation .orders. does not exist",
+        ),
         ("SELEC 1", DefinitionError, "syntax error"),
-        ("DELETE FROM orders; DELETE FROM lines", DefinitionError, "one statement at a time"),
+        ("DELETE FROM orders; DELETE FROM lines", DefinitionError, "one statement at a time|multiple commands"),
     ],
 )
 async def test_a_wrong_statement_is_found_at_open(host: Any, statement: str, kind: Any, why: str) -> None:

@@ -14,16 +14,18 @@ from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
 pytestmark = pytest.mark.anyio
 
+SQLITE = pytest.mark.parametrize("backing", [("sqlite", "asyncio"), ("sqlite", "trio")], ids="-".join)
+
 UPSERT = "sql:crm/contacts?mode=upsert&key=email"
 
 
 @pytest.fixture
-def setup(file: Path, tmp_path: Path) -> Callable[[], Any]:
+def setup(place: Any, tmp_path: Path) -> Callable[[], Any]:
     """A setup with the database as `crm`, and a durable store."""
 
     def made(**changes: Any) -> Any:
         def settings(table: str, name: str) -> Any:
-            return {"url": f"sqlite:///{file}", "timeout": "50ms"} if (table, name) == ("sql", "crm") else None
+            return {"url": place.url, "timeout": "50ms"} if (table, name) == ("sql", "crm") else None
 
         run = Run()
         return setup_for(run, settings=settings, store=f"sqlite:{tmp_path}/state.db", data=tmp_path, **changes)
@@ -49,6 +51,7 @@ async def test_a_bad_row_is_a_dead_letter_and_is_not_retried(host: Any, setup: A
     assert host.rows("SELECT email FROM contacts") == [("a",), ("c",)]
 
 
+@SQLITE
 async def test_a_lock_is_waited_out_by_retries(host: Any, setup: Any, file: Path) -> None:
     """A row that meets a lock is sent again by the route's policy and stored once the lock is gone."""
     errors: list[Any] = []

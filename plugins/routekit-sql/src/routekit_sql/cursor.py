@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import anyio
 
-from routekit import DefinitionError, Delivery, Marks, Message
+from routekit import Delivery, Marks, Message
 
 from .database import Database
+from .position import before, read, written
 from .reading import Reader, Row, position_of
 from .table import Columns
 from .watermark import Position, Watermark, in_order
@@ -46,7 +46,7 @@ class CursorFeed:
     async def start(self) -> None:
         """Take up the position that was kept; raises DefinitionError if it is of other columns."""
         kept = await self.marks.get(_KEY)
-        position = None if kept is None else _read(kept, self.order, self.label)
+        position = None if kept is None else read(kept, self.order, self.label)
         self.watermark = Watermark(position, remember=self.overlap > 0)
         self._saved = self.watermark.position
         self._after = self._from()
@@ -77,7 +77,7 @@ class CursorFeed:
         front = self.watermark.front
         if front is None or not self.overlap:
             return front or ()
-        bound = (_before(front[0], self.overlap, self.label),)
+        bound = (before(front[0], self.overlap, self.label),)
         self.watermark.forget(lambda position: in_order(position[:1]) < in_order(bound))
         return bound
 
@@ -118,40 +118,5 @@ class CursorFeed:
             position = self.watermark.position
             if position == self._saved:
                 return
-            await self.marks.put(_KEY, _written(position, self.order, self.label))
+            await self.marks.put(_KEY, written(position, self.order, self.label))
             self._saved = position
-
-
-def _written(position: Position | None, order: Columns, label: str) -> str:
-    try:
-        return json.dumps({"columns": list(order), "values": position})
-    except TypeError:
-        raise DefinitionError(
-            f"{label}: the position {position!r} cannot be kept", hint="cursor and key must be numbers or texts"
-        ) from None
-
-
-def _read(kept: str, order: Columns, label: str) -> Position:
-    found = json.loads(kept)
-    if found["columns"] != list(order):
-        raise DefinitionError(
-            f"{label}: the position that was kept is of {', '.join(found['columns'])}, not of {', '.join(order)}",
-            hint="give the cursor another name=, or the columns that it had",
-        )
-    return tuple(found["values"])
-
-
-def _before(value: Any, overlap: float, label: str) -> Any:
-    """The value of a cursor that lies `overlap` below this one.
-
-    >>> _before(100, 30, ""), _before("2026-11-21T04:00:00Z", 30, ""), _before("2026-11-21", 30, "")
-    (70, '2026-11-21T03:59:30+00:00', '2026-11-20')
-    """
-    if isinstance(value, int | float):
-        return value - overlap
-    try:
-        moment = datetime.fromisoformat(value) - timedelta(seconds=overlap)
-    except (TypeError, ValueError, OverflowError):
-        hint = "overlap needs a cursor of numbers or of times such as 2026-11-21T04:00:00"
-        raise DefinitionError(f"{label}: no overlap before the cursor's value {value!r}", hint=hint) from None
-    return moment.isoformat(value[10:11] or "T")[: 10 if len(value) == 10 else None]

@@ -101,7 +101,8 @@ def transaction(connection: Connection) -> Generator[None]:
         with connection.begin():
             yield
     except Exception:
-        connection.connection.rollback()
+        if not connection.invalidated:
+            connection.connection.rollback()
         raise
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Table, make_url
+from sqlalchemy import Column, Executable, Table, make_url
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.elements import ColumnElement
 
 from routekit import BadOption, RouteKitError
 
+from .postgresql import PostgreSQL
 from .settings import ConnectionSettings
 from .sqlite import Sqlite
 
@@ -20,8 +21,11 @@ class Dialect(Protocol):
     one_writer: bool
     """Whether it has one writer at a time, so that the others had better wait for their turn."""
 
-    begin: str
-    """The statement that begins a transaction for writing, where the driver does not do it by itself."""
+    numbers_null: bool
+    """Whether a new row that brings NULL for its generated number gets one."""
+
+    plain: frozenset[type]
+    """The types whose values the driver takes as they are, in any column but those of JSON and arrays."""
 
     def engine(self, url: URL, settings: ConnectionSettings) -> Engine:
         """An engine that opens connections as RouteKit needs them; nothing is connected yet."""
@@ -31,14 +35,22 @@ class Dialect(Protocol):
         """Run a script of several statements."""
         ...
 
-    def check(self, statement: str) -> str:
-        """A statement that fails where `statement` would, and changes nothing."""
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction for writing, where the driver does not do it by itself."""
+        ...
+
+    def check(self, connection: Connection, sql: str, names: Sequence[str]) -> None:
+        """Raise what running the statement with these parameters would raise for sure, and change nothing."""
         ...
 
     def upsert(
         self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]
     ) -> Executable:
         """Insert a row; where one with this key exists, update these columns of it, or none."""
+        ...
+
+    def parameter(self, value: Any, column: Column[Any]) -> Any:
+        """A value of a body as the driver takes it; raises BodyError for one that cannot be stored without loss."""
         ...
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
@@ -50,7 +62,7 @@ class Dialect(Protocol):
         ...
 
 
-DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite()}
+DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": PostgreSQL()}
 
 
 def parsed(settings: ConnectionSettings, where: str) -> tuple[URL, Dialect]:
@@ -58,7 +70,8 @@ def parsed(settings: ConnectionSettings, where: str) -> tuple[URL, Dialect]:
     try:
         url = make_url(settings.url.get_secret_value())
     except ArgumentError:
-        raise BadOption(f"{where}: the url is no database URL", hint="write sqlite:///folder/file.db") from None
+        hint = "write sqlite:///folder/file.db or postgresql://user:password@host/database"
+        raise BadOption(f"{where}: the url is no database URL", hint=hint) from None
     dialect = DIALECTS.get(url.get_backend_name())
     if dialect is None:
         found, known = url.get_backend_name(), ", ".join(sorted(DIALECTS))

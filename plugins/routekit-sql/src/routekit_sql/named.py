@@ -42,13 +42,14 @@ def checked(connection: Connection, statement: str, database: Database) -> Named
     """The statement, compiled and checked by the database; raises DefinitionError."""
     sql, names = compiled(text(statement), connection.dialect)
     try:
-        connection.exec_driver_sql(database.dialect.check(sql), tuple(None for _ in names)).close()
+        database.dialect.check(connection, sql, names)
     except Exception as error:
         meaning = database.meaning(error)
         if isinstance(meaning, BodyError):
             raise BadOption(f"statement={statement}: {meaning.reason}") from error
         raise
-    return Named(Plan(sql, taking(names), [Column[Any](name) for name in names], frozenset(), at_most_one=False))
+    columns = [Column[Any](name) for name in names]
+    return Named(Plan(database.dialect, sql, taking(names), columns, frozenset(), at_most_one=False))
 
 
 async def named_sender(database: Database, statement: str, most: int) -> Send:
@@ -74,7 +75,7 @@ async def named_sender(database: Database, statement: str, most: int) -> Send:
 
         def work(connection: Connection) -> Sequence[Mapping[str, Any]]:
             with transaction(connection):
-                connection.exec_driver_sql(database.dialect.begin)
+                database.dialect.begin(connection)
                 return _answers(connection, named.plan.sql, parameters)
 
         found = await database.write(work)

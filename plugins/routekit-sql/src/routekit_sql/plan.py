@@ -5,18 +5,29 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import Column, Executable
+from sqlalchemy import ARRAY, Column, Executable
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Dialect as Engine
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import UserDefinedType
 
 from routekit import BodyError
 
 from .body import Row
-from .values import PLAIN, needs_json, parameter
+from .dialect import Dialect
+from .values import needs_json
 
 Parameters: TypeAlias = tuple[Any, ...]
-_FLOATS = PLAIN - {float}
+
+
+class AsGiven(UserDefinedType[Any]):
+    """The type of a parameter whose value goes to the driver as it is: the statement casts it to nothing."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """None: no column is of this type."""
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +38,7 @@ class Plan:
     places of those that must not be NULL. `at_most_one` is true if the statement changes at most one row.
     """
 
+    dialect: Dialect
     sql: str
     take: Callable[[Row], Parameters]
     columns: Sequence[Column[Any]]
@@ -36,11 +48,12 @@ class Plan:
     @property
     def converts(self) -> bool:
         """Whether a column takes no value as it is."""
-        return any(needs_json(column) for column in self.columns)
+        return any(needs_json(column) or isinstance(column.type, ARRAY) for column in self.columns)
 
     def binder(self) -> Callable[[Row], Parameters]:
         """The function from a row to the statement's parameters; it raises BodyError."""
-        take, plain = self.take, frozenset[type]() if self.converts else _FLOATS
+        take, parameter = self.take, self.dialect.parameter
+        plain = frozenset[type]() if self.converts else self.dialect.plain
 
         def bind(row: Row) -> Parameters:
             values = take(row)

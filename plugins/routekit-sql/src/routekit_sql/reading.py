@@ -5,12 +5,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import JSON, Boolean, ColumnClause, ColumnElement, FromClause, column, or_, select, text, tuple_
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnClause,
+    ColumnElement,
+    FromClause,
+    column,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy import table as plain_table
 from sqlalchemy.engine import Connection
 
 from routekit import BadOption, DefinitionError, did_you_mean
 
+from .plan import AsGiven
 from .table import Columns, Shape
 from .watermark import Position
 
@@ -24,6 +37,7 @@ class Reader:
     source: FromClause
     what: str
     convert: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict[str, Callable[[Any], Any]])
+    never_null: frozenset[str] = frozenset()
 
     def check(self, names: Columns, option: str) -> None:
         """Raise BadOption for the first name that is no column."""
@@ -35,11 +49,14 @@ class Reader:
 
     def check_no_null(self, connection: Connection, names: Columns, option: str) -> None:
         """Raise DefinitionError if a row has NULL where an order is needed: it would never be read."""
-        missing = or_(*(self.source.columns[name].is_(None) for name in names))
+        doubtful = [name for name in names if name not in self.never_null]
+        if not doubtful:
+            return
+        missing = or_(*(self.source.columns[name].is_(None) for name in doubtful))
         if connection.execute(select(self.source).where(missing).limit(1)).first() is not None:
             raise DefinitionError(
-                f"{self.what} has rows with NULL in {' or '.join(names)}: {option} would never read them",
-                hint=f"give them a value, and make {', '.join(names)} NOT NULL",
+                f"{self.what} has rows with NULL in {' or '.join(doubtful)}: {option} would never read them",
+                hint=f"give them a value, and make {', '.join(doubtful)} NOT NULL",
             )
 
     def page(
@@ -58,7 +75,7 @@ class Reader:
         columns = [self.source.columns[name] for name in order]
         query = select(self.source).order_by(*columns).limit(most + 1)
         if after:
-            here, there = tuple_(*columns[: len(after)]), tuple_(*after)
+            here, there = tuple_(*columns[: len(after)]), tuple_(*map(given, after))
             query = query.where(here > there if len(after) == len(order) else here >= there)
         if only is not None:
             query = query.where(only)
@@ -68,7 +85,7 @@ class Reader:
 
     def one(self, connection: Connection, order: Columns, position: Position) -> Row | None:
         """The row at exactly this position, if it is still there."""
-        here = (self.source.columns[name] == value for name, value in zip(order, position, strict=True))
+        here = (self.source.columns[name] == given(value) for name, value in zip(order, position, strict=True))
         found = connection.execute(select(self.source).where(*here).limit(1)).mappings().first()
         return None if found is None else self._converted(dict(found))
 
@@ -87,6 +104,11 @@ class Reader:
         return row
 
 
+def given(value: Any) -> ColumnElement[Any]:
+    """A value that is compared with a column by the type of the column."""
+    return literal(value, AsGiven())
+
+
 def position_of(row: Mapping[str, Any], order: Columns) -> Position:
     """The values of these columns."""
     return tuple(row[name] for name in order)
@@ -98,7 +120,7 @@ def table_reader(shape: Shape, where: str) -> Reader:
     source = plain_table(found.name, *_untyped(shape.columns), schema=found.schema)
     convert = {c.name: _from_json for c in found.columns if isinstance(c.type, JSON)}
     convert |= {c.name: _from_boolean for c in found.columns if isinstance(c.type, Boolean)}
-    return Reader(source, f"{where}/{shape.name}", convert)
+    return Reader(source, f"{where}/{shape.name}", convert, shape.declared)
 
 
 def query_reader(connection: Connection, query: str, where: str) -> Reader:

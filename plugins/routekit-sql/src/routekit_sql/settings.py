@@ -13,9 +13,14 @@ class ConnectionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: SecretStr = Field(description="database URL, such as sqlite:///data/crm.db; relative to the working directory")
+    url: SecretStr = Field(
+        description="sqlite:///data/crm.db, relative to the working directory, or postgresql://user:password@host/crm"
+    )
     pool_size: int = Field(default=5, ge=1, description="connections for reading; writing has one of its own")
     timeout: Seconds = Field(default=5.0, gt=0, description="seconds to wait for a lock or a free connection")
+    patience: Seconds = Field(
+        default=60.0, gt=0, description="servers: seconds until a statement, or a server that is silent, is given up"
+    )
     script: str | None = Field(
         default=None, alias="schema", description="SQL file that is run at start, of CREATE TABLE IF NOT EXISTS ..."
     )

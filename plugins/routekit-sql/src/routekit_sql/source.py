@@ -13,7 +13,7 @@ from routekit import BadOption, Capabilities, Consumer, Delivery, PathField, Run
 from .cursor import CursorFeed
 from .database import Database, database_of
 from .group import GroupCommit
-from .reading import Reader, query_reader, table_reader
+from .reading import Reader, given, query_reader, table_reader
 from .statements import Statements, split_names
 from .table import Columns, Shape, reflected
 from .work import WorkFeed
@@ -142,6 +142,6 @@ def _assignments(text: str) -> Mapping[str, str]:
 def _left(reader: Reader, shape: Shape, key: Columns, values: Mapping[str, str]) -> ColumnElement[bool]:
     """The condition for rows that are not yet marked; a query need not have the columns that are."""
     unmarked = table_reader(shape, "").source.alias("unmarked")
-    differs = or_(*(unmarked.columns[name].is_distinct_from(value) for name, value in values.items()))
+    differs = or_(*(unmarked.columns[name].is_distinct_from(given(value)) for name, value in values.items()))
     same = and_(*(unmarked.columns[name] == reader.source.columns[name] for name in key))
     return exists().where(same, differs)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Executable, Table, create_engine, event
+from sqlalchemy import Column, Executable, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routekit import BadOption, BodyError, DefinitionError, RouteKitError, Unavailable, UnknownName
 
 from .settings import ConnectionSettings
+from .values import PLAIN, parameter
 
 _AWAY = {
     sqlite3.SQLITE_BUSY: "another process holds its lock",
@@ -38,7 +39,8 @@ class Sqlite:
     """SQLite by the driver of the standard library, in WAL mode."""
 
     one_writer = True
-    begin = "BEGIN IMMEDIATE"
+    numbers_null = True
+    plain = PLAIN - {float}
 
     def engine(self, url: URL, settings: ConnectionSettings) -> Engine:
         """An engine for a database file, whose folder is made if it is missing."""
@@ -69,9 +71,13 @@ class Sqlite:
         except sqlite3.Error as error:
             raise DBAPIError(None, None, error, hide_parameters=True) from error
 
-    def check(self, statement: str) -> str:
-        """The statement as a plan only."""
-        return f"EXPLAIN {statement}"
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that writes: the driver does it for INSERT, UPDATE and DELETE only."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def check(self, connection: Connection, sql: str, names: Sequence[str]) -> None:
+        """Make a plan for the statement."""
+        connection.exec_driver_sql(f"EXPLAIN {sql}", tuple(None for _ in names)).close()
 
     def upsert(
         self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]
@@ -82,6 +88,10 @@ class Sqlite:
             return statement.on_conflict_do_nothing(index_elements=list(key))
         new = {name: statement.excluded[name] for name in update}
         return statement.on_conflict_do_update(index_elements=list(key), set_=new)
+
+    def parameter(self, value: Any, column: Column[Any]) -> Any:
+        """The value as the driver takes it; raises BodyError for one that cannot be stored without loss."""
+        return parameter(value, column)
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by SQLite's result code."""

@@ -11,7 +11,7 @@ from routekit import BodyError
 
 from .body import Row
 from .dialect import Dialect
-from .plan import Parameters, Plan, compiled, taking
+from .plan import AsGiven, Parameters, Plan, compiled, taking
 from .table import Columns, Shape
 
 Mode: TypeAlias = Literal["insert", "upsert", "update", "delete"]
@@ -44,10 +44,13 @@ class Statements:
         self._replace = replace
         self._dialect = dialect
         self._engine = engine
+        self._numbered = self._numbered_column()
         self._plans: dict[tuple[str, ...], tuple[Plan, Callable[[Row], Parameters]]] = {}
 
     def bind(self, row: Row) -> Bound:
         """The plan and the parameters for a row; raises BodyError for a row that does not fit the table."""
+        if self._numbered is not None and self._numbered in row and row[self._numbered] is None:
+            row = {name: value for name, value in row.items() if name != self._numbered}
         names = tuple(row)
         found = self._plans.get(names)
         if found is None:
@@ -57,6 +60,12 @@ class Statements:
                 self._plans.clear()
             self._plans[names] = found
         return found[0], found[1](row)
+
+    def _numbered_column(self) -> str | None:
+        """The column that a new row must not bring as NULL, or the database would give it no number."""
+        column = self._shape.table.autoincrement_column
+        new = self._mode in ("insert", "upsert") and not self._dialect.numbers_null
+        return column.name if new and column is not None and column.name not in self._key else None
 
     def _used(self, names: tuple[str, ...]) -> Columns:
         """The columns that count; raises BodyError for one that is unknown or missing."""
@@ -82,11 +91,12 @@ class Statements:
 
     def _plan(self, used: Columns) -> Plan:
         columns = [self._shape.table.columns[name] for name in used]
-        marks = {column.name: bindparam(f"{_MARK}{n}", type_=column.type) for n, column in enumerate(columns)}
+        marks = {column.name: bindparam(f"{_MARK}{n}", type_=AsGiven()) for n, column in enumerate(columns)}
         sql, order = compiled(self._statement(dict[str, ColumnElement[Any]](marks)), self._engine)
         ordered = [columns[int(name.removeprefix(_MARK))] for name in order]
         never_null = self._shape.never_null | set(self._key)
         return Plan(
+            self._dialect,
             sql,
             taking([column.name for column in ordered]),
             ordered,

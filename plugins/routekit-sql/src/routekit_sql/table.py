@@ -53,6 +53,11 @@ class Shape:
         generated = self.table.autoincrement_column
         return frozenset(c.name for c in self.table.columns if not c.nullable and c is not generated)
 
+    @property
+    def declared(self) -> frozenset[str]:
+        """The columns that are declared NOT NULL: no row has NULL there."""
+        return frozenset(column.name for column in self.table.columns if not column.nullable)
+
     def check(self, names: Columns, option: str) -> None:
         """Raise BadOption for the first name that is no column."""
         for name in names:

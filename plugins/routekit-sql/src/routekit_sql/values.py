@@ -35,36 +35,38 @@ def parameter(value: Any, column: Column[Any]) -> Any:
     if value is None:
         return None
     if needs_json(column):
-        return _json(value, column)
+        return as_json(value, column)
     if type(value) is float and value != value:
-        raise BodyError("NaN cannot be stored: it would become NULL", column=column.name, hint="send None instead")
+        return refuse(value, column, "NaN cannot be stored")
     if type(value) in PLAIN:
         return value
     convert = next((_AS[kind] for kind in type(value).__mro__ if kind in _AS), None)
     if convert is not None:
         return convert(value, column)
     if isinstance(column.type, String | NullType) and (isinstance(value, BaseModel) or is_dataclass(value)):
-        return _json(value, column)
-    return _refuse(value, column)
+        return as_json(value, column)
+    return refuse(value, column)
 
 
-def _json(value: Any, column: Column[Any]) -> str:
+def as_json(value: Any, column: Column[Any]) -> str:
+    """The value as JSON; raises BodyError for one that JSON does not know."""
     try:
         return to_json(value, inf_nan_mode="strings").decode()
     except (PydanticSerializationError, ValueError):
-        return _refuse(value, column)
+        return refuse(value, column)
 
 
-def _refuse(value: Any, column: Column[Any]) -> Any:
+def refuse(value: Any, column: Column[Any], reason: str = "") -> Any:
+    """Raise BodyError: the value does not fit the column."""
     raise BodyError(
-        f"a {type(value).__name__} does not fit a column of type {column.type}",
+        reason or f"a {type(value).__name__} does not fit a column of type {column.type}",
         column=column.name,
         hint="convert it in a transform before the sink",
     )
 
 
 def _nested(value: Any, column: Column[Any]) -> str:
-    return _json(value, column) if isinstance(column.type, String | NullType) else _refuse(value, column)
+    return as_json(value, column) if isinstance(column.type, String | NullType) else refuse(value, column)
 
 
 def _moment(value: datetime, column: Column[Any]) -> str:
@@ -76,8 +78,8 @@ def _text(value: object, column: Column[Any]) -> str:
 
 
 _AS: Final[Mapping[type, Callable[[Any, Column[Any]], Any]]] = {
-    SecretStr: _refuse,  # printed as stars: it would destroy what is stored
-    SecretBytes: _refuse,
+    SecretStr: refuse,  # printed as stars: it would destroy what is stored
+    SecretBytes: refuse,
     Enum: lambda value, column: parameter(value.value, column),
     datetime: _moment,
     date: lambda value, column: value.isoformat(),

@@ -10,8 +10,9 @@ Position: TypeAlias = tuple[Any, ...]
 class Watermark:
     """Follows rows from their delivery to their end; `position` is safe to start from after a crash.
 
-    Positions are issued in the order of delivery. `position` is the highest of those before the first that is
-    unfinished, so it never passes a row that is in flight or was refused. `front` is the highest one issued.
+    Positions are issued in the order of delivery. `position` is the last of those before the first that is
+    unfinished, so it never passes a row that is in flight or was refused. `front` is the last one issued. Where late
+    rows are remembered, so that they may be issued after higher ones, both are the highest, by the cursor column.
 
     >>> mark = Watermark()
     >>> for row in (1, 2, 3):
@@ -39,7 +40,7 @@ class Watermark:
     def issue(self, position: Position) -> None:
         """A row is delivered for the first time."""
         self._open[position] = False
-        self.front = _highest((self.front, position))
+        self.front = self._later(self.front, position)
 
     def finish(self, position: Position) -> bool:
         """A row is done for good; true if `position` has moved."""
@@ -49,22 +50,24 @@ class Watermark:
             del self._open[first]
             if self.remember:
                 self._seen.add(first)
-            self.position = _highest((self.position, first))
+            self.position = self._later(self.position, first)
         return self.position != moved
 
     def forget(self, below: Callable[[Position], bool]) -> None:
         """Remember no longer that these finished rows were seen."""
         self._seen = {position for position in self._seen if not below(position)}
 
+    def _later(self, last: Position | None, next: Position) -> Position:
+        # without late rows the database's own order counts: Python need not know how it sorts texts
+        if self.remember and last is not None and in_order(last) > in_order(next):
+            return last
+        return next
+
     def _finished(self) -> Iterable[Position]:
         for position, finished in self._open.items():
             if not finished:
                 return
             yield position
-
-
-def _highest(positions: Iterable[Position | None]) -> Position | None:
-    return max((position for position in positions if position is not None), key=in_order, default=None)
 
 
 def in_order(position: Position) -> Position:
