@@ -89,6 +89,14 @@ async def test_an_idle_route_has_nothing_left_to_do(word: str) -> None:
     assert out.bodies == [1, 2, 3, 4]
 
 
+async def test_a_route_is_not_idle_while_a_worker_is_at_work() -> None:
+    """Also not while it waits for the store only: what it does may bring more."""
+    out = Sink()
+    flow = from_(Watched([1, 2, 3]), int).hand_over("a", int, workers=2).hand_over("b", int).to(out)
+    await run_routes(flow, setup=setup(SlowStore(DurableStore(), 0.3)))
+    assert out.bodies == [1, 2, 3]
+
+
 @each_word
 async def test_two_processes_share_the_work(word: Word) -> None:
     """What both know is released by one of them."""
@@ -195,6 +203,21 @@ async def test_room_is_waited_for_while_something_is_on_its_way() -> None:
         await anyio.sleep(100)
     assert out.bodies == ["a1", "b1", "b2", "b3", "a2"]
     assert run.of(GapSkipped) == []
+
+
+async def test_what_is_on_its_way_may_make_no_room() -> None:
+    """If no message waits behind it, a gap is given up at once, not when it is done."""
+    out = Sink()
+
+    async def slow(body: str) -> str:
+        await anyio.sleep(10 if body == "a1" else 0)
+        return body
+
+    flow = from_(Feed(["a1", "b2", "c2", "d2"]), str)
+    flow = flow.resequence("s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2)
+    async with running(flow.transform(slow).to(out), setup=setup(DurableStore())):
+        await anyio.sleep(5)
+        assert out.bodies == ["b2"]
 
 
 async def test_a_crash_harness_sees_the_same() -> None:

@@ -180,9 +180,7 @@ class _Resequencing:
         return await self._proceed(message)
 
     def _press(self) -> None:
-        """No place is left: unless something is on its way, the oldest gap is given up; it may never be filled."""
-        if any(line.busy for line in self._lines.values()):
-            return
+        """No place is left: unless a message can go on and make room, the oldest gap is given up."""
         dues = {key: line.numbering.due(self._step.gap) for key, line in self._lines.items()}
         _, key = min(((due, key) for key, due in dues.items() if due is not None), default=(None, None))
         if key is not None:
