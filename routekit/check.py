@@ -5,7 +5,7 @@ machine knows, also about the steps and endpoints of strangers.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from random import Random
@@ -29,7 +29,7 @@ from .problem import Problem, problem_of
 from .rescuing import Clauses
 from .route import ALWAYS, Route
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
-from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Step, Target, finish
+from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Step, Target, finish
 from .store import Store
 from .unraised import unraised
 
@@ -189,6 +189,9 @@ class _Bound:
         return _NoAlarms()
 
     def holding(self) -> Callable[[], Hold] | None:
+        return None
+
+    def keeping(self) -> Callable[[], AbstractContextManager[Kept]] | None:
         return None
 
     def closing(self, close: Job) -> None:

@@ -6,6 +6,7 @@ after a crash goes on where it stood. The claim of its key keeps twins and other
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import EllipsisType
 from typing import Any
 
@@ -118,9 +119,10 @@ class SagaRunner:
 
     async def run(self, key: str, message: Message[Any]) -> Message[Any] | None:
         """Run the saga of that key from where it stands, and then the rest of the route."""
-        reply = await self._claims.once(key, lambda: self._run(key, message))
-        await self._marks.delete(key)  # only now: the store knows that it is done, and a twin would find nothing
-        return reply
+        forget = partial(
+            self._marks.delete, key
+        )  # only when the store knows that it is done: a twin would find nothing
+        return await self._claims.once(key, lambda: self._run(key, message), after=forget)
 
     async def _run(self, key: str, message: Message[Any]) -> Message[Any] | None:
         text = await self._marks.get(key)

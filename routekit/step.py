@@ -60,6 +60,23 @@ class Hold(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """What the steps behind a step hold of a message."""
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was held."""
+        ...
+
+    def hold(self) -> Hold:
+        """Hold the message itself."""
+        ...
+
+    def when_settled(self, settled: Callable[[Exception | None], None]) -> None:
+        """Call it once, with the first failure, when no hold is open any more."""
+        ...
+
+
 class Alarms(Protocol):
     """Exact timers by key, one heap for each route and no polling; times are wall time in seconds since 1970."""
 
@@ -212,6 +229,14 @@ class Runtime(Protocol):
 
         What a step keeps in memory only is acknowledged when it has ended its hold. The message gives up its slot; at
         a stop, what is still held is left unacknowledged and will be redelivered.
+        """
+        ...
+
+    def keeping(self) -> Callable[[], AbstractContextManager[Kept]] | None:
+        """How a step learns what becomes of messages that are held behind it, or None if the store is durable.
+
+        `with keeping() as kept: await proceed(message)`. What is held in there is not told to the source: if `kept` was
+        used, the step holds the message itself until that is settled. Only while binding.
         """
         ...
 

@@ -7,12 +7,12 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Claim, Handler, Message, Runtime, Step, StoreError, Unavailable, from_
+from routekit import Claim, Handler, Message, Policy, Runtime, Step, StoreError, Unavailable, from_
 from routekit.claims import Claims
 from routekit.stores.memory import MemoryKeys, MemoryStore
-from routekit.testing import Feed, Run, run_routes, running, setup_for
+from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
-from .fakes import Watched
+from .fakes import Trickle, Watched
 
 pytestmark = pytest.mark.anyio
 
@@ -127,3 +127,38 @@ async def test_who_was_overtaken_is_told() -> None:
     done = await run(keys, Working(overtaken, renewed=False))
     assert [letter.error for letter in done.letters] == [Unavailable.__name__]
     assert "another process has taken over 'k'; raise `lease`" in done.letters[0].reason
+
+
+class Lazy(MemoryKeys):
+    """Keys that take a second to be done or free."""
+
+    async def complete(self, key: str, *, owner: str) -> None:
+        await anyio.sleep(1)
+        await super().complete(key, owner=owner)
+
+    async def release(self, key: str, *, owner: str) -> None:
+        await anyio.sleep(1)
+        await super().release(key, owner=owner)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_route_ends_when_what_was_held_is_written(fails: bool) -> None:
+    """Though nothing is in flight any more; what was refused is told only then."""
+    keys = Lazy(anyio.current_time)
+    sink = Sink(fail={1: Unavailable("away")} if fails else {})
+    feed = Feed([1, 2])
+    flow = from_(feed, int, policy=Policy(dead_letter="refuse")).idempotent("seen", key=str)
+    await run_routes(flow.batch("pairs", int, size=2).to(sink), store=KeyStore(keys))
+    claims = [await keys.claim(name, owner="me", lease=1) for name in ("1", "2")]
+    assert claims == ([Claim.MINE] * 2 if fails else [Claim.DONE] * 2)
+    assert len(feed.refused if fails else feed.acknowledged) == 2
+
+
+async def test_a_twin_that_comes_while_a_held_key_is_written() -> None:
+    """It shares its fate still."""
+    keys, sink = Lazy(anyio.current_time), Sink()
+    source = Trickle(items=[(0.0, 1), (0.0, 2), (0.5, 1), (2.0, 1)])
+    flow = from_(source, int).idempotent("seen", key=str).batch("pairs", int, size=2).to(sink)
+    run = await run_routes(flow, store=KeyStore(keys))
+    assert sink.bodies == [[1, 2]]
+    assert run.counts["route-1"].ended == 4

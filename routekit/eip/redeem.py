@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,9 +64,8 @@ class Redeem(Step[T, U]):
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             claim = known(await called(key, message))
-            reply = await claims.once(f"{claim}/{message.id}", lambda: redeemed(message, claim))
-            await bodies.delete(claim)  # only now; and once more where a crash came in between
-            return reply
+            forget = partial(bodies.delete, claim)  # once more where a crash came in between
+            return await claims.once(f"{claim}/{message.id}", lambda: redeemed(message, claim), after=forget)
 
         return handle
 

@@ -1,7 +1,7 @@
 """Binding: a route becomes one awaited chain of handlers, and gets the runtime that its steps may ask."""
 
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -15,12 +15,12 @@ from ..events import Event
 from ..message import Message
 from ..offers import Offer
 from ..route import Route
-from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Read, Send, Target
+from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Target
 from ..store import Store
 from .alarms import HeapAlarms
 from .failure import observed
 from .history import recorded
-from .holding import hold
+from .holding import hold, ledger
 from .line import Line
 from .readers import reading
 from .senders import Senders
@@ -141,6 +141,9 @@ class RouteRuntime:
             return None
         self._services.holds = True
         return hold
+
+    def keeping(self) -> Callable[[], AbstractContextManager[Kept]] | None:
+        return None if self.store.durable else ledger
 
     def closing(self, close: Job) -> None:
         self._closings.append(close)

@@ -10,16 +10,21 @@ from contextvars import ContextVar
 
 
 class Ledger:
-    """The holds of one message."""
+    """The holds of one message, or of what a step has behind it; implements `Kept`."""
 
-    __slots__ = ("_error", "_open", "_settled", "used")
+    __slots__ = ("_error", "_open", "_outer", "_settled", "used")
 
-    def __init__(self) -> None:
+    def __init__(self, outer: "Ledger | None" = None) -> None:
+        self._outer = outer
         self.used = False
         """Whether anything was held."""
         self._error: Exception | None = None
         self._open = 0
         self._settled: Callable[[Exception | None], None] | None = None
+
+    def hold(self) -> "Holding":
+        """Hold the message in the ledger around this one."""
+        return Holding(self._outer)
 
     def opened(self) -> None:
         """One hold more."""
@@ -83,7 +88,7 @@ def current() -> Ledger | None:
 @contextmanager
 def ledger() -> Generator[Ledger]:
     """A ledger for the message that is handled inside it."""
-    opened = Ledger()
+    opened = Ledger(_current.get())
     token = _current.set(opened)
     try:
         yield opened

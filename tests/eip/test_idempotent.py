@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from routekit import Claim, DefinitionError, Flow, Message, Policy, Retry, from_
+from routekit import Claim, DefinitionError, Flow, Message, Policy, Retry, Unavailable, from_
 from routekit.eip.idempotent import Idempotent
 from routekit.runtime.service import Setup
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
-from ..crashing import Outside, every_crash
+from ..crashing import Outside, every_crash, lives
 from ..fakes import Trickle, Watched
 
 pytestmark = pytest.mark.anyio
@@ -254,3 +254,55 @@ def expected(items: list[tuple[float, str]], key: str, outcomes: list[bool]) -> 
         if worked > len(outcomes) or outcomes[worked - 1]:
             break
     return worked
+
+
+REFUSE = Policy(dead_letter="refuse")
+
+
+async def test_a_message_that_is_held_in_memory_is_not_done() -> None:
+    """Its group is refused behind it: when it comes again it is no duplicate; once the group is done, it is."""
+    store, sink = memory(), Sink(fail={1: Unavailable("away")})
+    feed = Feed([1, 2])
+    flow = from_(feed, int, policy=REFUSE).idempotent("seen", key=str).batch("pairs", int, size=2).to(sink)
+    await run_routes(flow, setup=by_its_clock(store))
+    assert (sink.bodies, len(feed.refused), feed.acknowledged) == ([], 2, [])
+    await run_routes(flow, setup=by_its_clock(store))
+    await run_routes(flow, setup=by_its_clock(store))
+    assert sink.bodies == [[1, 2]]
+    assert len(feed.acknowledged) == 4
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_twin_of_a_held_message_is_held_with_it(fails: bool) -> None:
+    """It gives up its slot, so that the group can become complete, and what becomes of the first becomes of both."""
+    sink = Sink(fail={1: Unavailable("away")} if fails else {})
+    source = Watched(["a", Message("a", id="twin"), "b"])
+    flow = from_(source, str, policy=REFUSE).idempotent("seen", key=str).batch("pairs", str, size=2).to(sink)
+    async with running(flow):
+        await anyio.sleep(1)
+    assert sorted(source.told) == [("nack" if fails else "ack", name) for name in ("ma", "mb", "twin")]
+    assert sink.bodies == ([] if fails else [["a", "b"]])
+
+
+async def test_a_held_message_is_forgotten_by_a_stop() -> None:
+    """It was not acknowledged, so it comes again, and is no duplicate of itself."""
+    store, sink = memory(), Sink()
+    feed = Feed([1])
+    flow = from_(feed, int, policy=REFUSE).idempotent("seen", key=str).batch("pairs", int, size=2).to(sink)
+    await run_routes(flow, setup=by_its_clock(store))
+    assert (feed.acknowledged, feed.refused) == ([], [])
+    more = from_(Feed([1, 2]), int).idempotent("seen", key=str).batch("pairs", int, size=2).to(sink)
+    await run_routes(more, setup=by_its_clock(store))
+    assert sink.bodies == [[1, 2]]
+
+
+async def test_a_key_is_free_before_its_source_is_told() -> None:
+    """A source that brings a refused message again at once finds the key free."""
+    store, sink = memory(), Sink(fail={1: Unavailable("away"), 2: Unavailable("still")})
+    world = Outside([1, 2, 3], store=store, again=0.0)
+
+    def flow(outside: Outside) -> Flow[Any]:
+        return from_(outside.source, int, policy=REFUSE).idempotent("seen", key=str).batch("all", int, size=3).to(sink)
+
+    await lives(flow, world, patience=100)
+    assert (sorted(sink.bodies[0]), len(sink.bodies), world.waiting) == ([1, 2, 3], 1, {})

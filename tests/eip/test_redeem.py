@@ -282,3 +282,15 @@ async def test_crashes_with_a_real_store(tmp_path: Path) -> None:
 def test_its_label() -> None:
     """It names the claims."""
     assert Redeem[Any, Any]("orders", Answer(Order)).label == "redeem(orders)"
+
+
+async def test_a_claim_stays_while_its_message_is_held_in_memory() -> None:
+    """What is behind it is refused later: the ticket comes again and finds its body; in the end it is forgotten."""
+    kept, sink = store(), Sink(fail={1: Unavailable("away")})
+    tickets = await claimed(1, 2, kept=kept)
+    flow = from_(Feed(tickets), policy=PATIENT).redeem("orders", int).batch("pairs", int, size=2).to(sink)
+    await run_routes(flow, store=kept)
+    assert len(await kept.marks("claim:orders").items()) == 2
+    await run_routes(flow, store=kept)
+    assert sink.bodies == [[1, 2]]
+    assert await kept.marks("claim:orders").items() == []

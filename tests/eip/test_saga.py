@@ -583,3 +583,15 @@ def test_its_drawing_goes_through_the_actions() -> None:
         'to mock:a -- "b, c" --> to mock:c',
         "to mock:c --> to mock:end",
     ]
+
+
+async def test_a_saga_that_is_held_in_memory_is_not_done() -> None:
+    """What is behind it is refused later: the message comes again, no action is done again, and the rest is."""
+    store, sink, acted = MemoryStore(anyio.current_time), Sink(fail={1: Unavailable("away")}), Sink()
+    acts = [Act[int]("a", do=lambda f: f.to(acted), undo=None)]
+    flow = from_(Feed([1, 2]), int, policy=Policy(dead_letter="refuse")).saga("s", int, acts)
+    for _ in range(3):
+        setup = setup_for(Run(), store=store, now=anyio.current_time)
+        await run_routes(flow.batch("pairs", int, size=2).to(sink), setup=setup)
+    assert (acted.bodies, sink.bodies) == ([1, 2], [[1, 2]])
+    assert await store.marks("s").items() == []

@@ -48,3 +48,21 @@ async def test_a_ledger_travels_into_tasks() -> None:
     assert not settled.is_set()
     assert current() is None
     hold().done()
+
+
+def test_a_ledger_in_a_ledger() -> None:
+    """What is held in the inner one is nothing to the outer one, until that is held for it."""
+    with ledger() as outer:
+        with ledger() as inner:
+            kept = hold()
+        assert (inner.used, outer.used) == (True, False)
+        own = inner.hold()
+    settled: list[Exception | None] = []
+    inner.when_settled(lambda _: own.done())
+    outer.when_settled(settled.append)
+    assert settled == []
+    kept.done()
+    assert settled == [None]
+    with ledger() as alone:
+        pass
+    alone.hold().done()
