@@ -1,12 +1,12 @@
 """What `delay`, `hand_over` and `resequence` share, where a store takes its time or has several processes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from routekit import Flow, Policy, Store, Unavailable, from_
+from routekit import Delivery, Flow, Policy, Runtime, Store, Unavailable, from_
 from routekit.events import GapSkipped
 from routekit.stores.memory import MemoryStore
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
@@ -64,6 +64,19 @@ class _Slow:
         return operation
 
 
+class Pausing(Trickle):
+    """Rests when it has nothing more, as a source that polls."""
+
+    scheme = "pausing"
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        async for delivery in super().consume(runtime):
+            yield delivery
+        while True:
+            with runtime.resting():
+                await anyio.sleep(1000)
+
+
 def setup(store: Any, run: Run | None = None) -> Any:
     return setup_for(run or Run(), store=store, now=wall)
 
@@ -92,9 +105,14 @@ async def test_an_idle_route_has_nothing_left_to_do(word: str) -> None:
 async def test_a_route_is_not_idle_while_a_worker_is_at_work() -> None:
     """Also not while it waits for the store only: what it does may bring more."""
     out = Sink()
-    flow = from_(Watched([1, 2, 3]), int).hand_over("a", int, workers=2).hand_over("b", int).to(out)
-    await run_routes(flow, setup=setup(SlowStore(DurableStore(), 0.3)))
-    assert out.bodies == [1, 2, 3]
+    flow = from_(Pausing(items=[(0, 1), (0.8, 2)]), int).hand_over("s", int, workers=2).to(out)
+    async with running(flow, setup=setup(SlowStore(DurableStore(), 0.3))) as service:
+        await anyio.sleep(0.01)
+        while len(out.bodies) < 2:
+            assert not service.runners[0].idle
+            await anyio.sleep(0.05)
+        await anyio.sleep(1)
+        assert service.runners[0].idle
 
 
 @each_word
