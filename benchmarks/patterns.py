@@ -106,6 +106,8 @@ PATTERNS: dict[str, Pattern] = {
     "delay": lambda flow: flow.delay("later", int, by=0.01),
     "hand_over": lambda flow: flow.hand_over("aside", int, workers=4),
     "saga of 2": lambda flow: flow.saga("acts", int, ACTS),
+    "claim and redeem": lambda flow: flow.claim("big", ticket=same).redeem("big", body=int),
+    "reply_to": lambda flow: flow.set_header("reply-to", "mock:a").reply_to("mock:a"),
     "enrich through direct:": lambda flow: flow.enrich("direct:other", answer=int),
 }
 
