@@ -393,17 +393,27 @@ class Flow(Generic[T]):
         per: Function[T, object] | None = None,
         late: Literal["pass", "refuse", "drop"] = "pass",
         most: int = 1000,
+        workers: int = 1,
     ) -> "Flow[T]":
         """Messages go on in the order of their numbers, one after the other. A message is done once it is kept.
 
         A missing number is waited for until `gap` seconds after the first message behind it came, or until `most`
         messages wait. Late ones, whose place was passed, go on at once, are refused, or dropped. Without `start` the
-        first messages wait `gap` seconds, and the lowest begins. Each key that `per` gives has a sequence of its own.
+        first messages wait `gap` seconds, and the lowest begins. Each key that `per` gives has a sequence of its own;
+        `workers` of them go on at the same time.
         """
-        chosen = None if per is None else _callable(per, "resequence: per")
-        of = _callable(number, "resequence: number")
         return self.then(
-            Resequence[T](name=name, body=body, number=of, gap=gap, start=start, per=chosen, late=late, most=most)
+            Resequence[T](
+                name=name,
+                body=body,
+                number=_callable(number, "resequence: number"),
+                gap=gap,
+                start=start,
+                per=None if per is None else _callable(per, "resequence: per"),
+                late=late,
+                most=most,
+                workers=workers,
+            )
         )
 
     def choice(self) -> "Choosing[T]":

@@ -7,7 +7,7 @@ redelivered message changes nothing.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 
@@ -18,6 +18,8 @@ from .message import Message
 from .step import Handler, Hold, Runtime
 from .store import Adding, Group
 from .tasks import together
+
+K = TypeVar("K")
 
 REMEMBER = 3600.0
 """Seconds for which the id of a released message is remembered."""
@@ -217,20 +219,20 @@ class Waiting:
             await self._quiet.wait()
 
 
-class Workers:
-    """Tasks that work off messages by their numbers, in the order of their coming, at most `most` at a time."""
+class Workers(Generic[K]):
+    """Tasks that work things off in the order of their coming, at most `most` at a time."""
 
-    def __init__(self, most: int, work: Callable[[int], Awaitable[None]], runtime: Runtime) -> None:
+    def __init__(self, most: int, work: Callable[[K], Awaitable[None]], runtime: Runtime) -> None:
         self._most = most
         self._work = work
         self._runtime = runtime
-        self._ready: deque[int] = deque()
+        self._ready: deque[K] = deque()
         self._running = 0
         self._idle = anyio.Event()
 
-    async def add(self, number: int) -> None:
-        """Work off a message, and all that come meanwhile: the first that is called returns when nothing is left."""
-        self._ready.append(number)
+    async def add(self, thing: K) -> None:
+        """Work it off, and all that come meanwhile: the first that is called returns when nothing is left."""
+        self._ready.append(thing)
         if self._running == self._most:
             return
         self._running += 1

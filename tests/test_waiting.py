@@ -216,7 +216,9 @@ async def test_room_is_waited_for_while_something_is_on_its_way() -> None:
 
     bodies = enumerate(["a1", "b2", "a2", "b3", "b1"])
     flow = from_(Trickle(items=[(float(at), body) for at, body in bodies]), str)
-    flow = flow.resequence("s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2)
+    flow = flow.resequence(
+        "s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2, workers=2
+    )
     async with running(flow.transform(slow).to(out), setup=setup(DurableStore(), run)):
         await anyio.sleep(100)
     assert out.bodies == ["a1", "b1", "b2", "b3", "a2"]
@@ -232,7 +234,9 @@ async def test_what_is_on_its_way_may_make_no_room() -> None:
         return body
 
     flow = from_(Feed(["a1", "b2", "c2", "d2"]), str)
-    flow = flow.resequence("s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2)
+    flow = flow.resequence(
+        "s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=1000, start=1, most=2, workers=2
+    )
     async with running(flow.transform(slow).to(out), setup=setup(DurableStore())):
         await anyio.sleep(5)
         assert out.bodies == ["b2"]

@@ -15,7 +15,7 @@ from ..message import Message
 from ..sequencing import Numbering, Turn
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
-from ..waiting import Waiting, name_and_body_checked
+from ..waiting import Waiting, Workers, name_and_body_checked
 
 T = TypeVar("T")
 
@@ -45,14 +45,17 @@ class Resequence(Step[T, T]):
     start: int | None = None
     per: Callable[..., Any] | None = None
     most: int = 1000
+    workers: int = 1
     late: Late = "pass"
 
     def __post_init__(self) -> None:
         name_and_body_checked(self.name, self.body, "resequence")
         if not 0 <= self.gap < float("inf"):
             raise DefinitionError(f"resequence '{self.name}': gap is {self.gap}", hint="it must be 0 seconds or more")
-        if self.most < 1:
-            raise DefinitionError(f"resequence '{self.name}': most is {self.most}", hint="it must be 1 or more")
+        for option in ("most", "workers"):
+            if getattr(self, option) < 1:
+                found = f"resequence '{self.name}': {option} is {getattr(self, option)}"
+                raise DefinitionError(found, hint="it must be 1 or more")
         if self.start is not None and type(self.start) is not int:
             raise DefinitionError(f"resequence '{self.name}': start is {self.start!r}", hint="it must be an int")
         if self.late not in ("pass", "refuse", "drop"):
@@ -106,6 +109,7 @@ class _Resequencing:
         self._waiting = Waiting(
             step.name, step.body, proceed, runtime, most=step.most, load=self._load, ring=self._ring
         )
+        self._workers = Workers(step.workers, self._go_on, runtime)
         runtime.offer("flush", step.name, self.flush)
         runtime.offer("stats", step.name, self.stats)
 
@@ -194,16 +198,20 @@ class _Resequencing:
             self._waiting.alarms.set(key, due)
 
     async def _ring(self, key: str) -> None:
+        await self._workers.add(key)
+
+    async def _go_on(self, key: str) -> None:
+        """Let a sequence have one turn; then it stands in line again, behind the others."""
         line = self._lines.get(key)
-        if line is None or line.busy:
+        if line is None or line.busy or self._waiting.ended:
             return
-        line.busy = True
-        while not self._waiting.ended and (turn := line.numbering.turn(self._runtime.now() + _MOMENT, self._step.gap)):
+        turn = line.numbering.turn(self._runtime.now() + _MOMENT, self._step.gap)
+        if turn is not None:
+            line.busy = True
             await self._release(key, turn)
-        line.busy = False
-        if not self._waiting.ended:
-            self._look(key, line)
-            self._forget(key, line)
+            line.busy = False
+        self._look(key, line)
+        self._forget(key, line)
 
     def _forget(self, key: str, line: _Line) -> None:
         """Not to know all the sequences that there ever were."""

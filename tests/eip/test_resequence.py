@@ -153,8 +153,12 @@ async def test_sequences_are_independent(store: Store) -> None:
     assert [(event.key, event.first, event.last) for event in run.of(GapSkipped)] == [("c", 1, 4)]
 
 
-async def test_one_goes_on_after_the_other(store: Store) -> None:
-    """The next message of a sequence is begun when the one before it is done, retries included; others do not wait."""
+@pytest.mark.parametrize("workers", [1, 2, 40])
+async def test_one_goes_on_after_the_other(workers: int, store: Store) -> None:
+    """The next message of a sequence is begun when the one before it is done, retries included.
+
+    So many sequences go on at the same time, and take turns.
+    """
     spans: dict[str, tuple[float, float]] = {}
     start = anyio.current_time()
 
@@ -163,15 +167,19 @@ async def test_one_goes_on_after_the_other(store: Store) -> None:
         await anyio.sleep(10)
         if body == "a1" and message.meta.attempt == 1:
             raise Unavailable("away")
-        spans[body] = (began, anyio.current_time() - start)
+        spans[body] = (round(began, 3), round(anyio.current_time() - start, 3))
         return body
 
-    policy = Policy(concurrency=4, retry=Retry(1, first=0))
-    flow = from_(Feed(["a3", "a2", "a1", "b2", "b1"]), str, policy=policy)
-    flow = flow.resequence("s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=10, start=1)
+    policy = Policy(retry=Retry(1, first=0))
+    flow = from_(Feed(["a3", "a2", "a1", "b2", "b1"]), str, policy=policy).resequence(
+        "s", str, number=lambda b: int(b[1:]), per=lambda b: b[0], gap=10, start=1, workers=workers
+    )
     async with running(flow.transform(slow), setup=setup(store)):
         await anyio.sleep(100)
-    assert spans == {"b1": (0, 10), "b2": (10, 20), "a1": (10, 20), "a2": (20, 30), "a3": (30, 40)}
+    if workers == 1:
+        assert spans == {"a1": (10, 20), "b1": (20, 30), "a2": (30, 40), "b2": (40, 50), "a3": (50, 60)}
+    else:
+        assert spans == {"b1": (0, 10), "b2": (10, 20), "a1": (10, 20), "a2": (20, 30), "a3": (30, 40)}
 
 
 async def test_a_letter_takes_its_turn(store: Store) -> None:
@@ -372,6 +380,7 @@ async def test_an_empty_key_is_refused() -> None:
         ({"gap": float("inf")}, "gap is inf"),
         ({"gap": float("nan")}, "gap is nan"),
         ({"most": 0}, "most is 0"),
+        ({"workers": 0}, "workers is 0"),
         ({"late": "later"}, "late is 'later'"),
         ({"start": "1"}, "start is '1'"),
         ({"number": lambda: 1}, "a step calls its function"),
