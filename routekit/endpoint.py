@@ -195,6 +195,8 @@ def parse_uri(text: str) -> Uri:
 
     >>> parse_uri("file:in?include=*.csv&codec=csv&codec.delimiter=%3B").options
     {'include': '*.csv', 'codec': {'name': 'csv', 'delimiter': ';'}}
+    >>> parse_uri("file:in?codec=gzip&codec.inner=csv&codec.inner.delimiter=%3B").options
+    {'codec': {'name': 'gzip', 'inner': {'name': 'csv', 'delimiter': ';'}}}
     """
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme):
@@ -219,7 +221,7 @@ def _nested(options: dict[str, Any]) -> dict[str, Any]:
         outer, dot, inner = name.partition(".")
         if dot:
             tables.setdefault(outer, {"name": plain[outer]} if outer in plain else {})[inner] = value
-    return {**plain, **tables}
+    return {**plain, **{name: _nested(table) for name, table in tables.items()}}
 
 
 def _printed(value: object) -> str:

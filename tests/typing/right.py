@@ -182,6 +182,13 @@ assert_type(
 )
 assert_type(orders.throttle(rate=5, per=60, key=lambda order: order.customer, concurrent=2), Flow[Order])
 assert_type(orders.throttle(rate=lambda order, message: order.id / 2, on_excess="refuse", name="crm"), Flow[Order])
+assert_type(orders.delay("reminders", Order, by=3600).delay("days", Order, by=lambda order: order.id), Flow[Order])
+assert_type(orders.delay("x", Order, until=lambda order, message: message.headers["at"]), Flow[Order])
+assert_type(orders.hand_over("crm", Order, workers=4, order_by=lambda order: order.customer), Flow[Order])
+assert_type(
+    orders.resequence("in", Order, number=lambda order: order.id, gap=60, per=lambda order: order.customer), Flow[Order]
+)
+assert_type(orders.batch("b", Order, size=9).sort(key=lambda order: order.id).split(lambda batch: batch), Flow[Order])
 assert_type(orders.sample(every=60).sample(nth=10), Flow[Order])
 assert_type(orders.expire(at=lambda order: None if order.lines else 1_900_000_000), Flow[Order])
 assert_type(orders.timeout(lambda order: order.transform(fetched), seconds=5), Flow[str])

@@ -194,3 +194,21 @@ orders.timeout(counted)  # pyright: ignore[reportCallIssue]
 
 # 46: a time to expire that is a text
 orders.expire(at=lambda order: order.customer)  # pyright: ignore[reportArgumentType]
+
+# 47: messages that are kept as another type than they have
+orders.delay("x", int, by=60)  # pyright: ignore[reportArgumentType]
+
+# 48: a delay that is a text
+orders.delay("x", Order, by="an hour")  # pyright: ignore[reportArgumentType]
+
+# 49: a time to wait for that is a text
+orders.delay("x", Order, until=lambda order: order.customer)  # pyright: ignore[reportArgumentType]
+
+# 50: a number that is a text
+orders.resequence("x", Order, number=lambda order: order.customer, gap=60)  # pyright: ignore[reportArgumentType]
+
+# 51: a gap that is waited for without end
+orders.resequence("x", Order, number=lambda order: order.id)  # pyright: ignore[reportCallIssue]
+
+# 52: what a late message does, misspelt
+orders.resequence("x", Order, number=lambda order: order.id, gap=60, late="new")  # pyright: ignore[reportArgumentType]
