@@ -119,9 +119,7 @@ class SagaRunner:
 
     async def run(self, key: str, message: Message[Any]) -> Message[Any] | None:
         """Run the saga of that key from where it stands, and then the rest of the route."""
-        forget = partial(
-            self._marks.delete, key
-        )  # only when the store knows that it is done: a twin would find nothing
+        forget = partial(self._marks.delete, key)  # only once it is known to be done: a twin would find nothing
         return await self._claims.once(key, lambda: self._run(key, message), after=forget)
 
     async def _run(self, key: str, message: Message[Any]) -> Message[Any] | None:
