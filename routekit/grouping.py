@@ -90,9 +90,12 @@ class Grouping:
         runtime.offer("flush", name, self.flush)
         runtime.offer("stats", name, self.stats)
 
-    async def keep(self, key: str, message: Message[Any], *, full: int | None = None) -> Group | None:
+    async def keep(
+        self, key: str, message: Message[Any], *, full: int | None = None, wait: float | None = None
+    ) -> Group | None:
         """Keep a message in its group, and give that; None if the group is on its way already, or takes no more.
 
+        The group waits `wait` seconds for the next one, if that is given; else as its rules say.
         Raises BodyError for a body that would not come back, and LateMessage if late ones are refused.
         """
         text = self._keeping.text(message)
@@ -100,12 +103,14 @@ class Grouping:
             await self._loaded.wait()
         await self._make_room(key)
         if self._hold is not None:
-            return await self._keep(key, message, text, full)
+            return await self._keep(key, message, text, full, wait)
         with anyio.CancelScope(shield=True):  # a deadline must not leave a group behind that nobody here knows of
-            return await self._keep(key, message, text, full)
+            return await self._keep(key, message, text, full, wait)
         raise AssertionError("not cancelled from outside")
 
-    async def _keep(self, key: str, message: Message[Any], text: str, full: int | None) -> Group | None:
+    async def _keep(
+        self, key: str, message: Message[Any], text: str, full: int | None, wait: float | None
+    ) -> Group | None:
         rules = self._rules
         adding, group = await self._groups.add(
             key, message.id, text, owner=self._owner, full=full, reopen=rules.late == "new", latest=rules.latest
@@ -120,7 +125,7 @@ class Grouping:
             return None
         self._opened(group.number, key)
         if not group.closed:
-            await self._set_alarm(group, message)
+            await self._set_alarm(group, message, wait)
         return group
 
     def holds_back(self, group: Group) -> None:
@@ -225,10 +230,21 @@ class Grouping:
             now = self._runtime.now()
             self._alarms.set(_EVERY, now + self._rules.every - now % self._rules.every)
 
-    async def _set_alarm(self, group: Group, message: Message[Any]) -> None:
-        wait = None if self._rules.wait is None else await self._rules.wait(message, group)
+    async def _set_alarm(self, group: Group, message: Message[Any], wait: float | None = None) -> None:
+        if wait is None and self._rules.wait is not None:
+            wait = await self._rules.wait(message, group)
         if wait is not None and group.number in self._open:
             self._alarms.set(str(group.number), group.last + wait)
+
+    async def _set_alarm_again(self, group: Group) -> None:
+        """A group that fits the route no more goes on at once: it becomes a dead letter that says why."""
+        *_, last = await self._groups.messages(group.number)
+        try:
+            await self._set_alarm(group, self._keeping.message(last))
+        except StoreError:
+            raise
+        except Exception:  # of the author's function, or of a body of an older type
+            self._alarms.set(str(group.number), 0.0)
 
     async def _load(self) -> None:
         """What an earlier run has left: open groups go on waiting, closed ones are released again."""
@@ -236,8 +252,7 @@ class Grouping:
             if not group.closed:
                 self._opened(group.number, group.key)
                 if self._rules.wait is not None:
-                    *_, last = await self._groups.messages(group.number)
-                    await self._set_alarm(group, self._keeping.message(last))
+                    await self._set_alarm_again(group)
             elif group.owner == self._owner:
                 self._closed[group.number] = group.key
                 self._alarms.set(str(group.number), 0.0)
