@@ -1,0 +1,23 @@
+"""HTTP for RouteKit: `http:` and `https:`, as sinks and as sources."""
+
+from collections.abc import Sequence
+
+from routekit import Endpoint, hookimpl
+
+from .answers import HttpAnswer as HttpAnswer
+from .errors import HttpConflict as HttpConflict
+from .errors import HttpRejected as HttpRejected
+from .errors import HttpUnavailable as HttpUnavailable
+from .pages import HttpPoll as HttpPoll
+from .pages import HttpsPoll as HttpsPoll
+from .server import HttpServer as HttpServer
+from .server import HttpsServer as HttpsServer
+from .settings import ConnectionSettings as ConnectionSettings
+from .sink import HttpSink as HttpSink
+from .sink import HttpsSink as HttpsSink
+
+
+@hookimpl
+def register_endpoints() -> Sequence[type[Endpoint]]:
+    """The sources and sinks of the schemes `http` and `https`."""
+    return [HttpServer, HttpsServer, HttpPoll, HttpsPoll, HttpSink, HttpsSink]

@@ -1,0 +1,153 @@
+"""One connection: its client, its login and its rate, which all routes share."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import aiohttp
+import anyio
+import httpx
+
+from routekit import Runtime, Store
+
+from .auth import Desk, Signer
+from .calls import MOVED, READING, Call, moved, origin_of
+from .errors import HttpRejected, HttpUnavailable
+from .faults import fault_of
+from .guard import check_url
+from .limiter import Limiter
+from .settings import ConnectionSettings
+from .transport import open_client
+
+R = TypeVar("R")
+Guarded = Callable[[], Awaitable[httpx.AsyncClient]]
+
+
+@dataclass(eq=False)
+class Connection:
+    """Sends requests; credentials and own headers go to the connection's own origin and nowhere else."""
+
+    label: str
+    settings: ConnectionSettings
+    client: httpx.AsyncClient
+    signer: Signer | None
+    limiter: Limiter
+    now: Callable[[], float]
+    origin: tuple[str, str, int | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = origin_of(httpx.URL(self.settings.url))
+
+    async def exchange(self, call: Call, guarded: Guarded, read: Callable[[httpx.Response], Awaitable[R]]) -> R:
+        """What `read` makes of the answer; raises HttpUnavailable when there is none in time.
+
+        The time of a call begins when it has its turn. `guarded` gives the client for URLs that came with data.
+        """
+        if self.settings.read_only and call.method not in READING:
+            raise HttpRejected(f"{self.label} is read_only, asked for {call.method}", hint="see its settings")
+        await self.limiter.turn()
+        seconds = call.timeout or self.settings.timeout
+        try:
+            with anyio.fail_after(seconds):
+                response = await self._follow(call, guarded)
+                try:
+                    return await read(response)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await response.aclose()
+        except TimeoutError as error:
+            raise HttpUnavailable(f"{call}: no answer within {seconds:g} s") from error
+        except (httpx.HTTPError, aiohttp.ClientError) as error:
+            raise fault_of(call, error) from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise HttpRejected(f"{call} cannot be asked: {error}") from error
+
+    async def _follow(self, call: Call, guarded: Guarded) -> httpx.Response:
+        left = call.redirects
+        while True:
+            response = await self._send(call, guarded)
+            if response.status_code not in MOVED or not left or "location" not in response.headers:
+                return response
+            await response.aclose()
+            left -= 1
+            call = moved(call, response)
+
+    async def _send(self, call: Call, guarded: Guarded) -> httpx.Response:
+        response = await self._once(call, guarded)
+        signer = self._signer(response.request.url) if response.status_code == 401 and call.content.again else None
+        if signer is None:
+            return response
+        try:
+            renewed = await signer.renew(response.request)
+        except Exception:
+            await response.aclose()
+            raise
+        if not renewed:
+            return response
+        await response.aclose()
+        return await self._once(call, guarded)
+
+    async def _once(self, call: Call, guarded: Guarded) -> httpx.Response:
+        url = httpx.URL(call.url).copy_merge_params(list(call.query)) if call.query else httpx.URL(call.url)
+        own, client = origin_of(url) == self.origin, self.client
+        if call.foreign and not (own or call.private or self.settings.allow_private):
+            check_url(url)
+            client = await guarded()
+        stream = call.content.stream()
+        request = client.build_request(call.method, url, content=cast("Any", stream))
+        if call.content.type:
+            request.headers["content-type"] = call.content.type
+        if call.content.size is not None:
+            request.headers["content-length"] = str(call.content.size)
+            request.headers.pop("transfer-encoding", None)
+        if own:
+            request.headers.update(self.settings.headers)
+        request.headers.update(call.headers)
+        if own and self.signer is not None:
+            await self.signer.sign(request)
+        try:
+            response = await client.send(request, stream=True)
+        finally:
+            await _ended(stream)
+        self.limiter.learn(response.status_code, response.headers, self.now())
+        return response
+
+    def _signer(self, url: httpx.URL) -> Signer | None:
+        return self.signer if origin_of(url) == self.origin else None
+
+
+@asynccontextmanager
+async def open_connection(
+    label: str, settings: ConnectionSettings, now: Callable[[], float], store: Store
+) -> AsyncGenerator[Connection]:
+    """A connection; nothing is asked yet."""
+    limiter = Limiter(label, settings.rate, settings.max_wait)
+    async with open_client(label, settings, guarded=False) as client:
+        signer = None if settings.auth is None else settings.auth.signer(Desk(label, client, now, store))
+        yield Connection(label, settings, client, signer, limiter, now)
+
+
+@asynccontextmanager
+async def open_guarded(label: str, settings: ConnectionSettings) -> AsyncGenerator[httpx.AsyncClient]:
+    """The client of a connection for URLs that came with data."""
+    async with open_client(label, settings, guarded=True) as client:
+        yield client
+
+
+async def connection_of(runtime: Runtime, label: str, settings: ConnectionSettings) -> tuple[Connection, Guarded]:
+    """The connection that all routes with these settings share, and what gives its guarded client."""
+    given = cast("Any", settings)  # hashable, since frozen; pydantic does not tell pyright
+    connection = await runtime.shared(open_connection, label, given, runtime.now, cast("Any", runtime.store))
+
+    async def guarded() -> httpx.AsyncClient:
+        return await runtime.shared(open_guarded, label, given)
+
+    return connection, guarded
+
+
+async def _ended(stream: object) -> None:
+    """Close what a body was read from, though it may not have been read to its end."""
+    if isinstance(stream, AsyncGenerator):
+        with anyio.CancelScope(shield=True), suppress(RuntimeError):  # it is still being read: an early answer
+            await stream.aclose()

@@ -1,0 +1,134 @@
+"""Reception: a request is let in, becomes a message, and gets its answer."""
+
+import logging
+from collections.abc import Mapping
+from math import inf
+from typing import Any, Protocol
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from routekit import Codec, Deliver, Message, Unavailable
+
+from .forms import query_of
+from .gate import Gate
+from .incoming import Incoming, Stream
+from .outgoing import response_of
+from .problems import Refusal, problem_of
+
+_log = logging.getLogger("routekit.http")
+
+
+class Answering(Protocol):
+    """What a reception has to know of its endpoint."""
+
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def reply(self) -> str: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def keep(self) -> tuple[str, ...]: ...
+    @property
+    def id_header(self) -> str: ...
+    @property
+    def most(self) -> int: ...
+    @property
+    def read_timeout(self) -> float: ...
+
+
+class Reception:
+    """Lets requests in while it is open.
+
+    Requests are tasks of the server. Their messages live no longer than `open`: when that is cancelled, they are, and
+    it ends after them. Answers are written outside of that, so a stop does not cut off the last of them.
+    """
+
+    def __init__(self, endpoint: Answering, incoming: Incoming, gate: Gate, json: Codec, deliver: Deliver) -> None:
+        self._endpoint = endpoint
+        self._incoming = incoming
+        self._gate = gate
+        self._json = json
+        self._deliver = deliver
+        self._inside: set[anyio.CancelScope] = set()
+        self._left = anyio.Event()
+
+    async def open(self) -> None:
+        """Let requests in until cancelled."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            for scope in self._inside:
+                scope.cancel()
+            with anyio.CancelScope(shield=True):
+                while self._inside:
+                    self._left = anyio.Event()
+                    await self._left.wait()
+
+    async def answer(self, request: Request, params: Mapping[str, str]) -> Response:
+        """The answer to a request; an error is one, too."""
+        try:
+            if len(self._inside) >= self._endpoint.most:
+                raise Unavailable("too many requests are at work")  # noqa: TRY301 - it is answered like any other
+            reply = await self._inner(request, params)
+            endpoint = self._endpoint
+            silent = endpoint.reply == "none"
+            return response_of(
+                reply, self._json, status=endpoint.status, silent=silent, content_type=endpoint.content_type
+            )
+        except Exception as error:  # whatever a route raises is the caller's to know
+            response = problem_of(error)
+            if response.status_code == 500:
+                _log.error("%s %s failed: %r", request.method, request.url.path, error)
+            return response
+
+    async def _inner(self, request: Request, params: Mapping[str, str]) -> Message[Any] | None:
+        with anyio.CancelScope() as scope:
+            self._inside.add(scope)
+            try:
+                return await self._admitted(request, params, scope)
+            finally:
+                self._inside.discard(scope)
+                self._left.set()
+        if anyio.current_time() >= scope.deadline:
+            raise Refusal(408, connection="close")
+        raise Unavailable("the route was stopped")
+
+    async def _admitted(
+        self, request: Request, params: Mapping[str, str], scope: anyio.CancelScope
+    ) -> Message[Any] | None:
+        """The reply; the scope has a deadline while the content is read."""
+        headers = self._headers(request, params)
+        claims = await self._gate.claims(request)
+        if claims is not None:
+            headers["http.claims"] = dict(claims)
+        id_ = request.headers.get(self._endpoint.id_header, "") if self._endpoint.id_header else ""
+        if self._incoming.kind == "stream":
+            self._incoming.check(request)
+            return await self._deliver(Message(Stream(self._incoming.stream(request)), headers, id_))
+        scope.deadline = anyio.current_time() + self._endpoint.read_timeout
+        raw = await self._incoming.raw(request)
+        scope.deadline = inf
+        proof = self._gate.proof(request, raw)
+        if self._gate.served(proof):
+            return None
+        reply = await self._deliver(Message(await self._incoming.body(request, raw, params), headers, id_))
+        if proof is not None:
+            self._gate.replays.done(proof)
+        return reply
+
+    def _headers(self, request: Request, params: Mapping[str, str]) -> dict[str, Any]:
+        headers: dict[str, Any] = {
+            "http.method": request.method,
+            "http.path": request.scope["path"],
+            **{f"http.header.{name}": request.headers[name] for name in self._endpoint.keep if name in request.headers},
+        }
+        if request.client is not None:
+            headers["http.client"] = request.client.host
+        if params:
+            headers["http.params"] = dict(params)
+        if request.scope["query_string"]:
+            headers["http.query"] = query_of(request)
+        return headers
