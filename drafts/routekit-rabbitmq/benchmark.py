@@ -14,10 +14,10 @@ import aio_pika
 import anyio
 from aio_pika.abc import AbstractIncomingMessage
 from pamqp.common import FieldValue
+from routekit_rabbitmq.testing import Server, installed
 
 from routekit import Policy, from_
 from routekit.testing import Run, run_routes, setup_for
-from routekit_rabbitmq.testing import Server, installed
 
 from .figures import Figure, alternately
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from routekit_rabbitmq.testing import Server, installed
 
 from routekit import Policy, Retry, from_
 from routekit.testing import Feed, Run, running, setup_for
-from routekit_rabbitmq.testing import Server, installed
 
 PATIENT = Policy(concurrency=10, retry=Retry(50, first=0.1, most=1.0))
 

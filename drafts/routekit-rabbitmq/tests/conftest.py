@@ -11,9 +11,9 @@ import aio_pika
 import anyio
 import anyio.to_thread
 import pytest
+from routekit_rabbitmq.testing import Server, installed
 
 from routekit.testing import Run, setup_for
-from routekit_rabbitmq.testing import Server, installed
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from routekit_rabbitmq.testing import installed
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "orders.py"

@@ -5,10 +5,10 @@ import asyncio
 import anyio
 import anyio.lowlevel
 import pytest
-
-from routekit import BodyError, Unavailable
 from routekit_rabbitmq.faults import told
 from routekit_rabbitmq.guard import Guard
+
+from routekit import BodyError, Unavailable
 
 pytestmark = pytest.mark.anyio
 

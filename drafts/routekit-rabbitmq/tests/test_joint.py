@@ -2,9 +2,9 @@
 
 import anyio
 import pytest
+from routekit_rabbitmq.joint import Joint
 
 from routekit import Unavailable
-from routekit_rabbitmq.joint import Joint
 
 pytestmark = pytest.mark.anyio
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import anyio
 import pytest
+from routekit_rabbitmq import ConnectionSettings, RabbitMQSink, RabbitMQSource
+from routekit_rabbitmq.settings import settings_of
 
 from routekit import BadOption, DefinitionError, UnknownName, from_
 from routekit.testing import Feed, Run, running, setup_for
-from routekit_rabbitmq import ConnectionSettings, RabbitMQSink, RabbitMQSource
-from routekit_rabbitmq.settings import settings_of
 
 
 class Knowing:

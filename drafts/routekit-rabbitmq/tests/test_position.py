@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from routekit_rabbitmq.position import Position
 
 from routekit.testing import Run, setup_for
-from routekit_rabbitmq.position import Position
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,11 @@ from uuid import UUID
 
 import anyio
 import pytest
+from routekit_rabbitmq import RabbitMQSink
+from routekit_rabbitmq.faults import Returned
 
 from routekit import DefinitionError, Message, Policy, Rejected, Send, Unavailable, from_
 from routekit.testing import Feed, run_routes, running
-from routekit_rabbitmq import RabbitMQSink
-from routekit_rabbitmq.faults import Returned
 
 pytestmark = pytest.mark.anyio
 
