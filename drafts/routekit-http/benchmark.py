@@ -1,4 +1,4 @@
-# ruff: noqa: N801, S603, T201
+# ruff: noqa: S603, T201
 """HTTP beside what a programmer would write by hand: the sink beside plain httpx, a route beside a Starlette handler.
 
 Server and client are two processes, with 20 requests in flight.
@@ -39,10 +39,10 @@ BODY = json.dumps({"id": 7, "customer": "c@example.com", "total": 12.5}).encode(
 
 def figures() -> list[Figure]:
     """Both directions, each taken in turn with its rival."""
-    with _server("starlette") as port:
+    with _Server("starlette") as port:
         url = f"http://127.0.0.1:{port}/orders"
         plain, sink = alternately(ROUNDS, lambda: anyio.run(_plain, url), lambda: anyio.run(_sink, url))
-    with _server("starlette") as bare_port, _server("routekit") as route_port:
+    with _Server("starlette") as bare_port, _Server("routekit") as route_port:
         bare, route = alternately(ROUNDS, lambda: anyio.run(_load, bare_port), lambda: anyio.run(_load, route_port))
     return [
         Figure("http: requests of the sink", sink, "/s", f"plain httpx {plain:,.0f}/s", 3 * plain, "higher"),
@@ -142,7 +142,7 @@ async def _load(port: int) -> float:
     return REQUESTS * 2 / (perf_counter() - start)
 
 
-class _server:
+class _Server:
     """A server in a process of its own; gives its port."""
 
     def __init__(self, kind: str) -> None:

@@ -13,7 +13,7 @@ from routekit import BodyError
 
 from .problems import Refusal
 
-URLENCODED = "application/x-www-form-urlencoded"
+_URLENCODED = "application/x-www-form-urlencoded"
 _FIELDS = 1000
 """Fields of a form, or parameters, at most."""
 
@@ -33,9 +33,10 @@ def query_of(request: Request) -> dict[str, Any]:
     return _gathered(_pairs(text)) if text else {}
 
 
-async def form_of(headers: Headers, type_: str, raw: bytes) -> dict[str, Any]:
+async def form_of(headers: Headers, raw: bytes) -> dict[str, Any]:
     """The fields of a form; a file is an Upload, what is given more than once a list."""
-    if type_ == URLENCODED:
+    type_ = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if type_ == _URLENCODED:
         return _gathered(_pairs(raw.decode("utf-8", "replace")))
     if type_ != "multipart/form-data":
         raise Refusal(415, f"a form is expected, found '{type_[:80]}'")

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from routekit import BodyError, Rejected
 
-from .forms import URLENCODED, form_of, query_of
+from .forms import form_of, query_of
 from .problems import Refusal
 
 BodyKind: TypeAlias = Literal["auto", "raw", "form", "query", "merged", "stream"]
@@ -71,14 +71,12 @@ class Incoming:
     async def body(self, request: Request, raw: bytes, params: Mapping[str, str]) -> Any:
         """The message's body; raises BodyError for content that cannot be read that way."""
         kind = self.kind
-        type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "auto":
-            form = type_ in (URLENCODED, "multipart/form-data")
-            kind = "query" if request.method in _BODILESS else "form" if form else "raw"
+            kind = "query" if request.method in _BODILESS else "raw"
         if kind == "query":
             return {**query_of(request), **params}
         if kind == "form":
-            return await form_of(request.headers, type_, raw)
+            return await form_of(request.headers, raw)
         if kind == "merged":
             return {**_object(raw), **query_of(request), **params}
         return raw

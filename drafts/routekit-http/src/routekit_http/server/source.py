@@ -59,7 +59,7 @@ class HttpServer(Listener):
     body: BodyKind = Field(
         default="auto",
         description="what the body is: raw bytes, a form's fields, the query parameters, merged (a JSON object, query "
-        "and path in one), a stream; auto: query with GET and DELETE, form if it is one, else raw",
+        "and path in one), a stream; auto: query with GET and DELETE, else raw",
     )
     status: int | None = Field(
         default=None, ge=200, le=299, description="of a success; else 200, or 204 without a reply"
