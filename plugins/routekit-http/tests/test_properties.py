@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from routekit_http import HttpRejected
 from routekit_http.server.templates import segments_of, template_of
 from routekit_http.targets import placed, target_of

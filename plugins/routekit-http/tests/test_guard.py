@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from routekit_http import HttpRejected
 from routekit_http.guard import check_address, check_url
 

@@ -8,9 +8,9 @@ import anyio
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from routekit_http import HttpUnavailable
 
 from routekit import BadOption
+from routekit_http import HttpUnavailable
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 from pydantic import BaseModel
-from routekit_http import HttpAnswer, HttpRejected
 
 from routekit import BodyError
+from routekit_http import HttpAnswer, HttpRejected
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S603, T201
 """HTTP beside what a programmer would write by hand: the sink beside plain httpx, a route beside a Starlette handler.
 
 Server and client are two processes, with 20 requests in flight.

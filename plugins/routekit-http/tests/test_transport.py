@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from routekit_http import HttpUnavailable
 
 from routekit import DefinitionError
+from routekit_http import HttpUnavailable
 
 pytestmark = pytest.mark.anyio
 

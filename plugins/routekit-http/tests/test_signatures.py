@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from pydantic import ValidationError
-from routekit_http.server.signatures import Received, SignatureSettings, Verifier
 
 from routekit import BadOption, RouteDegraded, from_
 from routekit.testing import Sink
+from routekit_http.server.signatures import Received, SignatureSettings, Verifier
 
 BODY = b'{"event": "\xc3\xbc"}'
 NOW = 1_800_000_000

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from routekit_http.server.openapi import Description, document
-from routekit_http.server.templates import template_of
 
 from routekit import from_
+from routekit_http.server.openapi import Description, document
+from routekit_http.server.templates import template_of
 
 
 class Address(BaseModel):

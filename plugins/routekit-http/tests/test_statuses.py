@@ -6,10 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from routekit_http import HttpConflict, HttpRejected, HttpUnavailable
 
 from routekit import BadOption, Policy, Rejected, Retry, Target, Unavailable, UnknownName, from_
 from routekit.testing import Feed, run_routes
+from routekit_http import HttpConflict, HttpRejected, HttpUnavailable
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import anyio
 import httpx
 import pytest
-from routekit_http import HttpPoll, HttpServer, HttpSink
 
 from routekit import Capabilities, Message
 from routekit.testing.conformance import SinkContract, SourceContract
+from routekit_http import HttpPoll, HttpServer, HttpSink
 
 
 class TestServer(SourceContract):
