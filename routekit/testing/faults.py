@@ -29,6 +29,7 @@ _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStre
 @dataclass(eq=False)
 class _Connection:
     client: SocketStream
+    half_closed: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
@@ -60,6 +61,7 @@ class FaultProxy:
     async def half_close(self) -> None:
         """Tell every client that nothing more will come; what it sends still gets through."""
         for connection in list(self._connections):
+            connection.half_closed = True
             try:
                 await connection.client.send_eof()
             except _BROKEN:
@@ -97,13 +99,14 @@ class FaultProxy:
             with connection.scope:
                 if self._refusing:
                     connection.scope.cancel()
-                await self._connected(client)
+                await self._connected(connection)
         finally:
             self._connections.discard(connection)
             _let_reset(client)
             await anyio.aclose_forcefully(client)
 
-    async def _connected(self, client: SocketStream) -> None:
+    async def _connected(self, connection: _Connection) -> None:
+        client = connection.client
         try:
             server = await anyio.connect_tcp(*self.server)
         except OSError:
@@ -111,22 +114,25 @@ class FaultProxy:
         try:
             async with anyio.create_task_group() as pumps:
                 pumps.start_soon(self._pump, client, server)
-                pumps.start_soon(self._pump, server, client)
+                pumps.start_soon(self._pump, server, client, connection)
             await server.aclose()
             await client.aclose()
         finally:
             _let_reset(server)
             await anyio.aclose_forcefully(server)
 
-    async def _pump(self, source: ByteReceiveStream, target: SocketStream) -> None:
+    async def _pump(self, source: ByteReceiveStream, target: SocketStream, back: _Connection | None = None) -> None:
+        """Pass on what comes; `back` is the connection whose client it goes to, which may hear nothing any more."""
         try:
             async for data in source:
                 await self._flowing.wait()
                 if self._seconds:
                     await anyio.sleep(self._seconds)
-                await target.send(_flipped(data) if self._corrupting else data)
+                if back is None or not back.half_closed:
+                    await target.send(_flipped(data) if self._corrupting else data)
             await self._flowing.wait()
-            await target.send_eof()
+            if back is None or not back.half_closed:
+                await target.send_eof()
         except _BROKEN:
             await anyio.aclose_forcefully(target)
 

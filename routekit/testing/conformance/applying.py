@@ -1,7 +1,7 @@
 """Which tests of the kit apply to an endpoint: those of its direction, of what it promises, and of the hooks given."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial, wraps
 from typing import Any, TypeAlias, TypeVar
 
@@ -87,13 +87,20 @@ def trial(*needs: Need) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
-def inapplicable(contract: type[Any]) -> dict[str, str]:
-    """The tests that do not apply to a class, each with the reason."""
-    found: dict[str, str] = {}
-    for name in dir(contract):
-        for need in getattr(getattr(contract, name), _NEEDS, ()):
-            reason = need(contract)
-            if reason:
-                found[name] = reason
-                break
+def trials(contract: type[Any]) -> dict[str, Callable[..., Any]]:
+    """The tests of the kit that an author has not replaced, also those that did not apply to a base of the class."""
+    found: dict[str, Callable[..., Any]] = {}
+    for base in reversed(contract.__mro__):
+        hidden: Collection[str] = vars(base).get("not_tried", ())
+        for name, test in vars(base).items():
+            if hasattr(test, _NEEDS):
+                found[name] = test
+            elif name not in hidden:
+                found.pop(name, None)
     return found
+
+
+def inapplicable(contract: type[Any], test: Callable[..., Any]) -> str:
+    """Why a test does not apply to a class, or an empty text."""
+    needs: tuple[Need, ...] = getattr(test, _NEEDS)
+    return next((reason for need in needs if (reason := need(contract))), "")

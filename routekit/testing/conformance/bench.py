@@ -27,6 +27,7 @@ from ...stores.memory import MemoryStore
 from ...tasks import together
 from ..endpoints import Inlet
 from ..faults import FaultProxy
+from .stepping import Stepping
 
 TRIED = "tried"
 """The name of the route with the endpoint that is tried."""
@@ -248,8 +249,9 @@ class Bench:
         dead_letter: str = REFUSE,
         auto: bool = False,
         troubled: bool = False,
+        stepping: Stepping | None = None,
     ) -> AsyncGenerator[SourceLife]:
-        """A life in which the route takes from the source; ends orderly with the block.
+        """A life in which the route takes from the source; ends orderly with the block, or where `stepping` says.
 
         `auto`: every message is finished at once. `troubled`: the route may be degraded at times.
         """
@@ -264,10 +266,12 @@ class Bench:
         route = from_(endpoint, policy=policy).transform(hand).route(TRIED)
         service = self._service(route, lambda: lives[0])
         lives.append(SourceLife(self, service, auto=auto))
+        if stepping is not None:
+            stepping.act = lives[0].kill
         async with together() as callers:
             lives[0].callers = callers
             async with service.started():
-                if self.listening:
+                if self.listening and stepping is None:
                     await self.trial.ready()
                 yield lives[0]
             callers.cancel_scope.cancel()
@@ -282,6 +286,7 @@ class Bench:
         slots: int = 64,
         retry: Retry | None = None,
         troubled: bool = False,
+        stepping: Stepping | None = None,
     ) -> AsyncGenerator[SinkLife]:
         """A life in which the route sends to the sink; ends orderly with the block. `retry` is that of the sends."""
         inlet = Inlet()
@@ -290,6 +295,8 @@ class Bench:
         lives: list[SinkLife] = []
         service = self._service(flow.route(TRIED), lambda: lives[0])
         lives.append(SinkLife(self, service, inlet))
+        if stepping is not None:
+            stepping.act = lives[0].kill
         async with service.started():
             yield lives[0]
         _ended(lives[0], troubled=troubled)

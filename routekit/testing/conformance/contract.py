@@ -18,7 +18,7 @@ from ...message import Message
 from ...options import MASK, sounds_secret
 from ..faults import FaultProxy, fault_proxy
 from ..virtual import Loop, virtual
-from .applying import hook, inapplicable, trial
+from .applying import hook, inapplicable, trial, trials
 from .bench import Bench
 
 BODIES: Mapping[str, Any] = {
@@ -84,9 +84,10 @@ class Contract:
             return
         if not hasattr(cls, "promised"):
             cls.promised = cls.kind.capabilities
-        cls.not_tried = inapplicable(cls)
-        for name in cls.not_tried:
-            setattr(cls, name, None)
+        reasons = {name: (test, inapplicable(cls, test)) for name, test in trials(cls).items()}
+        cls.not_tried = {name: why for name, (_, why) in reasons.items() if why}
+        for name, (test, why) in reasons.items():
+            setattr(cls, name, None if why else test)
 
     @pytest.fixture
     def anyio_backend(self, kit_loop: Loop) -> Any:

@@ -203,8 +203,8 @@ class SinkContract(Contract):
             stepping = Stepping(at)
             endpoint = bench.endpoint(self.sink(), self.kind)
             assert isinstance(endpoint, Producer)
-            async with bench.sink_life(stepped_opening(endpoint, stepping), self.options(), troubled=True) as life:
-                stepping.act = life.kill
+            stepped = stepped_opening(endpoint, stepping)
+            async with bench.sink_life(stepped, self.options(), troubled=True, stepping=stepping) as life:
                 await bench.soon(lambda: life.up, "the sink to open")
             async with self._life(bench) as life:
                 when = f"after it was cancelled at await {at} of its opening"

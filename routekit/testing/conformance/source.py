@@ -232,8 +232,8 @@ class SourceContract(Contract):
             bodies: list[Any] = []
             for message in self.messages(2, first):
                 await self.put(message)
-            async with bench.source_life(stepped_consumer(source, stepping), auto=True, troubled=True) as life:
-                stepping.act = life.kill
+            stepped = stepped_consumer(source, stepping)
+            async with bench.source_life(stepped, auto=True, troubled=True, stepping=stepping) as life:
                 await bench.soon(lambda: len(life.taken) >= 2, "two messages to arrive")
                 await life.settled()
             bodies += life.bodies
@@ -252,8 +252,8 @@ class SourceContract(Contract):
             stepping = Stepping(at)
             source = bench.endpoint(self.source(), self.kind)
             assert isinstance(source, Listener)
-            async with bench.source_life(stepped_listener(source, stepping), auto=True, troubled=True) as life:
-                stepping.act = life.kill
+            stepped = stepped_listener(source, stepping)
+            async with bench.source_life(stepped, auto=True, troubled=True, stepping=stepping):
                 await anyio.sleep(self.quiet)
             async with bench.source_life(self.source(), auto=True) as life:
                 call = await life.give(self.message(first))

@@ -1,0 +1,29 @@
+"""The kit finds what is wrong with a faulty plugin: exactly the tests fail that are meant to."""
+
+from pathlib import Path
+
+import pytest
+
+from .faulty import bells, pipes, sinks, sources
+from .faulty.finding import FOUND, named
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
+TRIAL = Path(__file__).parent / "faulty" / "trial.py"
+FAULTS = {named(kind): found for kind, found in FOUND.items()}
+
+assert {bells, pipes, sinks, sources}  # importing them is what fills FOUND
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_exactly_the_tests_fail_that_are_meant_to(
+    fault: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No fault passes, and none makes a test fail that is not about it."""
+    monkeypatch.setenv("KIT_FAULT", fault)
+    ran = pytester.inline_run("-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider", TRIAL)
+    reports = [report for report in ran.getreports("pytest_runtest_logreport") if report.when == "call"]
+    failed = {report.nodeid.rpartition("::")[2] for report in reports if report.failed}
+    assert len(reports) > 20
+    assert {name if "asyncio-" in name else name.partition("[")[0] for name in failed} == FAULTS[fault]
