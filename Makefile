@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint types unit wheels bench format constraints clean for-serve for-test
+.PHONY: help serve test lint types unit wheels bench format reference constraints clean for-serve for-test
 
 BIN := .venv/bin
 ARGS ?=
@@ -41,6 +41,10 @@ bench: for-test ## Measure
 format: for-test ## Put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+reference: for-test ## Write the pages of docs/reference and the tables of docs/ anew
+	$(BIN)/python tools/reference.py
+	$(BIN)/python tests/docs/test_tables.py
 
 constraints: ## Resolve all versions anew, into constraints.txt
 	tools/constraints.sh

@@ -3,6 +3,7 @@
 The face: every public name, and no logic.
 """
 
+from .about import About as About
 from .callables import in_thread as in_thread
 from .codec import Codec as Codec
 from .codec import Record as Record

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from .about import About
 from .errors import BodyError
 
 
@@ -43,6 +44,9 @@ class Codec(BaseModel):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """The file suffixes that mean this codec, with the dot; the first is the one to write."""
+
+    about: ClassVar[About] = About()
+    """What its reference says beside its fields, such as the headers of its records."""
 
     of_bytes: ClassVar[bool] = False
     """Whether it writes bytes as a body of their own: to other codecs, bytes are a document that is written already."""

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
+from .about import About
 from .errors import BadOption, DefinitionError
 from .message import Delivery, Message
 from .options import MASK, made, masked
@@ -70,6 +71,9 @@ class Endpoint(BaseModel):
 
     capabilities: ClassVar[Capabilities] = Capabilities()
     """What it promises whatever its options are."""
+
+    about: ClassVar[About] = About()
+    """What its reference says beside its fields: headers, errors, figures, settings, an example."""
 
     @classmethod
     def path_field(cls) -> str | None:

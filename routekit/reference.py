@@ -2,30 +2,47 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from .endpoint import PER_MESSAGE, Capabilities, Endpoint, Listener, Producer
+from .about import About
+from .codec import Codec
+from .endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, Listener, Producer
 from .errors import UnknownName, did_you_mean
 from .flow import Flow
 from .plugins import Catalog
 from .units import seconds, size
 
+_UNITS = ("", "KB", "MB", "GB")
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: `default` is empty for one that must be given."""
+    """One option: `default` is empty for one that must be given; `limits` are those of its value, `>= 1`."""
 
     name: str
     type: str
     default: str
     doc: str
     required: bool = False
+    per_message: bool = False
+    secret: bool = False
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A name, such as that of a header or an error, and what it means."""
+
+    name: str
+    doc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +56,25 @@ class Entry:
     options: tuple[Option, ...] = ()
     promises: tuple[str, ...] = ()
     """What an endpoint promises whatever its options are, a sentence each."""
+    written: str = ""
+    """The class to write it as a typed value, with its module: `routekit_file.FileSource`."""
+    remarks: tuple[str, ...] = ()
+    """What it promises and takes back with some options only."""
+    headers: tuple[Meaning, ...] = ()
+    """What its messages, answers or records have in their headers."""
+    reads: tuple[Meaning, ...] = ()
+    """The headers that it looks at."""
+    raises: tuple[Meaning, ...] = ()
+    figures: tuple[Meaning, ...] = ()
+    settings: "tuple[Entry, ...]" = ()
+    """The tables of `routekit.toml` that it reads."""
+    example: str = ""
 
 
 def describe(name: str, catalog: Catalog) -> list[Entry]:
     """The entries for a scheme, a step or `codec.NAME`; raises UnknownName with what there is."""
     if name.startswith("codec."):
-        kind = catalog.codec_kind(name.removeprefix("codec."))
-        return [Entry(name, "codec", f"codec={kind.name}", inspect.getdoc(kind) or "", _options(kind, None))]
+        return [_codec(catalog.codec_kind(name.removeprefix("codec.")))]
     entries = [_step(name)] if name in steps() else []
     if name in catalog.schemes():
         entries += [_endpoint(kind) for kind in catalog.endpoints(name)]
@@ -93,10 +122,66 @@ def _parameters(parameters: Iterable[inspect.Parameter]) -> tuple[Option, ...]:
 def _endpoint(kind: type[Endpoint]) -> Entry:
     path = kind.path_field()
     source = "source (event-driven)" if issubclass(kind, Listener) else "source"
-    direction = "sink" if issubclass(kind, Producer) else source
-    usage = f"{kind.scheme}:{path.upper() if path else ''}?option=value"
-    doc = inspect.getdoc(kind) or ""
-    return Entry(kind.scheme, direction, usage, doc, _options(kind, path), _promises(kind.capabilities))
+    return Entry(
+        name=kind.scheme,
+        kind="sink" if issubclass(kind, Producer) else source,
+        usage=f"{kind.scheme}:{path.upper() if path else ''}?option=value",
+        doc=inspect.getdoc(kind) or "",
+        options=_options(kind, path),
+        promises=_promises(kind.capabilities),
+        remarks=tuple(_remarks(kind)),
+        raises=_raised(kind.about, kind.raises if issubclass(kind, Producer) else ()),
+        **_told(kind, kind.about),
+    )
+
+
+def _codec(kind: type[Codec]) -> Entry:
+    return Entry(
+        name=f"codec.{kind.name}",
+        kind="codec",
+        usage=f"codec={kind.name}",
+        doc=inspect.getdoc(kind) or "",
+        options=_options(kind, None),
+        raises=_raised(kind.about),
+        **_told(kind, kind.about),
+    )
+
+
+def _told(kind: type[Endpoint | Codec], about: About) -> dict[str, Any]:
+    """What endpoints and codecs say of themselves in the same way."""
+    return {
+        "written": _written(kind),
+        "headers": _meanings(about.headers),
+        "reads": _meanings(about.reads),
+        "figures": _meanings(about.figures),
+        "settings": tuple(table_entry(name, table) for name, table in about.settings.items()),
+        "example": inspect.cleandoc(about.example),
+    }
+
+
+def _written(kind: type) -> str:
+    """The class by the shortest way to import it: from its package, if that gives it."""
+    package = kind.__module__.partition(".")[0]
+    given = getattr(sys.modules.get(package), kind.__name__, None) is kind
+    return f"{package if given else kind.__module__}.{kind.__name__}"
+
+
+def _meanings(names: Mapping[str, str]) -> tuple[Meaning, ...]:
+    return tuple(Meaning(name, doc) for name, doc in names.items())
+
+
+def _raised(about: About, more: Iterable[type[Exception]] = ()) -> tuple[Meaning, ...]:
+    """Errors with their reasons; of those that say none, the first line of their docstring."""
+    others = {error: (inspect.getdoc(error) or "").partition("\n")[0] for error in more if error not in about.raises}
+    return tuple(Meaning(error.__name__, doc) for error, doc in {**about.raises, **others}.items())
+
+
+def _remarks(kind: type[Endpoint]) -> Iterable[str]:
+    """The docstrings of the methods that say what it promises, and whether it takes back, by its options."""
+    if kind.promises is not Endpoint.promises:
+        yield inspect.getdoc(kind.promises) or ""
+    if issubclass(kind, Consumer) and kind.takes_back is not Consumer.takes_back:
+        yield inspect.getdoc(kind.takes_back) or ""
 
 
 def _promises(capabilities: Capabilities) -> tuple[str, ...]:
@@ -115,12 +200,38 @@ def _options(kind: type[BaseModel], path: str | None) -> tuple[Option, ...]:
 
 def _option(name: str, field: FieldInfo, is_path: bool) -> Option:
     doc = field.description or ""
+    per_message, secret = PER_MESSAGE in field.metadata, _is_secret(field.annotation)
     if is_path:
         doc = f"{doc} (the path of the URI)".strip()
-    if PER_MESSAGE in field.metadata:
+    if per_message:
         doc = f"{doc} (may be computed for each message)".strip()
+    if secret:
+        doc = f"{doc} (secret: masked wherever it is printed)".strip()
     kind = _unit(field.metadata) or _typed(field.annotation)
-    return Option(name, kind, _default(field), doc, field.is_required())
+    limits = ", ".join(filter(None, map(_limit, field.metadata)))
+    default = _sized(_default(field)) if kind.startswith("size") else _default(field)
+    return Option(name, kind, default, doc, field.is_required(), per_message, secret, limits)
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_is_secret(inner) for inner in get_args(annotation))
+
+
+def _limit(mark: object) -> str:
+    """A bound of a value as it is shown; an upper one of a text or list would be too rare."""
+    match mark:
+        case Ge():
+            return f">= {mark.ge}"
+        case Gt():
+            return f"> {mark.gt}"
+        case Le():
+            return f"<= {mark.le}"
+        case Lt():
+            return f"< {mark.lt}"
+        case MinLen():
+            return "not empty"
+        case _:
+            return ""
 
 
 def _default(field: FieldInfo) -> str:
@@ -128,6 +239,16 @@ def _default(field: FieldInfo) -> str:
         return ""
     default: object = field.get_default() if field.default_factory is None else cast("Any", field.default_factory)()
     return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _sized(default: str) -> str:
+    """A number of bytes by the largest unit that it is a whole number of: `64MB`."""
+    number, unit = int(default) if default.isdigit() else 0, 0
+    if not number:
+        return default
+    while number % 1024 == 0 and unit < len(_UNITS) - 1:
+        number, unit = number // 1024, unit + 1
+    return f"{number}{_UNITS[unit]}"
 
 
 def _unit(metadata: Iterable[Any]) -> str:
@@ -149,6 +270,8 @@ def _typed(annotation: Any) -> str:
         return "function"
     if origin is Literal:
         return " | ".join(repr(value) for value in get_args(annotation))
+    if annotation is SecretStr:
+        return "secret"
     if isinstance(annotation, type) and origin is None:
         return "None" if annotation is NoneType else annotation.__name__
     return re.sub(r"(?:[a-z_]\w*\.)+(?=[A-Za-z])|~", "", str(annotation)).replace("NoneType", "None")

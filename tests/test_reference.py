@@ -5,25 +5,28 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from routekit import (
     PER_MESSAGE,
+    About,
     Bytes,
     Capabilities,
     Endpoint,
     Flow,
     Listener,
     Producer,
+    Rejected,
     Runtime,
     Seconds,
     Send,
+    Unavailable,
     UnknownName,
     hookimpl,
 )
 from routekit.endpoint import Deliver
 from routekit.plugins import Catalog
-from routekit.reference import Option, describe, steps, table_entry
+from routekit.reference import Meaning, Option, describe, steps, table_entry
 from routekit.settings import Options
 
 CATALOG = Catalog()
@@ -42,6 +45,12 @@ class Pigeons(Listener):
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None: ...
 
 
+class Loft(BaseModel):
+    """Where pigeons live."""
+
+    key: SecretStr = Field(description="opens the door")
+
+
 class Pigeon(Producer):
     """Sends a pigeon.
 
@@ -50,6 +59,19 @@ class Pigeon(Producer):
 
     scheme = "pigeon"
     capabilities = Capabilities(ordered=True, largest=20)
+    raises = (Rejected, Unavailable)
+    about = About(
+        headers={"pigeon.ring": "number of the ring"},
+        reads={"weather": "rain or sun"},
+        raises={Unavailable: "at night"},
+        figures={"fed_total": "pigeons that were fed"},
+        settings={"pigeon.NAME": Loft},
+        example="""
+        from routekit import from_
+
+        mail = from_("timer:tick").to("pigeon:home")
+        """,
+    )
     loft: str = Field(description="where it starts")
     name: Annotated[str | None, PER_MESSAGE] = Field(default=None, description="which one")
     wait: Seconds = 2.5
@@ -58,6 +80,7 @@ class Pigeon(Producer):
     speed: Literal["slow", "fast"] = "fast"
     tame: bool = True
     tags: list[str] = Field(default_factory=list[str])
+    count: int = Field(default=1, ge=1, le=9, description="how many")
     password: SecretStr = SecretStr("hunter2")
 
     @asynccontextmanager
@@ -132,10 +155,11 @@ def test_name_that_is_scheme_and_step() -> None:
     ("name", "expected"),
     [
         ("loft", Option("loft", "str", "", "where it starts (the path of the URI)", True)),
-        ("name", Option("name", "str | None", "None", "which one (may be computed for each message)")),
+        ("name", Option("name", "str | None", "None", "which one (may be computed for each message)", False, True)),
         ("wait", Option("wait", "duration", "2.5", "")),
         ("rest", Option("rest", "duration | None", "None", "")),
-        ("load", Option("load", "size", "4096", "weight")),
+        ("load", Option("load", "size", "4KB", "weight")),
+        ("count", Option("count", "int", "1", "how many", limits=">= 1, <= 9")),
         ("speed", Option("speed", "'slow' | 'fast'", "fast", "")),
         ("tame", Option("tame", "bool", "true", "")),
         ("tags", Option("tags", "list[str]", "[]", "")),
@@ -149,6 +173,34 @@ def test_options_as_people_write_them(name: str, expected: Option) -> None:
 def test_secret_defaults_are_not_shown() -> None:
     """The default of a secret is not printed."""
     assert "hunter2" not in option("password", "pigeon", Catalog(modules=[Plugin()]), 1).default
+
+
+def test_a_secret_is_told_as_such() -> None:
+    """What is masked wherever it is printed says so, also in the tables of settings."""
+    sink = describe("pigeon", Catalog(modules=[Plugin()]))[1]
+    (key,) = sink.settings[0].options
+    assert [one.name for one in (*sink.options, key) if one.secret] == ["password", "key"]
+    assert (key.type, key.doc) == ("secret", "opens the door (secret: masked wherever it is printed)")
+
+
+def test_what_the_fields_cannot_say_is_told() -> None:
+    """Headers, errors with their reasons, figures, settings and an example come from `about`."""
+    sink = describe("pigeon", Catalog(modules=[Plugin()]))[1]
+    assert sink.headers == (Meaning("pigeon.ring", "number of the ring"),)
+    assert sink.reads == (Meaning("weather", "rain or sun"),)
+    assert sink.figures == (Meaning("fed_total", "pigeons that were fed"),)
+    assert sink.raises[0] == Meaning("Unavailable", "at night")
+    assert sink.raises[1].name == "Rejected"
+    assert (sink.settings[0].name, sink.settings[0].usage) == ("pigeon.NAME", "[pigeon.NAME]")
+    assert sink.example.startswith("from routekit import from_\n\nmail = ")
+
+
+def test_what_depends_on_options_is_told() -> None:
+    """An endpoint that promises more or less by its options, or takes back, says when."""
+    source, sink = describe("file", CATALOG)
+    assert any("failed_to" in remark for remark in source.remarks)
+    assert sink.remarks
+    assert describe("timer", CATALOG)[0].remarks == ()
 
 
 def test_docstring_is_whole() -> None:

@@ -12,9 +12,10 @@ from ..check import check as checked
 from ..errors import UnknownName, did_you_mean
 from ..loader import Template, templates
 from ..options import masked
+from ..pages import page
 from ..plugins import Catalog
 from ..problem import Problem
-from ..reference import Entry, Option, steps, table_entry, template_entry
+from ..reference import Entry, Meaning, Option, steps, table_entry, template_entry
 from ..reference import describe as described
 from ..route import Route
 from ..settings import Options
@@ -121,6 +122,7 @@ def describe(
     ] = None,
     routes: Routes = Path("routes"),
     as_json_: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print a page of a reference")] = False,
 ) -> None:
     """Explain an endpoint, codec, step, route template or the settings.
 
@@ -142,9 +144,11 @@ def describe(
         entries = [table_entry(name, Options)] if name == "routekit" else _described(name, catalog, routes)
     if as_json_:
         print_json([asdict(entry) for entry in entries])
-        return
-    for entry in entries:
-        _show_entry(entry)
+    elif markdown:
+        typer.echo(page(name, entries), nl=False)
+    else:
+        for entry in entries:
+            _show_entry(entry)
 
 
 def _described(name: str, catalog: Catalog, routes: Path) -> Sequence[Entry]:
@@ -186,7 +190,20 @@ def _show_entry(entry: Entry) -> None:
         out.print("\npromises:")
         for promise in entry.promises:
             out.print(f"  {promise}")
+    _show_meanings("headers that it gives", entry.headers)
+    _show_meanings("headers that it looks at", entry.reads)
+    _show_meanings("errors", entry.raises)
+    _show_meanings("figures", entry.figures)
     out.print()
+    for settings_ in entry.settings:
+        _show_entry(settings_)
+
+
+def _show_meanings(title: str, meanings: Sequence[Meaning]) -> None:
+    if meanings:
+        out.print(f"\n{title}:")
+    for each in meanings:
+        out.print(f"  {each.name}: {each.doc}")
 
 
 def _default(option: Option) -> str:

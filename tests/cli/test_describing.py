@@ -51,7 +51,17 @@ def test_describe_as_json(routekit: Any) -> None:
         "default": "1000",
         "doc": "messages in the queue at most; then the sender waits",
         "required": False,
+        "per_message": False,
+        "secret": False,
+        "limits": ">= 1",
     }
+
+
+def test_describe_as_a_page(routekit: Any) -> None:
+    """As Markdown a name is a whole page, such as a plugin may ship with it."""
+    done = routekit("describe", "queue", "--markdown")
+    assert done.out.startswith("# queue\n\n## As a source\n\n`queue:NAME?option=value`")
+    assert "| `size` | `int`, >= 1 | `1000` | messages in the queue at most; then the sender waits |\n" in done.out
 
 
 def test_describe_says_what_there_is(routekit: Any) -> None:

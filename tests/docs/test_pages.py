@@ -75,10 +75,11 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
 
 
 def test_every_page_is_on_the_map() -> None:
-    """The index names every page, and the index of the patterns each of theirs, once."""
+    """The index names every page, and the indexes of the patterns and of the reference each of theirs, once."""
     index, patterns = links_of(DOCS / "index.md"), links_of(DOCS / "patterns" / "index.md")
-    assert DOCS / "patterns" / "index.md" in index
-    named = [*index, *(path for path in patterns if path.parent.name == "patterns")]
+    reference = links_of(DOCS / "reference" / "index.md")
+    assert {DOCS / "patterns" / "index.md", DOCS / "reference" / "index.md"} <= set(index)
+    named = [*index, *(path for path in (*patterns, *reference) if path.parent.name in ("patterns", "reference"))]
     assert {path for path in PAGES if path != DOCS / "index.md"} <= set(named)
     assert len(patterns) == len(set(patterns))
 

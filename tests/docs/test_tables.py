@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from routekit.pages import table
 from routekit.plugins import Catalog
-from routekit.reference import Entry, Option, describe, table_entry
+from routekit.reference import Entry, describe, table_entry
 from routekit.settings import Options
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,20 +39,6 @@ def tables(name: str) -> str:
 def titled(entry: Entry, *, many: bool) -> str:
     """The heading of a table, where a name has several."""
     return f"As a {entry.kind}:\n\n" if many else ""
-
-
-def table(options: tuple[Option, ...]) -> str:
-    """Options as a Markdown table."""
-    rows = [(f"`{option.name}`", f"`{option.type}`", default(option), option.doc) for option in options]
-    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
-    return "\n".join(["| option | type | default | meaning |", "|---|---|---|---|", *(f"| {line} |" for line in lines)])
-
-
-def default(option: Option) -> str:
-    """The default as it is shown; a delimiter is a tab, not a gap."""
-    if option.required:
-        return "required"
-    return f"`{option.default}`" if option.default else "empty"
 
 
 if __name__ == "__main__":
