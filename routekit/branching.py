@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 
+from .demands import amount, whole
 from .errors import DefinitionError, PartsFailed, Rejected, TimedOut, did_you_mean
 from .isolation import isolated
 from .message import Message
@@ -38,12 +39,14 @@ class Branching:
 
     def __post_init__(self) -> None:
         checked(self.branches)
-        if self.parallel is not None and self.parallel < 1:
-            raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
-        if self.timeout is not None and self.timeout <= 0:
-            raise DefinitionError(f"timeout is {self.timeout} seconds", hint="it must be more than 0")
+        if self.parallel is not None:
+            whole("parallel", self.parallel)
+        if self.timeout is not None:
+            amount("timeout", self.timeout)
         if isinstance(self.on_error, str) and self.on_error not in self.WORDS:
             raise DefinitionError(f"on_error is '{self.on_error}'", hint=did_you_mean(self.on_error, self.WORDS))
+        if not isinstance(cast("object", self.on_error), str | Chain):
+            raise DefinitionError(f"on_error is {self.on_error!r}", hint="write a word, or dead_letters(lambda ...)")
 
     @property
     def label(self) -> str:

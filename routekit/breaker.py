@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from .demands import amount, errors, whole
 from .errors import CircuitOpen, DefinitionError, Rejected
 
 State: TypeAlias = Literal["closed", "open", "half-open"]
@@ -30,18 +31,23 @@ class Rules:
     never: type[Exception] | tuple[type[Exception], ...] = Rejected
 
     def __post_init__(self) -> None:
-        if not 1 <= self.minimum <= self.window:
+        whole("window", self.window)
+        whole("minimum", self.minimum)
+        if self.minimum > self.window:
             hint = "the minimum is 1 or more, and no more than the window holds"
             raise DefinitionError(f"the window is {self.window} calls and the minimum {self.minimum}", hint=hint)
         for name in ("failures", "slow_share"):
-            if not 0 < getattr(self, name) <= 1:
+            amount(name, getattr(self, name))
+            if getattr(self, name) > 1:
                 hint = "a share is more than 0 and at most 1"
                 raise DefinitionError(f"{name} is {getattr(self, name)}", hint=hint)
-        for name in ("seconds", "slow", "open_for"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise DefinitionError(f"{name} is {getattr(self, name)}", hint="it must be more than 0")
-        if self.probes < 1:
-            raise DefinitionError(f"probes is {self.probes}", hint="it must be 1 or more")
+        amount("open_for", self.open_for)
+        for name in ("seconds", "slow"):
+            if getattr(self, name) is not None:
+                amount(name, getattr(self, name))
+        whole("probes", self.probes)
+        errors("on", self.on)
+        errors("never", self.never)
 
     def counts(self, error: Exception) -> bool:
         """Whether this error is a failure of what the breaker guards."""

@@ -91,7 +91,8 @@ def arity(function: Callable[..., Any]) -> int:
     needed = [p for p in positional if p.default is p.empty]
     keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if keyword_only or len(needed) > 2 or not (positional or _starred(function)):
-        found = f"{name_of(function)}{inspect.signature(function)}"
+        name = "a lambda of " if getattr(function, "__name__", "") == "<lambda>" else name_of(function)
+        found = f"{name}{inspect.signature(function)}"
         raise DefinitionError(f"a step calls its function with (body) or (body, message), found {found}")
     return 2 if len(needed) == 2 else 1
 

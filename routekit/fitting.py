@@ -72,12 +72,25 @@ def _text(body: bytes | bytearray | str) -> object:
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if not _is_type(kind):
+        raise DefinitionError(f"bodies cannot be checked into {kind!r}", hint="give a type, such as Order")
     try:
-        return TypeAdapter(kind)
+        adapter = TypeAdapter[Any](kind)
     except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance of it will do
         return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
     except PydanticUserError as error:
         raise DefinitionError(f"bodies cannot be checked into {kind!r}: {error.message}", hint="see the type") from None
+    if not adapter.pydantic_complete:
+        found = f"bodies cannot be checked into {kind!r}, which is not defined"
+        raise DefinitionError(found, hint="give the type itself, not its name")
+    return adapter
+
+
+def _is_type(kind: object) -> bool:
+    """Whether it may be a type at all: not a number, a list, or a function."""
+    if kind is None or isinstance(kind, type | str):
+        return kind != ""
+    return type(kind).__module__ != "builtins"
 
 
 def misfit(error: ValidationError) -> BodyError:

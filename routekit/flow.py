@@ -20,6 +20,7 @@ from .branching import Branching, OnBranchError
 from .breaker import Rules
 from .callables import Function, Predicate, arity
 from .correlation import CORRELATION, RETURN_ADDRESS
+from .demands import mapping, texts
 from .eip.aggregate import Aggregate
 from .eip.ask import Ask
 from .eip.attempt import Attempt
@@ -156,6 +157,8 @@ class Flow(Generic[T]):
 
     def then(self, step: Step[T, U]) -> "Flow[U]":
         """Add any step: the door for patterns that are not words here."""
+        if not isinstance(cast("object", step), Step):
+            raise DefinitionError(f"then takes a step, found {step!r}", hint="a function goes into transform")
         return cast("Flow[U]", replace(self, chain=self.chain.then(step, here())))
 
     def apply(
@@ -173,6 +176,8 @@ class Flow(Generic[T]):
         `*` and `?` stand for any characters, and the options of a URI may be left out. Steps inside of branches, and in
         those of the policy, are found too. What the branch gives is what is sent, and goes on.
         """
+        if not isinstance(cast("object", pattern), str):
+            raise DefinitionError(f"intercept takes a pattern of URIs, found {pattern!r}", hint="such as 'file:*'")
         policy = self.policy or Policy()
         inside = _branch(branch, "intercept")
         old = (self.chain, policy.dead_letter, policy.rescue)
@@ -198,14 +203,15 @@ class Flow(Generic[T]):
         return self.then(Serialize[T](codec))
 
     def content_filter(
-        self, *, keep: Sequence[str] = (), drop: Sequence[str] = (), strict: bool = True
+        self, *, keep: str | Sequence[str] = (), drop: str | Sequence[str] = (), strict: bool = True
     ) -> "Flow[dict[str, Any]]":
         """Go on with some fields of the body, as plain data: with those of `keep`, or all, without those of `drop`.
 
         A field is a name or a path such as `customer.email`; `*` is each element, as in `lines.*.price`. With `strict`
         a field that is not there refuses the message.
         """
-        return self.then(ContentFilter[T](tuple(keep), tuple(drop), strict, _body_type(self)))
+        kept, dropped = texts("keep", keep), texts("drop", drop)
+        return self.then(ContentFilter[T](kept, dropped, strict, _body_type(self)))
 
     def sort(
         self: "Flow[list[U]] | Flow[tuple[U, ...]] | Flow[set[U]] | Flow[Sequence[U]] | Flow[Iterable[U]]",
@@ -245,7 +251,7 @@ class Flow(Generic[T]):
 
     def remove_header(self, *patterns: str, keep: "str | tuple[str, ...]" = ()) -> "Flow[T]":
         """Remove the headers whose names match a pattern such as `x-*`, but not those that match one of `keep`."""
-        return self.then(RemoveHeader[T](patterns, (keep,) if isinstance(keep, str) else keep))
+        return self.then(RemoveHeader[T](patterns, texts("keep", keep)))
 
     def split(
         self,
@@ -514,8 +520,9 @@ class Flow(Generic[T]):
 
         An address is named by its URI without options, or as `names` says. A message that names none is refused.
         """
-        known = {str(Target(address)).partition("?")[0]: address for address in addresses} | dict(names or {})
-        targets = {name: _sink(address, {}, codec, "reply_to") for name, address in known.items()}
+        sinks = [_sink(address, {}, codec, "reply_to") for address in addresses]
+        named = {name: _sink(address, {}, codec, "reply_to") for name, address in (names or {}).items()}
+        targets = {str(sink).partition("?")[0]: sink for sink in sinks} | named
         return self.then(ReplyTo[T](targets, header, _rules(retry)))
 
     def tap(
@@ -821,7 +828,7 @@ class Flow(Generic[T]):
             kind: cast("Rescue | tuple[Rescue, ...]", one)
             if isinstance(one, Rescue | tuple)
             else Rescue(_branch(one, "rescue"), place=here())
-            for kind, one in (rescue or {}).items()
+            for kind, one in mapping("rescue", rescue or {}).items()
         }
         last = None if finally_ is None else _branch(finally_, "finally_")
         return self.then(Attempt[T, U](_branch(body, "attempt"), rescues, last, _rules(retry)))
@@ -906,7 +913,11 @@ class Act(Generic[T]):
 
 
 def _action(act: Act[Any]) -> Action:
-    undo = _branch(act.undo, f"undo {act.name}") if callable(act.undo) else act.undo
+    if not isinstance(cast("object", act), Act):
+        raise DefinitionError(f"an action of a saga is {act!r}", hint="write Act('book', do=..., undo=...)")
+    undo = act.undo
+    if undo is not None and undo is not ...:
+        undo = _branch(undo, f"undo {act.name}")
     retry = None if act.retry is None else _rules(act.retry)
     return Action(act.name, _branch(act.do, act.name), undo, act.pivot, retry, act.undo_failed)
 
@@ -940,6 +951,8 @@ class Chosen(Generic[T, U]):
 
 def _branch(function: Callable[[Flow[Any]], Flow[Any]], word: str) -> Chain:
     """The chain that a scope's function adds to an empty flow."""
+    if not callable(function):
+        raise DefinitionError(f"{word} takes a branch, found {function!r}", hint="write a function from flow to flow")
     made = cast("object", function(Flow[Any]()))
     if not isinstance(made, Flow):
         raise DefinitionError(
@@ -953,7 +966,7 @@ def _branch(function: Callable[[Flow[Any]], Flow[Any]], word: str) -> Chain:
 
 
 def _named(branches: Mapping[str, Callable[[Flow[Any]], Flow[Any]]]) -> dict[str, Chain]:
-    return {name: _branch(branch, str(name)) for name, branch in branches.items()}
+    return {name: _branch(branch, str(name)) for name, branch in mapping("branches", branches).items()}
 
 
 def _numbered(branches: Sequence[Callable[[Flow[Any]], Flow[Any]]], word: str) -> dict[str, Chain]:
@@ -962,6 +975,8 @@ def _numbered(branches: Sequence[Callable[[Flow[Any]], Flow[Any]]], word: str) -
 
 def _sink(uri: str | Endpoint, options: Mapping[str, Any], codec: CodecChoice | None, word: str) -> Target:
     """Where a step sends, once it is known that it can be sent to."""
+    if not isinstance(cast("object", uri), str | Endpoint):
+        raise DefinitionError(f"{word} takes a URI or an endpoint, found {uri!r}", hint="such as 'file:out'")
     if isinstance(uri, Endpoint) and not isinstance(uri, Producer):
         raise DefinitionError(f"{uri} can only be read from", hint=f"give `{word}` a sink")
     return Target(uri, options, codec)

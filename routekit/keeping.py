@@ -52,3 +52,11 @@ def name_checked(name: object, word: str) -> None:
     if not isinstance(name, str) or not name:
         hint = "give the state a name that stays when the route is renamed"
         raise DefinitionError(f"{word}: the name of the state is {name!r}", hint=hint)
+
+
+def name_and_body_checked(name: object, body: object, word: str) -> None:
+    """Refuse a step whose state has no name, or whose bodies have no type."""
+    name_checked(name, word)
+    if body is None or isinstance(body, str | int | float):
+        hint = f"give the type of the bodies that come here: .{word}({name!r}, Order, ...)"
+        raise DefinitionError(f"{word} '{name}': the type of the bodies is {body!r}", hint=hint)

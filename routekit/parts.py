@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from .callables import arity, calling
+from .demands import amount, whole
 from .errors import DefinitionError, PartsFailed, StoreError, Unavailable, did_you_mean
 from .events import Progress
 from .fitting import fitting
@@ -68,8 +69,7 @@ def grouped(parts: Giving[T, P], size: int) -> Callable[[T, Message[T]], AsyncIt
 
     A list is read when it is asked for, and succeeds or fails as one. For records of a codec there is `Batches`.
     """
-    if size < 1:
-        raise DefinitionError(f"the size of a group is {size}", hint="it must be 1 or more")
+    whole("the size of a group", size)
     if not callable(parts):
         raise DefinitionError(f"parts are given by a function, found {parts!r}", hint="Batches(...) groups records")
     call = calling(parts)
@@ -101,10 +101,15 @@ class Splitting:
     retry: tuple[Retry, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.parallel < 1:
-            raise DefinitionError(f"parallel is {self.parallel}", hint="it must be 1 or more")
+        whole("parallel", self.parallel)
+        if self.max_failed is not None:
+            whole("max_failed", self.max_failed, least=0)
+        if self.max_ratio is not None:
+            amount("max_ratio", self.max_ratio, least=0)
         if isinstance(self.on_error, str) and self.on_error not in _WORDS:
             raise DefinitionError(f"on_error is '{self.on_error}'", hint=did_you_mean(self.on_error, _WORDS))
+        if not isinstance(cast("object", self.on_error), str | Chain):
+            raise DefinitionError(f"on_error is {self.on_error!r}", hint="write a word, or dead_letters(lambda ...)")
         if callable(self.parts):
             arity(self.parts)
         elif not isinstance(self.parts, PartsOf):

@@ -25,6 +25,7 @@ from .options import made
 from .placeholders import Lookup, filled_uri
 from .step import CodecChoice, Target
 from .store import Store
+from .twin import Twin
 
 _log = logging.getLogger("routekit.plugins")
 
@@ -138,6 +139,8 @@ class Catalog:
             return choice
         if isinstance(choice, str):
             return self._by_suffix(choice) if choice.startswith(".") else self._codec(choice)
+        if not isinstance(cast("object", choice), Mapping):
+            raise BadOption(f"a codec is {choice!r}", hint="write its name, or {'name': 'csv', 'delimiter': ';'}")
         options = dict(choice)
         name = str(options.pop("name", ""))
         return self._codec(name, options)
@@ -170,6 +173,13 @@ class Catalog:
             known = [name.removeprefix("store.") for name in self._points if name.startswith("store.")]
             raise UnknownName(f"no store of kind '{parts.scheme}'", hint=did_you_mean(parts.scheme, known))
         return factories[parts.scheme](parts.path, parts.options, now)
+
+    def twin(self, scheme: str) -> type[Twin]:
+        """How endpoints of a scheme behave in memory: as their plugin says, else in the general way."""
+        if scheme in self._points:
+            self._load(scheme)
+        offered = [twins[scheme] for twins in self._manager.hook.register_twins() if scheme in twins]
+        return offered[0] if offered else Twin
 
     def tell(self, event: Event) -> None:
         """Give an event to every `route_event` hook; one that fails is logged, and the route goes on."""

@@ -101,6 +101,9 @@ def several(given: Rescue | tuple[Rescue, ...]) -> tuple[Rescue, ...]:
 
 def checked(rescues: Mapping[Any, Any]) -> None:
     """Raises DefinitionError for clauses that cannot work."""
+    if not isinstance(cast("object", rescues), Mapping):
+        hint = "write {ValueError: rescue(lambda flow: ...)}"
+        raise DefinitionError(f"rescue is by class of Exception, found {rescues!r}", hint=hint)
     for named, given in rescues.items():
         kind = cast("object", named)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Literal, cast
 
 from .callables import arity
+from .demands import amount, errors, whole
 from .errors import DefinitionError, Rejected, is_undone
 from .letter import Letter
 from .place import NOWHERE, Place
@@ -37,10 +38,17 @@ class Retry:
     when: Callable[[Any], object] | None = None
 
     def __post_init__(self) -> None:
-        if self.attempts < 0 or self.first < 0 or self.most < 0 or self.factor < 1:
-            asked = f"Retry(attempts={self.attempts}, first={self.first}, most={self.most}, factor={self.factor})"
-            raise DefinitionError(f"{asked} cannot work", hint="no value may be negative, and factor is 1 or more")
+        least = {"attempts": 0, "first": 0, "most": 0, "factor": 1}
+        asked = {option: getattr(self, option) for option in least}
+        known = type(self.attempts) is int and all(isinstance(value, int | float) for value in asked.values())
+        if not known or not all(asked[option] >= least[option] for option in least):
+            said = ", ".join(f"{option}={value!r}" for option, value in asked.items())
+            raise DefinitionError(
+                f"Retry({said}) cannot work", hint="no value may be negative, and factor is 1 or more"
+            )
         kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        errors("on of a retry", self.on)
+        errors("never of a retry", self.never)
         if kinds and all(issubclass(kind, self.never) for kind in kinds):
             names = ", ".join(kind.__name__ for kind in kinds)
             raise DefinitionError(f"this never retries {names}", hint="`never` holds it; write never=() if it is meant")
@@ -100,6 +108,9 @@ def again(rules: Sequence[Retry], error: Exception, tried: int) -> Retry | None:
 def rules_of(retry: Retry | tuple[Retry, ...]) -> tuple[Retry, ...]:
     """One rule or several as several; raises DefinitionError for two without `when` that are for the same class."""
     rules = (retry,) if isinstance(retry, Retry) else retry
+    given = cast("object", rules)
+    if not isinstance(given, tuple) or not all(isinstance(rule, Retry) for rule in cast("tuple[object, ...]", given)):
+        raise DefinitionError(f"retry is {retry!r}", hint="write Retry(3), or a tuple of several")
     seen: set[type[Exception]] = set()
     for rule in (rule for rule in rules if rule.when is None):
         kinds = set(rule.on if isinstance(rule.on, tuple) else (rule.on,))
@@ -184,10 +195,17 @@ class Policy:
     before_letter: "Callable[[Letter], Letter | Coroutine[Any, Any, Letter]] | None" = None
 
     def __post_init__(self) -> None:
-        if self.concurrency is not None and self.concurrency < 1:
-            raise DefinitionError(f"concurrency is {self.concurrency}", hint="it must be 1 or more")
-        if self.deadline is not None and self.deadline <= 0:
-            raise DefinitionError(f"deadline is {self.deadline} seconds", hint="it must be more than 0")
+        if self.concurrency is not None:
+            whole("concurrency", self.concurrency)
+        if self.deadline is not None:
+            amount("deadline", self.deadline)
+        if not isinstance(cast("object", self.dead_letter), str | Chain | None):
+            hint = f"write '{STORE}', '{REFUSE}' or dead_letters(lambda letters: ...)"
+            raise DefinitionError(f"dead_letter is {self.dead_letter!r}", hint=hint)
+        if self.order_by is not None and (
+            not callable(self.order_by) or iscoroutinefunction(self.order_by) or arity(self.order_by) != 1
+        ):
+            raise DefinitionError(f"order_by is {self.order_by!r}", hint="write a plain function of the body")
         if isinstance(self.dead_letter, str) and self.dead_letter not in (STORE, REFUSE):
             raise DefinitionError(
                 f"dead_letter is '{self.dead_letter}'",

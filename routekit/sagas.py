@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from .claims import Claims
+from .demands import amount
 from .errors import CompensationFailed, DefinitionError, Rejected, TimedOut, undone
 from .events import Logged
 from .fitting import fitting
@@ -58,8 +59,8 @@ class Plan:
     def __post_init__(self) -> None:
         for option in ("timeout", "lease", "remember"):
             value = getattr(self, option)
-            if value is not None and not value > 0:
-                raise DefinitionError(f"{option} is {value} seconds", hint="it must be more than 0")
+            if value is not None or option == "lease":
+                amount(option, value)
         if not self.acts:
             raise DefinitionError("a saga has no action", hint="give one at least: Act('book', do=..., undo=...)")
         _names_checked([act.name for act in self.acts])

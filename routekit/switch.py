@@ -1,6 +1,7 @@
 """Switches: on or off, turned by the control bus while routes run."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from .errors import DefinitionError
 
@@ -16,8 +17,9 @@ class Switch:
     on: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise DefinitionError("a switch has no name", hint="its name owns its state: write Switch('audit')")
+        if not isinstance(cast("object", self.name), str) or not self.name:
+            found = f"a switch is named {self.name!r}" if self.name else "a switch has no name"
+            raise DefinitionError(found, hint="its name owns its state: write Switch('audit')")
 
     def __str__(self) -> str:
         return self.name

@@ -11,9 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from .errors import DefinitionError
 from .fitting import fitting
-from .keeping import Keeping, name_checked
+from .keeping import Keeping
 from .message import Message
 from .step import Handler, Hold, Runtime
 from .store import Adding, Group
@@ -283,11 +282,3 @@ class Room:
         freed, self._freed = self._freed, None
         if freed is not None:
             freed.set()
-
-
-def name_and_body_checked(name: object, body: object, word: str) -> None:
-    """Refuse a step whose state has no name, or whose bodies have no type."""
-    name_checked(name, word)
-    if body is None or isinstance(body, str | int | float):
-        hint = f"give the type of the bodies that come here: .{word}({name!r}, Order, ...)"
-        raise DefinitionError(f"{word} '{name}': the type of the bodies is {body!r}", hint=hint)

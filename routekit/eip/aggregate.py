@@ -6,11 +6,12 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from ..callables import called, calling, name_of
+from ..callables import Coro, arity, called, calling, name_of
+from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError
 from ..fitting import fitting
 from ..grouping import Grouping, Late, Rules, many
-from ..keeping import Keeping, name_checked
+from ..keeping import Keeping, name_and_body_checked
 from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Onward, Runtime, Step
@@ -46,15 +47,40 @@ class Aggregate(Step[T, list[T]]):
     parallel: int = 1
 
     def __post_init__(self) -> None:
-        name_checked(self.name, "aggregate")
+        name_and_body_checked(self.name, self.body, "aggregate")
         ends = (self.size, self.timeout, self.every, self.when, self.last, self.before, self.flush)
         if all(end is None for end in ends) and not self.one_key:
             hint = "give size, timeout, every, when, last, before, flush or one_key"
             raise DefinitionError(f"aggregate '{self.name}': no group would ever be complete", hint=hint)
-        for option in ("size", "timeout", "every", "most", "parallel"):
+        self._numbers_checked()
+        for option in ("when", "before", "last", "flush"):
+            self._function_checked(option, getattr(self, option))
+
+    def _numbers_checked(self) -> None:
+        of = f"aggregate '{self.name}':"
+        if self.size is not None and not callable(self.size):
+            whole(f"{of} size", self.size)
+        for option in ("timeout", "every"):
             value = getattr(self, option)
-            if not callable(value) and value is not None and value <= 0:
-                raise DefinitionError(f"aggregate '{self.name}': {option} is {value}", hint="it must be more than 0")
+            if value is not None and not (callable(value) and option == "timeout"):
+                amount(f"{of} {option}", value)
+        amount(f"{of} remember", self.remember, least=0)
+        whole(f"{of} most", self.most)
+        whole(f"{of} parallel", self.parallel)
+        one_of(f"{of} late", self.late, ("new", "refuse", "drop"))
+        one_of(f"{of} no_key", self.no_key, ("refuse", "drop"))
+        one_of(f"{of} at_stop", self.at_stop, ("keep", "release"))
+
+    def _function_checked(self, option: str, function: object) -> None:
+        wanted = {"when": (1, "(bodies)"), "before": (2, "(bodies, body)")}.get(option)
+        if function is None:
+            return
+        if not callable(function):
+            hint = f"write a function of {wanted[1] if wanted else 'the body'}"
+            raise DefinitionError(f"aggregate '{self.name}': {option} is {function!r}", hint=hint)
+        if wanted is not None and arity(function) != wanted[0]:
+            found = f"aggregate '{self.name}': {option} is {name_of(function)}"
+            raise DefinitionError(found, hint=f"write a function of {wanted[1]}")
 
     def bind(self, proceed: Handler[list[T]], runtime: Runtime) -> Handler[T]:
         keeping = Keeping(self.body, fitting(self.body))
@@ -94,6 +120,7 @@ class _Aggregating:
         self._grouping = grouping
         self._key = calling(step.key)
         self._size = None if step.size is None else _number(step.size, "size")
+        self._timeout = None if step.timeout is None else _number(step.timeout, "timeout")
         self._last = None if step.last is None else calling(step.last)
         self._flush = None if step.flush is None else calling(step.flush)
         self._looks = step.when is not None or step.before is not None
@@ -119,7 +146,8 @@ class _Aggregating:
     async def _counted(self, key: str, message: Message[Any]) -> _Releases:
         last = self._last is not None and await called(self._last, message)
         size = None if self._size is None else int(await self._size(message))
-        group = await self._grouping.keep(key, message, full=1 if last else size)
+        wait = None if self._timeout is None else await self._timeout(message)
+        group = await self._grouping.keep(key, message, full=1 if last else size, wait=wait)
         if group is None or not (group.closed or last or (size is not None and group.size >= size)):
             return ()
         return (await self._grouping.close(group.number, "last" if last else "size", full=group.closed),)
@@ -131,8 +159,7 @@ class _Aggregating:
         try:
             async with lock.lock:
                 before = await self._closed_before(key, message)
-                group = await self._grouping.keep(key, message)
-                return before, None if group is None else await self._closed_by(group, message)
+                return before, await self._closed_by(key, message)
         finally:
             lock.users -= 1
             if not lock.users:
@@ -140,21 +167,36 @@ class _Aggregating:
 
     async def _closed_before(self, key: str, message: Message[Any]) -> anyio.Event | None:
         before, number = self._step.before, self._grouping.number_of(key)
-        if before is None or number is None or not before(await self._grouping.bodies(number), message.body):
+        if before is None or number is None:
+            return None
+        if not await _awaited(before(await self._grouping.bodies(number), message.body)):
             return None
         return await self._grouping.close(number, "before")
 
-    async def _closed_by(self, group: Group, message: Message[Any]) -> anyio.Event | None:
-        bodies = await self._grouping.bodies(group.number, size=group.size, last=message.body)
-        by = await self._why(bodies, message)
-        return None if by is None else await self._grouping.close(group.number, by)
+    async def _closed_by(self, key: str, message: Message[Any]) -> anyio.Event | None:
+        """Judge the group as it will be and then keep the message: one that cannot be judged is not kept."""
+        grouping, number = self._grouping, self._grouping.number_of(key)
+        there = () if number is None else await grouping.bodies(number)
+        by = await self._why([*there, message.body], message)
+        wait = None if self._timeout is None else await self._timeout(message)
+        group = await grouping.keep(key, message, wait=wait)
+        if group is None:
+            return None
+        bodies = await grouping.bodies(group.number, size=group.size, last=message.body)
+        if number not in (None, group.number) or len(bodies) != len(there) + 1:  # it is another group than was judged
+            by = await self._why(bodies, message)
+        return None if by is None else await grouping.close(group.number, by)
 
     async def _why(self, bodies: Sequence[Any], message: Message[Any]) -> str | None:
         if self._last is not None and await called(self._last, message):
             return "last"
         if self._size is not None and len(bodies) >= await self._size(message):
             return "size"
-        return "when" if self._step.when is not None and self._step.when(bodies) else None
+        return "when" if self._step.when is not None and await _awaited(self._step.when(bodies)) else None
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if type(result) is Coro else result
 
 
 class _Lock:
@@ -171,7 +213,7 @@ def _number(value: Any, option: str) -> Callable[[Message[Any]], Any]:
 
     async def number(message: Message[Any]) -> Any:
         made = value if call is None else await called(call, message)
-        if not isinstance(made, int | float) or made <= 0:
+        if not isinstance(made, int | float) or not made > 0:
             raise BodyError(f"{option} is {made!r}", hint="it must be a number above 0")
         return made
 

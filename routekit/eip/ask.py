@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, TypeVar
 
 from ..answers import Answer
 from ..correlation import CORRELATION, RETURN_ADDRESS, Desk, Replies, token
+from ..demands import amount
 from ..errors import DefinitionError, Unanswered
 from ..message import Message
 from ..remedy import Remedy
@@ -39,8 +39,7 @@ class Ask(Step[T, U]):
     leads = "aside"
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.timeout) and self.timeout > 0):
-            raise DefinitionError(f"ask: timeout is {self.timeout}", hint="give seconds, more than 0")
+        amount("ask: timeout", self.timeout)
         if self.return_address is None and "${" in str(self.replies):
             hint = "give return_address=..., as the other side is to write it"
             raise DefinitionError(f"ask: '{self.replies}' says nothing to the other side", hint=hint)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ..errors import DefinitionError
+from ..demands import amount, one_of, whole
 from ..fitting import fitting
 from ..grouping import Grouping, Rules, many
-from ..keeping import Keeping, name_checked
+from ..keeping import Keeping, name_and_body_checked
 from ..message import Message
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
@@ -27,11 +27,12 @@ class Batch(Step[T, list[T]]):
     parallel: int = 1
 
     def __post_init__(self) -> None:
-        name_checked(self.name, "batch")
-        for option in ("size", "wait", "parallel"):
-            value = getattr(self, option)
-            if value is not None and value <= 0:
-                raise DefinitionError(f"batch '{self.name}': {option} is {value}", hint="it must be more than 0")
+        name_and_body_checked(self.name, self.body, "batch")
+        whole(f"batch '{self.name}': size", self.size)
+        whole(f"batch '{self.name}': parallel", self.parallel)
+        if self.wait is not None:
+            amount(f"batch '{self.name}': wait", self.wait)
+        one_of(f"batch '{self.name}': at_stop", self.at_stop, ("keep", "release"))
 
     def bind(self, proceed: Handler[list[T]], runtime: Runtime) -> Handler[T]:
         keeping = Keeping(self.body, fitting(self.body))

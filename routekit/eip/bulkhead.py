@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..demands import amount, whole
 from ..errors import BulkheadFull, DefinitionError
+from ..keeping import name_checked
 from ..limits import Gate
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
@@ -28,13 +30,13 @@ class Bulkhead(Step[T, U]):
     wait: float | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrent < 1:
-            raise DefinitionError(f"concurrent is {self.concurrent}", hint="it must be 1 or more")
-        if self.waiting < 0:
-            raise DefinitionError(f"waiting is {self.waiting}", hint="it may not be negative")
-        if self.wait is not None and not (self.wait > 0 and self.waiting):
-            hint = "it is more than 0, and waiting= says how many may wait"
-            raise DefinitionError(f"wait is {self.wait} seconds for {self.waiting} messages", hint=hint)
+        name_checked(self.name, "bulkhead")
+        whole("concurrent", self.concurrent)
+        whole("waiting", self.waiting, least=0)
+        if self.wait is not None:
+            amount("wait", self.wait)
+            if not self.waiting:
+                raise DefinitionError(f"wait is {self.wait} seconds", hint="waiting= says how many may wait")
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         gate = runtime.named(_gate, self.name, self.concurrent)

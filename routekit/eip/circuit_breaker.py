@@ -10,6 +10,7 @@ from ..breaker import Breaker, Rules, State
 from ..errors import CircuitOpen
 from ..events import CircuitChanged
 from ..isolation import apart
+from ..keeping import name_checked
 from ..message import Message
 from ..remedy import Remedy
 from ..rescuing import following
@@ -34,6 +35,9 @@ class CircuitBreaker(Step[T, U]):
     name: str
     rules: Rules = field(default_factory=Rules)
     fallback: Chain | None = None
+
+    def __post_init__(self) -> None:
+        name_checked(self.name, "circuit_breaker")
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         rules = self.rules

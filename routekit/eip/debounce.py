@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling
-from ..errors import DefinitionError
+from ..demands import amount, whole
 from ..fitting import fitting
 from ..grouping import Grouped, Grouping, Rules, alone
-from ..keeping import Keeping, name_checked
+from ..keeping import Keeping, name_and_body_checked
 from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Onward, Runtime, Step
@@ -33,11 +33,11 @@ class Debounce(Step[T, T]):
     most: int = 10_000
 
     def __post_init__(self) -> None:
-        name_checked(self.name, "debounce")
-        for option in ("quiet", "longest", "most"):
-            value = getattr(self, option)
-            if value is not None and value <= 0:
-                raise DefinitionError(f"debounce '{self.name}': {option} is {value}", hint="it must be more than 0")
+        name_and_body_checked(self.name, self.body, "debounce")
+        amount(f"debounce '{self.name}': quiet", self.quiet)
+        if self.longest is not None:
+            amount(f"debounce '{self.name}': longest", self.longest)
+        whole(f"debounce '{self.name}': most", self.most)
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         keeping = Keeping(self.body, fitting(self.body))

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..demands import amount, whole
 from ..errors import BodyError, DefinitionError
+from ..keeping import name_and_body_checked
 from ..message import Message
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
-from ..waiting import Waiting, Workers, name_and_body_checked
+from ..waiting import Waiting, Workers
 
 T = TypeVar("T")
 
@@ -34,12 +36,14 @@ class Delay(Step[T, T]):
         name_and_body_checked(self.name, self.body, "delay")
         if (self.by is None) == (self.until is None):
             raise DefinitionError(f"delay '{self.name}' waits for no time", hint="give either by or until")
-        if not (self.by is None or callable(self.by) or 0 <= self.by < _END):
-            raise DefinitionError(f"delay '{self.name}': by is {self.by}", hint="it must be 0 seconds or more")
+        if not (self.by is None or callable(self.by)):
+            amount(f"delay '{self.name}': by", self.by, least=0)
+            if self.by >= _END:
+                raise DefinitionError(f"delay '{self.name}': by is {self.by}", hint="give seconds")
+        if not (self.until is None or callable(self.until)):
+            raise DefinitionError(f"delay '{self.name}': until is {self.until!r}", hint="write a function of the body")
         for option in ("most", "workers"):
-            if getattr(self, option) < 1:
-                found = f"delay '{self.name}': {option} is {getattr(self, option)}"
-                raise DefinitionError(found, hint="it must be 1 or more")
+            whole(f"delay '{self.name}': {option}", getattr(self, option))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Delaying(self, proceed, runtime).handle

@@ -8,7 +8,8 @@ import anyio.lowlevel
 
 from ..branching import branch_of, checked
 from ..callables import called, calling, name_of
-from ..errors import DefinitionError, Rejected
+from ..demands import whole
+from ..errors import Rejected
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
@@ -31,8 +32,7 @@ class DynamicRouter(Step[T, T]):
 
     def __post_init__(self) -> None:
         checked(self.stops)
-        if self.most < 1:
-            raise DefinitionError(f"most is {self.most}", hint="it must be 1 or more")
+        whole("most", self.most)
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         following = calling(self.next_stop)

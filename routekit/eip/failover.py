@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
 
+from ..demands import amount, errors
 from ..errors import DefinitionError, PartsFailed, Rejected, did_you_mean
 from ..events import Retrying
 from ..isolation import apart
@@ -42,8 +43,9 @@ class Failover(Step[T, U]):
             raise DefinitionError(f"failover has {len(self.options)} branches", hint="give two at least")
         if self.start not in _STARTS:
             raise DefinitionError(f"start is {self.start!r}", hint=did_you_mean(str(self.start), _STARTS))
-        if self.rest < 0:
-            raise DefinitionError(f"rest is {self.rest} seconds", hint="it must be 0 or more")
+        amount("rest", self.rest, least=0)
+        errors("on", self.on)
+        errors("never", self.never)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         branches = [(name, runtime.bind(branch, finish, name)) for name, branch in self.branches()]

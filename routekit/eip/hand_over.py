@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from pydantic_core import from_json, to_json
 
 from ..callables import called, calling, name_of
-from ..errors import DefinitionError
+from ..demands import whole
+from ..keeping import name_and_body_checked
 from ..keys import key_text
 from ..message import Message
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
-from ..waiting import Waiting, Workers, name_and_body_checked
+from ..waiting import Waiting, Workers
 
 T = TypeVar("T")
 
@@ -35,9 +36,7 @@ class HandOver(Step[T, T]):
     def __post_init__(self) -> None:
         name_and_body_checked(self.name, self.body, "hand_over")
         for option in ("workers", "size"):
-            if getattr(self, option) < 1:
-                found = f"hand_over '{self.name}': {option} is {getattr(self, option)}"
-                raise DefinitionError(found, hint="it must be 1 or more")
+            whole(f"hand_over '{self.name}': {option}", getattr(self, option))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Handing(self, proceed, runtime).handle

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ..callables import called, calling
 from ..claims import Claims
-from ..errors import DefinitionError
+from ..demands import amount
 from ..keeping import name_checked
 from ..keys import key_text
 from ..message import Message
@@ -34,10 +34,9 @@ class Idempotent(Step[T, T]):
 
     def __post_init__(self) -> None:
         name_checked(self.name, "idempotent")
-        for option in ("lease", "remember"):
-            value = getattr(self, option)
-            if value is not None and value <= 0:
-                raise DefinitionError(f"idempotent '{self.name}': {option} is {value}", hint="it must be more than 0")
+        amount(f"idempotent '{self.name}': lease", self.lease)
+        if self.remember is not None:
+            amount(f"idempotent '{self.name}': remember", self.remember)
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         key_of = calling(self.key)

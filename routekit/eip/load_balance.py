@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..callables import Coro, Own, arity, name_of
+from ..demands import whole
 from ..errors import DefinitionError, did_you_mean
 from ..keys import key_text
 from ..message import Message
@@ -46,8 +47,10 @@ class LoadBalance(Step[T, U]):
         if len(self.weights) != len(self.options):
             found = f"{len(self.weights)} weights for {len(self.options)} branches"
             raise DefinitionError(found, hint="give one weight for each")
-        if min(self.weights) < 0 or not any(self.weights):
-            raise DefinitionError(f"the weights are {self.weights}", hint="none is negative, and one is above 0")
+        for weight in self.weights:
+            whole("a weight", weight, least=0)
+        if not any(self.weights):
+            raise DefinitionError(f"the weights are {self.weights}", hint="one must be above 0")
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         handlers = [runtime.bind(branch, proceed, name) for name, branch in self.branches()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from ..callables import called, calling, name_of
+from ..demands import one_of
 from ..errors import BodyError, DefinitionError
 from ..events import Logged
 from ..message import Message
@@ -24,6 +25,9 @@ class Log(Step[T, T]):
 
     text: str | Callable[..., Any]
     level: Level = "info"
+
+    def __post_init__(self) -> None:
+        one_of("level", self.level, ("debug", "info", "warning", "error"))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         line = calling(_formatting(self.text) if isinstance(self.text, str) else self.text)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ..callables import called, calling, name_of
+from ..demands import whole
 from ..errors import DefinitionError, Rejected
 from ..isolation import apart
 from ..message import Message
@@ -35,9 +36,11 @@ class Loop(Step[T, T]):
     def __post_init__(self) -> None:
         if (self.times is None) == (self.while_ is None):
             raise DefinitionError("a loop needs an end", hint="give either times= or while_=")
-        if self.most < 1:
-            raise DefinitionError(f"most is {self.most}", hint="it must be 1 or more")
-        if not (self.times is None or callable(self.times) or 0 <= self.times <= self.most):
+        whole("most", self.most)
+        if self.times is None or callable(self.times):
+            return
+        whole("times", self.times, least=0)
+        if self.times > self.most:
             raise DefinitionError(f"times is {self.times}", hint=f"it must be from 0 to {self.most}, which is `most`")
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:

@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, TypeVar
 
 import anyio
 
 from ..answers import Answer
-from ..errors import DefinitionError, Unanswered
+from ..demands import amount
+from ..errors import Unanswered
 from ..message import Delivery, Message
 from ..step import Handler, Onward, Runtime, Step, Target
 
@@ -35,9 +35,7 @@ class PollEnrich(Step[T, U]):
     raises = (Unanswered,)
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.timeout) and self.timeout >= 0):
-            hint = "give seconds; 0 takes only what is there at once"
-            raise DefinitionError(f"poll_enrich: timeout is {self.timeout}", hint=hint)
+        amount("poll_enrich: timeout", self.timeout, least=0)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         read = runtime.reader(self.source)

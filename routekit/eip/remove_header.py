@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from ..errors import DefinitionError
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -16,6 +17,11 @@ class RemoveHeader(Step[T, T]):
     patterns: tuple[str, ...]
     keep: tuple[str, ...] = ()
     word = "remove_header"
+
+    def __post_init__(self) -> None:
+        for pattern in cast("tuple[object, ...]", (*self.patterns, *self.keep)):
+            if not isinstance(pattern, str):
+                raise DefinitionError(f"a header is named {pattern!r}", hint="write a name, or a pattern such as 'x-*'")
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         def kept(name: str) -> bool:

@@ -8,14 +8,16 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from pydantic_core import from_json, to_json
 
 from ..callables import called, calling, name_of
+from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError, LateMessage
 from ..events import GapSkipped
+from ..keeping import name_and_body_checked
 from ..keys import key_text
 from ..message import Message
 from ..sequencing import Numbering, Turn
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
-from ..waiting import Waiting, Workers, name_and_body_checked
+from ..waiting import Waiting, Workers
 
 T = TypeVar("T")
 
@@ -50,17 +52,12 @@ class Resequence(Step[T, T]):
 
     def __post_init__(self) -> None:
         name_and_body_checked(self.name, self.body, "resequence")
-        if not 0 <= self.gap < float("inf"):
-            raise DefinitionError(f"resequence '{self.name}': gap is {self.gap}", hint="it must be 0 seconds or more")
+        amount(f"resequence '{self.name}': gap", self.gap, least=0)
         for option in ("most", "workers"):
-            if getattr(self, option) < 1:
-                found = f"resequence '{self.name}': {option} is {getattr(self, option)}"
-                raise DefinitionError(found, hint="it must be 1 or more")
+            whole(f"resequence '{self.name}': {option}", getattr(self, option))
         if self.start is not None and type(self.start) is not int:
             raise DefinitionError(f"resequence '{self.name}': start is {self.start!r}", hint="it must be an int")
-        if self.late not in ("pass", "refuse", "drop"):
-            found = f"resequence '{self.name}': late is {self.late!r}"
-            raise DefinitionError(found, hint="it must be 'pass', 'refuse' or 'drop'")
+        one_of(f"resequence '{self.name}': late", self.late, ("pass", "refuse", "drop"))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Resequencing(self, proceed, runtime).handle

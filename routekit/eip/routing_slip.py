@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ..branching import checked, names_of
 from ..callables import called, calling, name_of
-from ..errors import DefinitionError
+from ..demands import whole
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
@@ -29,8 +29,7 @@ class RoutingSlip(Step[T, T]):
 
     def __post_init__(self) -> None:
         checked(self.stops)
-        if self.most < 1:
-            raise DefinitionError(f"most is {self.most}", hint="it must be 1 or more")
+        whole("most", self.most)
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         slip, stops = calling(self.slip), {name: runtime.bind(stop, finish, name) for name, stop in self.stops.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling
-from ..keeping import name_checked
+from ..keeping import name_and_body_checked
 from ..keys import key_text
 from ..message import Message
 from ..remedy import Remedy
@@ -32,13 +32,17 @@ class Saga(Step[T, T]):
     key: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        name_checked(self.name, "saga")
+        name_and_body_checked(self.name, self.body, "saga")
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         runner = SagaRunner(self.name, self.body, self.plan, proceed, runtime)
         given = self.key
         if given is None:
-            return lambda message: runner.run(message.id, message)
+
+            async def by_id(message: Message[T]) -> Message[Any] | None:
+                return await runner.run(message.id, message)
+
+            return by_id
         key_of = calling(given)
 
         async def handle(message: Message[T]) -> Message[Any] | None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..demands import amount, whole
 from ..errors import DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -26,10 +27,10 @@ class Sample(Step[T, T]):
     def __post_init__(self) -> None:
         if (self.every is None) == (self.nth is None):
             raise DefinitionError("sample takes one of every= and nth=", hint="seconds, or how many messages for one")
-        if self.every is not None and not self.every > 0:
-            raise DefinitionError(f"every is {self.every} seconds", hint="it must be more than 0")
-        if self.nth is not None and self.nth < 1:
-            raise DefinitionError(f"nth is {self.nth}", hint="it must be 1 or more")
+        if self.every is not None:
+            amount("every", self.every)
+        else:
+            whole("nth", self.nth)
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         every, nth = self.every, self.nth

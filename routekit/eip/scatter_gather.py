@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ..branching import Branching, BranchRunner, Outcome, names_of
 from ..callables import called, calling
+from ..demands import whole
 from ..errors import DefinitionError, PartsFailed, Rejected, Unavailable
 from ..events import Logged
 from ..message import Message
@@ -37,7 +38,10 @@ class ScatterGather(Step[T, dict[str, Any]]):
     word = "scatter_gather"
 
     def __post_init__(self) -> None:
-        if self.enough is not None and not 0 <= self.enough <= len(self.how.branches):
+        if self.enough is None:
+            return
+        whole("enough", self.enough, least=0)
+        if self.enough > len(self.how.branches):
             found = f"enough is {self.enough}, of {len(self.how.branches)} branches"
             raise DefinitionError(found, hint="give a number of branches that there are")
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..callables import Coro, Own, calling
+from ..errors import DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
@@ -18,6 +19,10 @@ class SetHeader(Step[T, T]):
     name: str
     value: Any
     word = "set_header"
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.name), str) or not self.name:
+            raise DefinitionError(f"a header is named {self.name!r}", hint="write a text")
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         name, value = self.name, self.value

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from ..callables import name_of
+from ..callables import arity, name_of
 from ..errors import BodyError, DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -20,7 +20,7 @@ class Sort(Step[Iterable[T], list[T]]):
     reverse: bool = False
 
     def __post_init__(self) -> None:
-        if self.key is not None and not callable(self.key):
+        if self.key is not None and (not callable(self.key) or arity(self.key) != 1):
             raise DefinitionError(f"sort takes a function, found {self.key!r}", hint="write a function of one element")
 
     def bind(self, proceed: Handler[list[T]], runtime: Runtime) -> Handler[Iterable[T]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from ..demands import one_of
 from ..isolation import apart
 from ..message import Message
 from ..remedy import Remedy
@@ -23,6 +24,9 @@ class Tap(Step[T, T]):
     branch: Chain
     on_error: Literal["fail", "dead_letter"] = "fail"
     leads = "aside"
+
+    def __post_init__(self) -> None:
+        one_of("on_error", self.on_error, ("fail", "dead_letter"))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         aside = runtime.bind(self.branch, finish, "tap")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from ..callables import Calling, arity, called, calling, name_of
+from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError, Throttled
 from ..limits import Gate, Gates
 from ..message import Message
@@ -36,14 +37,15 @@ class Throttle(Step[T, T]):
             raise DefinitionError("throttle has no limit", hint="give rate=, concurrent=, or both")
         if callable(self.rate):
             arity(self.rate)
-        elif self.rate is not None and not self.rate >= 1:
-            raise DefinitionError(f"rate is {self.rate}", hint="it is 1 or more; for less, make `per` longer")
-        for option in ("per", "concurrent", "most_keys"):
-            value = getattr(self, option)
-            if value is not None and not value > 0:
-                raise DefinitionError(f"{option} is {value}", hint="it must be more than 0")
-        if self.on_excess not in ("wait", "refuse"):
-            raise DefinitionError(f"on_excess is '{self.on_excess}'", hint="write 'wait' or 'refuse'")
+        elif self.rate is not None:
+            amount("rate", self.rate)
+            if self.rate < 1:
+                raise DefinitionError(f"rate is {self.rate}", hint="it is 1 or more; for less, make `per` longer")
+        amount("per", self.per)
+        if self.concurrent is not None:
+            whole("concurrent", self.concurrent)
+        whole("most_keys", self.most_keys)
+        one_of("on_excess", self.on_excess, ("wait", "refuse"))
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         limits = (self.concurrent, self.per, self.most_keys)

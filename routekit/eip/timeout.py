@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import anyio
 
-from ..errors import DefinitionError, TimedOut
+from ..demands import amount
+from ..errors import TimedOut
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
@@ -22,8 +23,7 @@ class Timeout(Step[T, U]):
     seconds: float
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise DefinitionError(f"seconds is {self.seconds}", hint="it must be more than 0")
+        amount("seconds", self.seconds)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         body = runtime.bind(self.body, finish, "timeout")

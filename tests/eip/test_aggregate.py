@@ -372,6 +372,76 @@ async def test_a_caller_waits_for_its_group() -> None:
         assert calls.answers == {1: None, 2: None}
 
 
+def not_three(*given: Any) -> Any:
+    """A function of the author's that fails for the body 3, alone or the last of a group."""
+    body = given[-1][-1] if isinstance(given[-1], list) else given[-1]
+    if body == 3:
+        raise KeyError("three")
+    return 1000
+
+
+FAILING: dict[str, dict[str, Any]] = {
+    "key": {"key": lambda n: not_three(n)},
+    "size": {"size": lambda n: not_three(n)},
+    "timeout": {"timeout": lambda n: not_three(n)},
+    "last": {"last": lambda n: not_three(n) < 0},
+    "flush": {"flush": lambda n: not_three(n) < 0},
+    "when": {"when": lambda bodies: not_three(bodies) < 0},
+    "before": {"before": lambda bodies, n: not_three(n) < 0},
+    "timeout and when": {"timeout": lambda n: not_three(n), "when": lambda bodies: False},
+}
+
+
+@pytest.mark.parametrize("durably", [True, False])
+@pytest.mark.parametrize("option", FAILING)
+async def test_a_message_that_cannot_be_judged_is_not_kept(option: str, durably: bool) -> None:
+    """It is a dead letter with the error of the function, and in no group besides; the others are kept."""
+    store = durable() if durably else MemoryStore(anyio.current_time)
+    options: dict[str, Any] = {"key": lambda n: "k", "size": 100, **FAILING[option]}
+    flow = from_(Feed([1, 2, 3, 4]), int).aggregate("s", int, **options)
+    async with running(flow, setup=setup_for(Run(), store=store, now=anyio.current_time)):
+        await anyio.sleep(1)
+        (group,) = await store.groups("s").all()
+    (letter,) = await store.letters.list()
+    assert (letter.error, letter.body, group.size) == ("KeyError", 3, 3)
+    assert letter.step.startswith("aggregate(s")
+
+
+async def test_predicates_may_be_async() -> None:
+    """Those that look at the group too: what they return is awaited, and not taken for true."""
+
+    async def full(bodies: Any) -> bool:
+        await anyio.sleep(0.1)
+        return len(bodies) == 3
+
+    async def new_ten(bodies: Any, body: int) -> bool:
+        await anyio.sleep(0.1)
+        return body // 10 != bodies[-1] // 10
+
+    out = Sink()
+    flow = from_(Feed([1, 2, 3, 4, 11]), int).aggregate("s", int, key=lambda n: 1, when=full, before=new_ten, timeout=9)
+    await run_routes(flow.to(out))
+    assert out.bodies == [[1, 2, 3], [4], [11]]
+
+
+async def test_a_group_that_fits_the_route_no_more() -> None:
+    """After a restart its timer cannot be set: it goes on at once, and what fails then is told in its letter."""
+
+    def flow(source: Any, kind: Any, timeout: Any) -> Flow[Any]:
+        return from_(source, kind).aggregate("s", kind, key=lambda n: 1, timeout=timeout).to(out)
+
+    for kind, timeout in ((int, not_three), (dict, 9)):
+        store, out = durable(), Sink()
+        setup = setup_for(Run(), store=store, now=anyio.current_time)
+        async with running(flow(Watched([3]), int, 1000), setup=setup):
+            await anyio.sleep(1)
+        async with running(flow(Watched(), kind, timeout), setup=setup) as service:
+            await anyio.sleep(1)
+            assert service.runners[0].state == "running"
+        letters = [(letter.error, letter.body) for letter in await store.letters.list()]
+        assert (out.bodies, letters) == (([[3]], []) if kind is int else ([], [("BodyError", [3])]))
+
+
 async def test_concurrent_messages_never_overfill_a_group() -> None:
     """With many in flight each group has exactly its size."""
     out = Sink()

@@ -595,3 +595,12 @@ async def test_a_saga_that_is_held_in_memory_is_not_done() -> None:
         await run_routes(flow.batch("pairs", int, size=2).to(sink), setup=setup)
     assert (acted.bodies, sink.bodies) == ([1, 2], [[1, 2]])
     assert await store.marks("s").items() == []
+
+
+@pytest.mark.parametrize("key", [None, lambda body: body])
+async def test_a_failure_of_the_saga_itself_is_its_own(key: Any) -> None:
+    """A letter names its step and its line, also when no action was begun."""
+    acts = [Act[Any]("a", do=lambda f: f, undo=None)]
+    run = await run_routes(from_(Feed([1])).saga("s", Trip, acts, key=key))
+    (letter,) = run.letters
+    assert (letter.error, letter.step) == ("BodyError", "saga(s)")
