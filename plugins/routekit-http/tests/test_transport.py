@@ -1,5 +1,6 @@
 """TLS, client certificates and proxies."""
 
+import gc
 import socket
 import ssl
 from pathlib import Path
@@ -133,3 +134,21 @@ async def test_connecting_has_a_time_of_its_own(host: Any) -> None:
             one.close()
     assert caught.value.sent is False
     assert anyio.current_time() - begun < 5
+
+
+async def test_a_connection_that_breaks_in_the_middle_of_a_long_body(host: Any, free_port: int) -> None:
+    """Leaves nothing behind that was not read to its end: on trio that would be a warning."""
+
+    async def shut(stream: Any) -> None:
+        async with stream:
+            await stream.receive(1)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=free_port)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, shut)
+        send = await host.sink(f"http://127.0.0.1:{free_port}/x")
+        for body in (b"x" * (32 << 20), b"x"):
+            with pytest.raises(HttpUnavailable):
+                await send(body)
+        gc.collect()
+        tasks.cancel_scope.cancel()

@@ -18,7 +18,7 @@ from .faults import fault_of
 from .guard import check_url
 from .limiter import Limiter
 from .settings import ConnectionSettings
-from .transport import open_client
+from .transport import Chunks, open_client
 
 R = TypeVar("R")
 Guarded = Callable[[], Awaitable[httpx.AsyncClient]]
@@ -96,6 +96,8 @@ class Connection:
             client = await guarded()
         stream = call.content.stream()
         request = client.build_request(call.method, url, content=cast("Any", stream))
+        if not isinstance(stream, bytes):
+            request.stream = Chunks(stream)
         if call.content.type:
             request.headers["content-type"] = call.content.type
         if call.content.size is not None:

@@ -1,7 +1,7 @@
 """The client that carries requests: httpx's, over aiohttp where there is asyncio, several times faster."""
 
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -76,8 +76,21 @@ def _httpx(
     return transport
 
 
+class Chunks(httpx.AsyncByteStream):
+    """A body as it comes. httpx would put a generator around it, unfinished when a connection breaks, which trio minds.
+
+    Who made the chunks closes them.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+
 class _Transport(httpx.AsyncHTTPTransport):
-    """Sends bytes without the generator that httpx leaves unfinished when a connection breaks, which trio minds."""
+    """Sends bytes without such a generator, too."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see httpx."""
