@@ -41,6 +41,7 @@ CREATE TABLE orders (
     total NUMERIC,
     placed TIMESTAMP NULL,
     state VARCHAR(20) NOT NULL DEFAULT 'new',
+    taken_until TIMESTAMP NULL,
     UNIQUE (customer, number)
 );
 CREATE TABLE lines (
@@ -185,6 +186,7 @@ class Host:
         self.resting = anyio.Event()
         self.polls = anyio.Event()
         self.refusing = False
+        self.tasks: Any = None
         self.store: Any = None
 
     def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
@@ -200,6 +202,10 @@ class Host:
         """An open sink."""
         return await self.stack.enter_async_context(SqlSink.of(path, options).open(self))  # type: ignore[arg-type]
 
+    def spawn(self, job: Any) -> None:
+        """Run a job until the reading of the test ends."""
+        self.tasks.start_soon(job)
+
     async def rest(self, seconds: float) -> None:
         """Wait until the test wants another poll."""
         assert not self.refusing, "the source was to be refused, but it reads"
@@ -207,11 +213,27 @@ class Host:
         self.resting.set()
         await self.polls.wait()
 
+    def source(self, path: str, **options: Any) -> SqlSource:
+        """A source."""
+        return SqlSource.of(path, options)
+
+    @asynccontextmanager
+    async def jobs(self) -> AsyncGenerator[None]:
+        """What the source of a test spawns runs until the block is left."""
+        async with anyio.create_task_group() as self.tasks:
+            yield
+            self.tasks.cancel_scope.cancel()
+
+    async def beat(self) -> None:
+        """Let a moment pass: the database has a clock of its own."""
+        await anyio.sleep(0.01)
+
     @asynccontextmanager
     async def reading(self, path: str = "crm/contacts", **options: Any) -> AsyncGenerator["Reading"]:
         """A source that is read as the engine reads it, one delivery after the other."""
         reading = Reading(self, SqlSource.of(path, options))
         async with anyio.create_task_group() as tasks:
+            self.tasks = tasks
             tasks.start_soon(reading.run)
             yield reading
             tasks.cancel_scope.cancel()
@@ -280,8 +302,10 @@ async def host(place: Any, tmp_path: Path) -> AsyncGenerator[Host]:
 @pytest.fixture(autouse=True)
 def nothing_left_open() -> Generator[None]:
     """A connection that was not closed is reported by the test that opened it."""
+    gc.freeze()  # what was there before need not be looked at
     yield
     gc.collect()
+    gc.unfreeze()
 
 
 @pytest.fixture

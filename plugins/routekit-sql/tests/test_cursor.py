@@ -40,7 +40,7 @@ async def test_a_row_is_delivered_as_a_mapping_with_its_key(host: Any) -> None:
     async with host.reading("crm/orders", **BY_NUMBER) as reading:
         [delivery] = await reading.poll()
     message = delivery.message
-    row = {"id": 7, "customer": "c7", "number": 3, "total": None, "placed": None, "state": "new"}
+    row = {"id": 7, "customer": "c7", "number": 3, "total": None, "placed": None, "state": "new", "taken_until": None}
     assert message.body == row
     assert dict(message.headers) == {"sql.table": "crm/orders", "sql.key": 7}
     assert message.id == "crm/orders/7@3"

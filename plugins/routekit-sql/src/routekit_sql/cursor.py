@@ -69,6 +69,9 @@ class CursorFeed:
                 return [self._delivery(row) for row in fresh]
         return []
 
+    async def close(self, left: Sequence[Delivery[Row]]) -> None:
+        """Nothing is left behind: the position says what comes next."""
+
     def _rows(self, connection: Any) -> Sequence[Row]:
         return self.reader.page(connection, self.order, self._after, self.most)
 

@@ -53,6 +53,10 @@ class Dialect(Protocol):
         """A value of a body as the driver takes it; raises BodyError for one that cannot be stored without loss."""
         ...
 
+    def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
+        """The time now and that so many seconds later, by the clock of the database, for columns of times."""
+        ...
+
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error of the driver means.
 

@@ -99,6 +99,12 @@ class PostgreSQL:
         """The value as text; raises BodyError for one that cannot be stored without loss."""
         return text_of(value, column)
 
+    def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
+        """Now, and so many seconds later, in UTC."""
+        statement = "SELECT clock_timestamp(), clock_timestamp() + make_interval(secs => %s)"
+        [found] = connection.exec_driver_sql(statement, (float(seconds),))
+        return found[0], found[1]
+
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by its SQLSTATE."""
         if isinstance(error, UnicodeEncodeError):
@@ -158,8 +164,6 @@ def _meaning(error: Any, where: str) -> RouteKitError:
     away = next((hint for prefix, hint in _AWAY.items() if state.startswith(prefix)), None)
     if away or not state:  # without a state it was the driver that met the fault: no connection, or one that was lost
         return Unavailable(f"{where}: {text}", hint=away or "see url in its settings, and whether the server runs")
-    if state.startswith(("28", "3D")):
-        return DefinitionError(f"{where}: {text}", hint="see url in its settings")
     if state in ("42P01", "42703", "3F000"):
         return UnknownName(f"{where}: {text}", hint="see the schema of the database")
     return DefinitionError(f"{where}: {text}", hint="see the statement and the schema of the database")

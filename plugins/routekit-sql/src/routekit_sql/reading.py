@@ -38,6 +38,8 @@ class Reader:
     what: str
     convert: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict[str, Callable[[Any], Any]])
     never_null: frozenset[str] = frozenset()
+    chooses: bool = False
+    """Whether it leaves some rows of its table out."""
 
     def check(self, names: Columns, option: str) -> None:
         """Raise BadOption for the first name that is no column."""
@@ -89,6 +91,15 @@ class Reader:
         found = connection.execute(select(self.source).where(*here).limit(1)).mappings().first()
         return None if found is None else self._converted(dict(found))
 
+    def those(self, connection: Connection, order: Columns, positions: Sequence[Position]) -> Sequence[Row]:
+        """The rows at these positions, in order."""
+        if not positions:
+            return []
+        columns = [self.source.columns[name] for name in order]
+        values = [tuple_(*map(given, position)) for position in positions]
+        found = connection.execute(select(self.source).where(tuple_(*columns).in_(values)).order_by(*columns))
+        return [self._converted(dict(row)) for row in found.mappings()]
+
     def _check_distinct(self, rows: Sequence[Row], order: Columns) -> None:
         last: Position = ()
         for row in rows:
@@ -134,7 +145,7 @@ def query_reader(connection: Connection, query: str, where: str) -> Reader:
         )
     probe = text(f"SELECT * FROM (\n{written}\n) AS source LIMIT 0")  # noqa: S608  # the author's own query
     names = list(connection.execute(probe).keys())
-    return Reader(parsed.columns(*_untyped(names)).subquery("source"), f"{where}: the query")
+    return Reader(parsed.columns(*_untyped(names)).subquery("source"), f"{where}: the query", chooses=True)
 
 
 def _untyped(names: Columns) -> Sequence[ColumnClause[Any]]:

@@ -4,19 +4,25 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any, Literal
 
+import anyio
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, DateTime, and_, exists, or_
 from sqlalchemy.engine import Connection
 
 from routekit import BadOption, Capabilities, Consumer, Delivery, PathField, Runtime, Seconds
 
+from .claiming import ClaimFeed
 from .cursor import CursorFeed
 from .database import Database, database_of
 from .group import GroupCommit
+from .listening import bell_of
 from .reading import Reader, given, query_reader, table_reader
 from .statements import Statements, split_names
 from .table import Columns, Shape, reflected
 from .work import WorkFeed
+
+_CLAIMED = 50
+"""Rows that one process claims at once: those that wait in it are nobody else's."""
 
 
 class SqlSource(Consumer):
@@ -42,7 +48,12 @@ class SqlSource(Consumer):
     )
     after: Literal["delete", "mark"] | None = Field(default=None, description="what is done with an acknowledged row")
     set: str = Field(default="", description="after=mark: column:value,... that mark a row as done")
-    batch: int = Field(default=500, ge=1, description="rows read at once")
+    claim: str = Field(
+        default="", description="work that several processes share: column of a time until which a row is taken"
+    )
+    lease: Seconds = Field(default=60.0, gt=0, description="claim: seconds after which what a dead process had is free")
+    listen: str = Field(default="", description="PostgreSQL: channel on which NOTIFY wakes the source before `poll`")
+    batch: int = Field(default=500, ge=1, description="rows read at once; with claim the default is 50")
 
     @model_validator(mode="after")
     def _fits(self) -> "SqlSource":
@@ -61,6 +72,8 @@ class SqlSource(Consumer):
             _need(table, f"the table is missing: write sql:{connection}/table; finished rows are changed in it")
             _need(split_names(self.key), f"after={self.after} needs key=column,...")
             _need(not self.name and not self.overlap, "name and overlap go with a cursor only")
+        _need(self.after or not self.claim, "claim goes with after=delete or after=mark only")
+        _need(self.claim or "lease" not in self.model_fields_set, "lease needs claim=COLUMN")
         _need((self.after == "mark") == bool(self.set), "after=mark and set=column:value go together")
         return self
 
@@ -70,17 +83,34 @@ class SqlSource(Consumer):
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver rows for ever; raises DefinitionError if the options do not fit the database."""
-        database = await database_of(runtime, self.target.partition("/")[0])
+        name = self.target.partition("/")[0]
+        database = await database_of(runtime, name)
         feed = await database.read(partial(self._feed, runtime=runtime, database=database))
+        bell = await bell_of(runtime, name, self.listen) if self.listen else None
         await feed.start()
-        while True:
-            found = await feed.page()
-            for delivery in found:
-                yield delivery
-            if not found:
-                await runtime.rest(self.poll)
+        if isinstance(feed, ClaimFeed):
+            runtime.spawn(feed.keep)
+        found: list[Delivery[Any]] = []
+        try:
+            while True:
+                rung = bell.next if bell else None
+                found = list(reversed(await feed.page()))
+                idle = not found
+                while found:
+                    yield found.pop()
+                if idle:
+                    await self._rest(runtime, rung)
+        finally:
+            await feed.close(found)
 
-    def _feed(self, connection: Connection, runtime: Runtime, database: Database) -> CursorFeed | WorkFeed:
+    async def _rest(self, runtime: Runtime, rung: anyio.Event | None) -> None:
+        if rung is None:
+            await runtime.rest(self.poll)
+            return
+        with runtime.resting(), anyio.move_on_after(self.poll):
+            await rung.wait()
+
+    def _feed(self, connection: Connection, runtime: Runtime, database: Database) -> CursorFeed | WorkFeed | ClaimFeed:
         name, _, table = self.target.partition("/")
         shape = reflected(connection, table, f"sql:{name}") if table else None
         if self.query:
@@ -104,7 +134,9 @@ class SqlSource(Consumer):
         order = [self.cursor, *key]
         return CursorFeed(database, reader, label, order, self.batch, self.poll, self.overlap, marks)
 
-    def _as_work(self, connection: Connection, database: Database, reader: Reader, shape: Shape) -> WorkFeed:
+    def _as_work(
+        self, connection: Connection, database: Database, reader: Reader, shape: Shape
+    ) -> WorkFeed | ClaimFeed:
         key = split_names(self.key)
         reader.check(key, "key")
         shape.check_unique(key)
@@ -114,13 +146,50 @@ class SqlSource(Consumer):
             raise BadOption(f"set={self.set}: '{name}' is part of the key", hint="mark another column")
         mode = "delete" if self.after == "delete" else "update"
         ending = Statements(shape, mode, key, dialect=database.dialect, engine=connection.dialect)
-        left = _left(reader, shape, key, values) if values else None
         group = GroupCommit(database, self.batch)
+        if self.claim:
+            return self._as_claimed(connection, database, reader, shape, ending, group, values)
+        left = _left(reader, shape, key, values) if values else None
         return WorkFeed(database, reader, self.target, key, self.batch, self.poll, left, ending, values, group)
 
+    def _as_claimed(
+        self,
+        connection: Connection,
+        database: Database,
+        reader: Reader,
+        shape: Shape,
+        ending: Statements,
+        group: GroupCommit,
+        values: Mapping[str, str],
+    ) -> ClaimFeed:
+        key = split_names(self.key)
+        shape.check([self.claim], "claim")
+        if not isinstance(shape.table.columns[self.claim].type, DateTime):
+            hint = f"ALTER TABLE {shape.name} ADD claimed_until TIMESTAMP"
+            raise BadOption(f"claim={self.claim}: the column does not hold times", hint=hint)
+        if self.claim in (*key, *values):
+            raise BadOption(f"claim={self.claim}: it is part of key or set", hint="claim by a column of its own")
+        claiming = Statements(shape, "update", key, dialect=database.dialect, engine=connection.dialect)
+        most = self.batch if "batch" in self.model_fields_set else _CLAIMED
+        return ClaimFeed(
+            database,
+            reader,
+            shape,
+            self.target,
+            key,
+            most,
+            self.poll,
+            ending,
+            values,
+            group,
+            self.claim,
+            self.lease,
+            claiming,
+        )
 
-def _need(given: object, reason: str) -> None:
-    if not given:
+
+def _need(found: object, reason: str) -> None:
+    if not found:
         raise ValueError(reason)
 
 

@@ -93,6 +93,12 @@ class Sqlite:
         """The value as the driver takes it; raises BodyError for one that cannot be stored without loss."""
         return parameter(value, column)
 
+    def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
+        """Now, and so many seconds later, as text in UTC."""
+        form = "strftime('%Y-%m-%d %H:%M:%f', 'now'"
+        [found] = connection.exec_driver_sql(f"SELECT {form}), {form}, ?)", (f"{seconds:+} seconds",))
+        return found[0], found[1]
+
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by SQLite's result code."""
         if isinstance(error, OverflowError | UnicodeEncodeError):  # raised while binding, by no statement

@@ -65,6 +65,11 @@ class Server(ABC):
         """What it has written so far."""
         return (self.folder / "server.log").read_text(errors="replace")
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, and return when it answers; raises RuntimeError with its log if it does not."""
         if not (self.folder / "data").exists():

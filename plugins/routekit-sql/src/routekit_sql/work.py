@@ -64,11 +64,11 @@ class WorkFeed:
     def _held(self, key: Position) -> bool:
         return key in self._in_flight or key in self._refused
 
+    async def close(self, left: Sequence[Delivery[Row]]) -> None:
+        """Nothing is left behind: rows belong to nobody until they are done."""
+
     def _delivery(self, row: Row) -> Delivery[Row]:
         position = position_of(row, self.key)
-        key = position[0] if len(position) == 1 else list(position)
-        name = key if len(position) == 1 else json.dumps(key, default=str)
-        message = Message(row, {"sql.table": self.label, "sql.key": key}, f"{self.label}/{name}")
         self._in_flight.add(position)
 
         async def ack(_: object) -> None:
@@ -80,4 +80,12 @@ class WorkFeed:
             self._refused[position] = anyio.current_time() + self.again
             self._in_flight.discard(position)
 
-        return Delivery(message, ack, nack)
+        return Delivery(message_of(row, self.label, self.key), ack, nack)
+
+
+def message_of(row: Row, label: str, key: Columns) -> Message[Row]:
+    """A row as a message that is known by its key, whoever delivers it."""
+    position = position_of(row, key)
+    known_as = position[0] if len(position) == 1 else list(position)
+    name = known_as if len(position) == 1 else json.dumps(known_as, default=str)
+    return Message(row, {"sql.table": label, "sql.key": known_as}, f"{label}/{name}")
