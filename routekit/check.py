@@ -45,6 +45,7 @@ def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
         one.check()
     _unread(bound, catalog, problems)
     _twice(bound, problems)
+    _clashing(bound, problems)
     _unoffered(bound, problems)
     _out_of_order(bound, problems)
     return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
@@ -56,6 +57,8 @@ class _Bound:
     def __init__(self, route: Route, catalog: Catalog, problems: list[Problem], named: Named) -> None:
         self.route = route.name
         self.random = Random(0)
+        self.body = route.body
+        self.doc = route.doc
         self.data = Path()
         self.sinks: list[tuple[Producer, Place]] = []
         self.source: Endpoint | None = None
@@ -277,6 +280,21 @@ def _is_internal(scheme: str, catalog: Catalog) -> bool:
         return any(getattr(kind, "internal", False) for kind in catalog.endpoints(scheme))
     except DefinitionError:  # a typed endpoint that no plugin registers
         return False
+def _clashing(bound: Sequence[_Bound], problems: list[Problem]) -> None:
+    """Two sources that cannot both run, as those know who are asked: the later one is told."""
+    before: list[tuple[_Bound, Endpoint]] = []
+    for one in bound:
+        if one.source is None or type(one.source).clashes is Endpoint.clashes:
+            continue
+        for other, source in before:
+            why = one.source.clashes(source)
+            if why is not None:
+                message = f"it clashes with route '{other.route}': {why}"
+                hint = f"the other is at {other.definition.place}; change one of them"
+                problems.append(Problem(one.definition.place, one.route, message, hint))
+        before.append((one, one.source))
+
+
 
 
 def _twice(bound: Sequence[_Bound], problems: list[Problem]) -> None:

@@ -98,6 +98,13 @@ class Endpoint(BaseModel):
         """What it promises with these options; an endpoint whose options change that gives more or less here."""
         return self.capabilities
 
+    def clashes(self, other: "Endpoint") -> str | None:
+        """Of a source: why it cannot run in one service with another one, such as `both answer POST /leads`; or None.
+
+        `routekit check` asks it for each two sources that both have this method; it knows its own kind only.
+        """
+        return None
+
     def uri(self) -> str:
         """This endpoint as a URI, with only the options that were given, secrets masked."""
         first = self.path_field()

@@ -12,7 +12,7 @@ The later wins: file, environment (`ROUTEKIT_DRAIN=10s`, `ROUTEKIT_SQL__CRM__URL
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,9 +20,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import BadOption, DefinitionError
+from .errors import BadOption, DefinitionError, UnknownName
 from .options import made
+from .place import Place
 from .placeholders import filled
+from .problem import Problem
 from .route import Policy, Retry
 from .units import Seconds
 
@@ -77,11 +79,38 @@ class Settings:
         history = True if options.history else None
         return Policy(concurrency=options.concurrency, retry=retry, deadline=options.deadline, history=history)
 
-    def _filled(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: filled(value, self.lookup, self.values) if isinstance(value, str) else value
-            for name, value in table.items()
-        }
+    def missing(self) -> list[Problem]:
+        """A problem for each text of the tables for plugins that has a placeholder without a value."""
+        lines = [] if self.file is None else self.file.read_text(encoding="utf-8").splitlines()
+        found: list[Problem] = []
+        for path, text in _texts(self.tables, ()):
+            try:
+                self._filled(text)
+            except UnknownName as error:
+                line = next((number for number, line in enumerate(lines, 1) if text in line), 0)
+                message = error.message.partition(" in '")[0]  # the rest may be a secret
+                place = Place(str(self.file or FILE), line)
+                found.append(Problem(place, "", f"[{'.'.join(path[:-1])}] {path[-1]}: {message}", error.hint))
+        return found
+
+    def _filled(self, value: Any) -> Any:
+        """A text, or whatever has texts in it, with the placeholders filled."""
+        if isinstance(value, str):
+            return filled(value, self.lookup, self.values)
+        if isinstance(value, Mapping):
+            table = cast("Mapping[str, Any]", value)
+            return {name: self._filled(inner) for name, inner in table.items()}
+        return [self._filled(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """All texts in tables and lists, with where they are."""
+    if isinstance(value, str):
+        yield path, value
+    inner = enumerate(cast("list[Any]", value), 1) if isinstance(value, list) else ()
+    items = cast("Mapping[str, Any]", value).items() if isinstance(value, Mapping) else inner
+    for name, one in items:
+        yield from _texts(one, (*path, str(name)))
 
 
 def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Settings:

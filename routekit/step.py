@@ -140,6 +140,16 @@ class Runtime(Protocol):
         ...
 
     @property
+    @property
+    def body(self) -> Any:
+        """The type into which bodies of its source are checked or parsed; None takes them as they come."""
+        ...
+
+    @property
+    def doc(self) -> str:
+        """What its author says of it: the docstring of its module."""
+        ...
+
     def random(self) -> Random:
         """The generator for all chance, seeded in tests."""
         ...

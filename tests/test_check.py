@@ -11,6 +11,8 @@ import pytest
 from routekit import (
     PER_MESSAGE,
     Act,
+    Consumer,
+    Delivery,
     Endpoint,
     Flow,
     Handler,
@@ -51,6 +53,27 @@ def line() -> int:
     assert frame is not None
     assert frame.f_back is not None
     return frame.f_back.f_lineno
+
+
+class Door(Consumer):
+    """A source of which there may be one for each number."""
+
+    scheme = "door"
+    number: int
+
+    def clashes(self, other: Endpoint) -> str | None:
+        return f"both open door {self.number}" if isinstance(other, Door) and other.number == self.number else None
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        return
+        yield
+
+
+def test_two_sources_that_clash() -> None:
+    """The later one is told, with the reason that the source gives and where the other stands."""
+    (problem,) = checked(a=from_(Door(number=1)), b=from_(Door(number=2)), c=from_(Door(number=1)), d=ticks())
+    assert (problem.route, problem.message) == ("c", "it clashes with route 'a': both open door 1")
+    assert problem.hint.startswith("the other is at ")
 
 
 def ticks() -> Flow[Any]:

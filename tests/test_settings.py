@@ -70,6 +70,22 @@ def test_placeholders_of_a_table_are_filled(tmp_path: Path) -> None:
     assert load_settings(written(tmp_path, text)).table("sql", "crm") == {"url": "h:5432/d"}
 
 
+def test_placeholders_deep_in_a_table_are_filled(tmp_path: Path) -> None:
+    """In tables within tables and in lists, too; what is no text stays what it is."""
+    text = '[values]\nPW = "p"\n[http.crm]\nlist = ["${PW}", 1]\n[http.crm.auth]\nkeys = [{ a = "${PW}", n = 2 }]\n'
+    table = load_settings(written(tmp_path, text)).table("http", "crm")
+    assert table == {"list": ["p", 1], "auth": {"keys": [{"a": "p", "n": 2}]}}
+
+
+def test_all_missing_placeholders_are_found(tmp_path: Path) -> None:
+    """Each with its table, its line and what to do, and without the text around it, which may be a secret."""
+    text = '[http.crm]\nurl = "${HOST:x}"\n[http.crm.auth]\ntokens = ["Bearer hunter2 ${TOKEN}"]\n'
+    (problem,) = load_settings(written(tmp_path, text)).missing()
+    assert (problem.place.line, problem.message) == (4, "[http.crm.auth.tokens] 1: no value for ${TOKEN}")
+    assert problem.hint.startswith("set the environment variable TOKEN")
+    assert load_settings(tmp_path / "routekit.toml", ["TOKEN=t"]).missing() == []
+
+
 def test_missing_placeholder_of_a_table(tmp_path: Path) -> None:
     """A placeholder without a value is an error that offers the nearest one and says how to set it."""
     settings = load_settings(written(tmp_path, '[values]\nHOST = "h"\n[sql.crm]\nurl = "${HSOT}"\n'))

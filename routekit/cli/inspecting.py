@@ -54,7 +54,8 @@ def check(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
     """
     with answering():
         found = loaded(routes)
-        problems = [*found.problems, *checked(found.routes, catalog_of(settings(routes)))]
+        given = settings(routes)
+        problems = [*given.missing(), *found.problems, *checked(found.routes, catalog_of(given))]
     if as_json_:
         names = [route.name for route in found.routes]
         print_json({"routes": names, "problems": [_problem(problem) for problem in problems]})

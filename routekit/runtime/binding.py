@@ -39,6 +39,8 @@ class RouteRuntime:
         self.route = route.name
         self.entries: list[Handler[Any]] = []
         self.offers: list[Offer] = []
+        self.body = route.body
+        self.doc = route.doc
         self._jobs: list[Job] = []
         self._tasks: TaskGroup | None = None
         self.is_resting = False

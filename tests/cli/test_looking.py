@@ -84,6 +84,15 @@ def test_check_reads_the_settings(routekit: Any) -> None:
     assert routekit("check").code == 0
 
 
+def test_check_finds_what_settings_lack(routekit: Any) -> None:
+    """A placeholder without a value in a table for a plugin is a problem, though no route has asked for it yet."""
+    routekit.write("routes/a.py", 'from routekit import from_\nx = from_("timer:t")\n')
+    routekit.write("routekit.toml", '[http.crm.auth]\ntoken = "${NO_SUCH_TOKEN}"\n')
+    done = routekit("check")
+    assert done.code == 2
+    assert "routekit.toml:2: [http.crm.auth] token: no value for ${NO_SUCH_TOKEN}" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [

@@ -47,6 +47,14 @@ async def test_it_knows_its_route() -> None:
     assert await asked(lambda runtime: runtime.route) == "asking"
 
 
+async def test_it_knows_what_its_route_is_about() -> None:
+    """The type of its bodies and what its author says of it, for a source that describes itself."""
+    sink = Sink()
+    flow = from_(Feed([0]), int).then(Ask(lambda runtime: (runtime.body, runtime.doc))).to(sink)
+    await run_routes(flow.route("asking", "Asks."))
+    assert sink.bodies == [(int, "Asks.")]
+
+
 async def test_chance_is_that_of_the_setup() -> None:
     """Random numbers repeat with the same seed."""
     draw = [await asked(lambda runtime: runtime.random.random(), random=Random(7)) for _ in range(2)]
