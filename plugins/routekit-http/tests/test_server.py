@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from routekit import BodyError, Logged, Policy, Rejected, Throttled, Unavailable, from_
-from routekit.testing import Run, Sink, running, setup_for
+from routekit.check import check
+from routekit.testing import Catalog, Run, Sink, running, setup_for
 
 pytestmark = pytest.mark.anyio
 
@@ -526,3 +527,29 @@ def test_what_is_written_wrong(host_of: Any, uri: str, text: str) -> None:
     with pytest.raises(BadOption) as caught:
         host_of().catalog.source(Target(uri))
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("http:h:1/a/{id}?method=get,put", "http:h:1/a/{name}?method=put", "both answer PUT /a/{name} on h:1"),
+        ("http:h:1/a", "https:h:1/b", "h:1 cannot be both http: and https:"),
+        ("http:h:1/a", "http:h:1/b", ""),
+        ("http:h:1/a", "http:h:1/a?method=get", ""),
+        ("http:h:1/a", "http:h:2/a", ""),
+    ],
+)
+def test_two_routes_that_answer_the_same_are_found_by_a_check(one: str, other: str, found: str) -> None:
+    """Before anything runs."""
+    problems = check([from_(one).route("one"), from_(other).route("other")], Catalog())
+    assert [problem.message for problem in problems] == ([f"it clashes with route 'one': {found}"] if found else [])
+
+
+async def test_a_route_describes_itself(at: Any, serve_routes: Any) -> None:
+    """Its typed body and what its author says of it are in the description of the API."""
+    flow = from_(at("/leads"), Lead).route("crm.leads", "Takes leads.\n\nOf the form.")
+    tables = {("http_server", "default"): {"openapi": "/openapi.json"}}
+    async with serve_routes(flow, tables=tables) as site:
+        post = (await site.call("GET", "/openapi.json")).json()["paths"]["/leads"]["post"]
+    assert (post["summary"], post["description"]) == ("Takes leads.", "Of the form.")
+    assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Lead"}

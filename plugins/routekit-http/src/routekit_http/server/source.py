@@ -12,6 +12,7 @@ from routekit import (
     Consumer,
     DefinitionError,
     Deliver,
+    Endpoint,
     Listener,
     Logged,
     PathField,
@@ -92,6 +93,23 @@ class HttpServer(Listener):
             raise ValueError("a signature is over the whole content, so it cannot be a stream")
         return self
 
+    def clashes(self, other: Endpoint) -> str | None:
+        """Two routes of one address cannot answer the same, nor can one of them speak TLS and the other not."""
+        if not isinstance(other, HttpServer):
+            return None
+        (host, port, path), (its_host, its_port, its_path) = self._place, other._place
+        if not port or (host, port) != (its_host, its_port):
+            return None
+        if self.scheme != other.scheme:
+            return f"{host}:{port} cannot be both {other.scheme}: and {self.scheme}:"
+        twice = sorted({*self.method} & {*other.method})
+        same = template_of(path).shape == template_of(its_path).shape
+        return f"both answer {twice[0]} {path} on {host}:{port}" if twice and same else None
+
+    @property
+    def _place(self) -> tuple[str, int, str]:
+        return cast("tuple[str, int, str]", address_of(self.address))
+
     def promises(self) -> Capabilities:
         """Bodies are bounded."""
         return self.capabilities.model_copy(update={"largest": self.max_body})
@@ -107,7 +125,7 @@ class HttpServer(Listener):
         """Answer until cancelled; see `Listener.listen`."""
         if current_async_library() != "asyncio":
             raise DefinitionError(f"{self.scheme}:{self.address} can be served on asyncio only", hint="run it there")
-        host, port, path = cast("tuple[str, int, str]", address_of(self.address))
+        host, port, path = self._place
         settings = cast("Any", server_settings(runtime, host, port))  # hashable, since frozen
         app = await runtime.shared(open_server, self.scheme, host, port, settings)
         incoming = Incoming(self.body, self.max_body)
@@ -119,8 +137,8 @@ class HttpServer(Listener):
             self.method,
             template,
             self.body,
-            getattr(runtime, "body", None),  # where the engine tells what a route is about
-            getattr(runtime, "doc", ""),
+            runtime.body,
+            runtime.doc,
             self.status,
             self.reply == "none",
             bool(self.jwt),
