@@ -109,3 +109,46 @@ async def test_a_file_that_was_not_remembered_is_taken_again(bench: Any, inbox: 
         await accept(delivery)
     bench.store.marks = marks
     assert await bench.work(source) == [b"x"]
+
+
+async def test_a_file_known_by_content_may_be_touched(bench: Any, inbox: Path) -> None:
+    """A new time with the old content is no new file, also after a restart; a new content is one."""
+    source = FileSource(directory=inbox, after="keep", known_by="content")
+    (inbox / "a").write_text("1")
+    assert await bench.work(source) == [b"1"]
+    os.utime(inbox / "a", (1000, 1000))
+    bench.between = [lambda: os.utime(inbox / "a", (2000, 2000))]
+    assert await bench.work(source) == []
+    (inbox / "a").write_text("2")
+    os.utime(inbox / "a", (3000, 3000))
+    assert await bench.work(source) == [b"2"]
+
+
+async def test_a_file_known_by_content_is_read_once_for_each_version(bench: Any, inbox: Path) -> None:
+    """What was found to be the same content under a new time is not even opened at the next look."""
+    source = FileSource(directory=inbox, after="keep", known_by="content")
+    (inbox / "a").write_text("1")
+    await bench.work(source)
+    os.utime(inbox / "a", (1000, 1000))
+    assert await bench.work(source) == []
+    (inbox / "a").write_text("2")  # which nobody sees who does not read it: size and time are the same
+    os.utime(inbox / "a", (1000, 1000))
+    assert await bench.work(source) == []
+
+
+async def test_a_file_known_by_name_comes_once(bench: Any, inbox: Path) -> None:
+    """Whatever becomes of it later."""
+    source = FileSource(directory=inbox, after="keep", known_by="name")
+    (inbox / "a").write_text("1")
+    assert await bench.work(source) == [b"1"]
+    (inbox / "a").write_text("22")
+    assert await bench.work(source) == []
+
+
+async def test_what_is_known_outlives_a_change_of_what_it_is_known_by(bench: Any, inbox: Path) -> None:
+    """A source that is told to look at contents, or no more, takes nothing again for that reason."""
+    (inbox / "a").write_text("1")
+    taken: list[bytes] = []
+    for known_by in ("version", "content", "name", "content", "version"):
+        taken += await bench.work(FileSource(directory=inbox, after="keep", known_by=known_by))
+    assert taken == [b"1"]

@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
+from .destination import Destination
 from .found import Found
 from .moving import move_aside, move_with_note
-from .selection import DATE
 
 After = Literal["move", "delete", "keep"]
 
@@ -21,10 +20,9 @@ NOTE = ".error.json"
 class Fate:
     """Where the files of one source go. All methods block, and raise OSError with the file left where it was."""
 
-    root: Path
     after: After
-    done_to: str
-    failed_to: str
+    done_to: Destination
+    failed_to: Destination
     route: str
     now: Callable[[], float]
 
@@ -43,7 +41,7 @@ class Fate:
         if self.after == "keep" or not found.unchanged():
             return
         if self.after == "move":
-            move_aside(found.path, self._folder(self.done_to), found.relative, self._time())
+            move_aside(found.path, self.done_to.path_of(found, self._clock()), self._time())
         else:
             found.path.unlink()
         _forget_marker(found)
@@ -52,8 +50,8 @@ class Fate:
         """Move a file that was refused, whatever `after` says, and write the reason beside it."""
         if not found.unchanged():
             return
-        folder = self._folder(self.failed_to)
-        move_with_note(found.path, folder, found.relative, self._time(), NOTE, self._note(found, error))
+        target = self.failed_to.path_of(found, self._clock())
+        move_with_note(found.path, target, self._time(), NOTE, self._note(found, error))
         _forget_marker(found)
 
     def _note(self, found: Found, error: Exception) -> bytes:
@@ -66,9 +64,6 @@ class Fate:
             "file": found.label,
         }
         return json.dumps(reason, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"
-
-    def _folder(self, template: str) -> Path:
-        return self.root / template.replace(DATE, self._clock().date().isoformat())
 
     def _time(self) -> str:
         return f"{self._clock():%Y%m%dT%H%M%S}"

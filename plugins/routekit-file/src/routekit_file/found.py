@@ -11,16 +11,21 @@ from typing import Any
 class Found:
     """A regular file below the directory of a source.
 
-    `relative` is its path below the directory, with `/`; `size` is in bytes; `marker` is the done file that says it
-    is complete, if the source wants one.
+    `folder` is the one that it is in, and `relative` its path below the directory, with `/`; `size` is in bytes;
+    `marker` is the done file that says it is complete, if the source wants one.
     """
 
-    path: Path
+    folder: Path
     relative: str
     size: int
     mtime_ns: int
     inode: int
     marker: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file itself; made when it is asked for, since most of those that a scan meets are not taken."""
+        return self.folder / self.relative.rpartition("/")[2]
 
     @property
     def label(self) -> str:

@@ -33,35 +33,35 @@ def numbered(name: str, number: int | str, ending: str = "") -> str:
     return f"{os.fsdecode(stem)}{addition}{path.suffix}"
 
 
-def move_aside(source: Path, folder: Path, relative: str, time: str) -> Path:
-    """Move `source` to `folder/relative`, or to a like name if that is taken: with the time, then with a number."""
-    for target in _targets(folder, relative, time):
+def move_aside(source: Path, target: Path, time: str) -> Path:
+    """Move `source` to `target`, or to a like name if that is taken: with the time, then with a number."""
+    for free in _targets(target, time):
         try:
-            move(source, target)
+            move(source, free)
         except FileExistsError:
             continue
-        return target
+        return free
     raise AssertionError("the names never end")
 
 
-def move_with_note(source: Path, folder: Path, relative: str, time: str, ending: str, note: bytes) -> Path:
+def move_with_note(source: Path, target: Path, time: str, ending: str, note: bytes) -> Path:
     """Move `source` as `move_aside` does, with `note` in a file beside it whose name has `ending` more."""
-    for target in _targets(folder, relative, time, ending):
-        beside = target.with_name(target.name + ending)
+    for free in _targets(target, time, ending):
+        beside = free.with_name(free.name + ending)
         try:
             with beside.open("xb") as file:  # first: a file that failed never stands there without the reason
                 file.write(note)
         except FileExistsError:
             continue
         try:
-            move(source, target)
+            move(source, free)
         except FileExistsError:
             beside.unlink()
             continue
         except OSError:
             beside.unlink()
             raise
-        return target
+        return free
     raise AssertionError("the names never end")
 
 
@@ -104,8 +104,7 @@ def _copy(source: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _targets(folder: Path, relative: str, time: str, ending: str = "") -> Iterator[Path]:
-    place = folder / relative
+def _targets(place: Path, time: str, ending: str = "") -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     yield place.with_name(numbered(place.name, 0, ending))
     yield place.with_name(numbered(place.name, time, ending))

@@ -1,7 +1,5 @@
 """Ripening: files are taken once their size and time have not changed for a while."""
 
-from collections.abc import Sequence
-
 from .found import Found
 
 
@@ -14,19 +12,38 @@ class Ripening:
 
     def __init__(self, stable: float) -> None:
         self._stable = stable
+        self._before: dict[str, tuple[str, float]] = {}
         self._since: dict[str, tuple[str, float]] = {}
+        self._now = 0.0
         self.soonest: float | None = None
         """Seconds until the next file may be ripe, or None when none is waiting."""
+        self.waiting = 0
+        """The files of the last look that were not ripe."""
 
-    def ripe(self, found: Sequence[Found], now: float) -> list[Found]:
-        """Those that have looked the same for long enough; files that are gone are forgotten."""
+    def look(self, now: float) -> None:
+        """A look at the directory begins."""
+        self._before, self._since = self._since, {}
+        self._now = now
+        self.soonest = None
+        self.waiting = 0
+
+    def is_ripe(self, file: Found) -> bool:
+        """Whether a file has looked the same for long enough."""
         if not self._stable:
-            return list(found)
-        before, self._since = self._since, {}
-        for file in found:
-            known = before.get(file.relative)
-            same = known is not None and known[0] == file.signature
-            self._since[file.relative] = known if known is not None and same else (file.signature, now)
-        waits = {file.relative: self._since[file.relative][1] + self._stable - now for file in found}
-        self.soonest = min((wait for wait in waits.values() if wait > 0), default=None)
-        return [file for file in found if waits[file.relative] <= 0]
+            return True
+        known = self._before.get(file.relative)
+        if known is None or known[0] != file.signature:
+            known = (file.signature, self._now)
+        self._since[file.relative] = known
+        wait = known[1] + self._stable - self._now
+        if wait <= 0:
+            return True
+        self.waiting += 1
+        self.soonest = wait if self.soonest is None else min(wait, self.soonest)
+        return False
+
+    def looked(self, *, at_all: bool) -> None:
+        """The look is over; if it was at all files, those that it did not meet are gone, and forgotten."""
+        if not at_all:
+            self._since = {**self._before, **self._since}
+        self._before = {}

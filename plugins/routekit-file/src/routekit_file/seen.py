@@ -1,27 +1,80 @@
 """Seen: the memory of files that stay where they are."""
 
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from anyio import from_thread
+
 from routekit import Store
+
+from .found import Found
+
+KnownBy = Literal["version", "content", "name"]
+
+_BLOCK = 1 << 20
 
 
 class Seen:
-    """Which version of each file of a directory a route has handled: its signature, by the relative path.
+    """What of the files of a directory a route has handled, by the relative path: size, time and perhaps a digest.
 
     A route that reads two directories has two memories. Before, it had one for all of them: what is in that is still
-    known, but written into no more.
+    known, but written into no more. A memory outlives a change of `by`: each entry has all that it was made with.
     """
 
-    def __init__(self, store: Store, route: str, directory: str) -> None:
+    def __init__(self, store: Store, route: str, directory: str, by: KnownBy) -> None:
         self._marks = store.marks(f"file-seen:{route}:{directory}")
         self._before = store.marks(f"file-seen:{route or directory}")
+        self._by: KnownBy = by
+        self._known: dict[str, str] = {}
 
-    async def all(self) -> dict[str, str]:
-        """The signatures of all files that were handled."""
-        return {**dict(await self._before.items()), **dict(await self._marks.items())}
+    async def recall(self) -> None:
+        """Recall what was handled."""
+        self._known = {**dict(await self._before.items()), **dict(await self._marks.items())}
 
-    async def get(self, path: str) -> str | None:
-        """The signature of one file, as another process may have written it a moment ago."""
-        return await self._marks.get(path)
+    def knows(self, found: Found) -> bool:
+        """Whether the file was handled, as far as that can be told without reading it."""
+        known = self._known.get(found.label)
+        return known is not None and (self._by == "name" or _version(known) == found.signature)
 
-    async def put(self, path: str, signature: str) -> None:
+    def digest(self, path: Path) -> str:
+        """What tells the content of a file, if that is what it is known by; else empty. Blocks."""
+        return _digest(path) if self._by == "content" else ""
+
+    async def knew(self, found: Found, digest: str) -> bool:
+        """Whether the file was handled, asked again: by another process meanwhile, or under another time."""
+        known = await self._marks.get(found.label) or self._known.get(found.label)
+        if known is None:
+            return False
+        if digest and known.endswith(f":{digest}") and _version(known) != found.signature:
+            await self.put(found, digest)
+            return True
+        self._known[found.label] = known
+        return self.knows(found)
+
+    async def put(self, found: Found, digest: str) -> None:
         """Remember that this version of a file was handled."""
-        await self._marks.put(path, signature)
+        known = f"{found.signature}:{digest}" if digest else found.signature
+        await self._marks.put(found.label, known)
+        self._known[found.label] = known
+
+
+def _version(known: str) -> str:
+    return ":".join(known.split(":", 2)[:2])
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file, empty if it cannot be read: whoever reads it next says why.
+
+    Raises what cancels the worker thread.
+    """
+    digest = sha256()
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                from_thread.check_cancelled()
+    except OSError:
+        return ""
+    return digest.hexdigest()

@@ -2,134 +2,151 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from bisect import insort
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from fnmatch import translate
+from heapq import nlargest, nsmallest
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from anyio import from_thread
+
 from .found import Found
+from .globs import Globs
+from .markers import Markers
 
 Order = Callable[[Found], Any]
 
 ORDERS: dict[str, Order] = {
-    "name": lambda found: found.relative,
     "modified": lambda found: (found.mtime_ns, found.relative),
     "size": lambda found: (found.size, found.relative),
 }
+"""The orders for which a file has to be looked at, and not only its name."""
 
-NAME = "{name}"
-STEM = "{stem}"
-DATE = "{date}"
+_ENTRIES = 1000
+"""The entries of a folder that are read before somebody may stop the reading."""
 
-
-class Globs:
-    """Comma separated globs; one with a `/` is held against the relative path, the others against the name."""
-
-    def __init__(self, text: str) -> None:
-        globs = [glob.strip() for glob in text.split(",") if glob.strip()]
-        self._names = [re.compile(translate(glob)) for glob in globs if "/" not in glob]
-        self._paths = [re.compile(translate(glob)) for glob in globs if "/" in glob]
-
-    def match(self, relative: str) -> bool:
-        """Whether any of them fits; upper and lower case differ, and `*` also fits `/`."""
-        name = relative.rpartition("/")[2]
-        return any(glob.match(name) for glob in self._names) or any(glob.match(relative) for glob in self._paths)
-
-
-class Markers:
-    """The done files of a template such as `{name}.done` or `{stem}.ok`."""
-
-    def __init__(self, template: str) -> None:
-        self._template = template
-        shape = re.escape(template).replace(re.escape(NAME), ".+").replace(re.escape(STEM), ".+")
-        self._shape = re.compile(shape, re.DOTALL)
-
-    def is_marker(self, name: str) -> bool:
-        """Whether a file of that name is a done file: those are never taken themselves."""
-        return self._shape.fullmatch(name) is not None
-
-    def marker_of(self, name: str) -> str:
-        """The name of the done file that belongs to the file `name`."""
-        return self._template.replace(NAME, name).replace(STEM, name.rpartition(".")[0] or name)
-
-
-def marker_template(template: str) -> str:
-    """The template of a done file as it is; raises ValueError for one that cannot tell its file."""
-    if template and (template.count(NAME) + template.count(STEM) != 1 or template in (NAME, STEM)):
-        raise ValueError(f"a done file is named after its file: {NAME}.done or {STEM}.ok")
-    if "/" in template or "\0" in template:
-        raise ValueError("a done file is beside its file")
-    return template
+Entry = tuple["os.DirEntry[str]", Path, str]
+"""An entry of a folder, that folder, and its relative path."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a source takes. `min_age` is in seconds; `work` are the folders, below the directory, of done files."""
+    """What a source takes: ages are in seconds, sizes in bytes; None is no limit.
+
+    `depth` is how many folders deep it looks; `most` is for one look; `work` are the folders, below the directory, of
+    files that are done.
+    """
 
     include: Globs
     exclude: Globs
-    recursive: bool
-    order: Order
+    depth: int
+    order: str
     backwards: bool
+    most: int
     min_age: float
+    max_age: float | None
+    min_size: int
+    max_size: int | None
     markers: Markers | None
-    work: tuple[str, ...]
+    work: tuple[re.Pattern[str], ...]
 
-    def scan(self, root: Path, now: float) -> list[Found]:
-        """The files to take, in order; blocking. Raises OSError if the directory cannot be read.
+    def scan(self, root: Path, now: float, wanted: Callable[[Found], bool]) -> tuple[list[Found], bool]:
+        """The first files that are `wanted`, in order, and whether all were looked at; blocking.
 
+        Not more than `most` are held in memory, however many there are. Raises OSError if the directory cannot be read.
         Names that begin with a dot are never taken, nor are symbolic links: what they point to is taken under its
         own name if it is in the directory.
         """
-        youngest = (now - self.min_age) * 1e9
-        found = [file for file in self._walk(root) if self.min_age == 0 or file.mtime_ns <= youngest]
-        return sorted(found, key=self.order, reverse=self.backwards)
+        oldest = None if self.max_age is None else (now - self.max_age) * 1e9
+        youngest = (now - self.min_age) * 1e9 if self.min_age else None
 
-    def _walk(self, root: Path) -> Iterator[Found]:
-        folders = [(root, "")]
+        def seen(entry: Entry) -> Found | None:
+            found = self._found(*entry)
+            if found is None or not self._fits(found, youngest, oldest) or not wanted(found):
+                return None
+            return found
+
+        with closing(self._walk(root)) as candidates:
+            if self.order == "name":
+                return _by_name(candidates, seen, self.most, backwards=self.backwards)
+            files = filter(None, map(seen, candidates))
+            if self.order == "none":
+                return list(islice(files, self.most)), next(candidates, None) is None
+            first = nlargest if self.backwards else nsmallest
+            return first(self.most, files, key=ORDERS[self.order]), True
+
+    def _fits(self, found: Found, youngest: float | None, oldest: float | None) -> bool:
+        if (youngest is not None and found.mtime_ns > youngest) or (oldest is not None and found.mtime_ns < oldest):
+            return False
+        return found.size >= self.min_size and (self.max_size is None or found.size <= self.max_size)
+
+    def _walk(self, root: Path) -> Generator[Entry]:
+        folders = [(root, "", 0)]
         while folders:
-            folder, prefix = folders.pop()
+            folder, prefix, depth = folders.pop()
             for entry in _visible(folder, must_exist=not prefix):
                 relative = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if self.recursive and not self._is_work(relative):
-                        folders.append((folder / entry.name, f"{relative}/"))
-                elif self._wanted(entry, relative):
-                    yield from self._found(entry, folder, relative)
+                    if depth < self.depth and not self._is_work(relative):
+                        folders.append((folder / entry.name, f"{relative}/", depth + 1))
+                elif self._named(entry.name, relative):
+                    yield entry, folder, relative
 
-    def _wanted(self, entry: "os.DirEntry[str]", relative: str) -> bool:
-        if self.markers is not None and self.markers.is_marker(entry.name):
+    def _named(self, name: str, relative: str) -> bool:
+        if self.markers is not None and self.markers.is_marker(name):
             return False
         return self.include.match(relative) and not self.exclude.match(relative)
 
-    def _found(self, entry: "os.DirEntry[str]", folder: Path, relative: str) -> Iterator[Found]:
+    def _found(self, entry: "os.DirEntry[str]", folder: Path, relative: str) -> Found | None:
         marker = None if self.markers is None else folder / self.markers.marker_of(entry.name)
         if marker is not None and not marker.is_file():
-            return
+            return None
         try:
             if not entry.is_file(follow_symlinks=False):
-                return
+                return None
             seen = entry.stat(follow_symlinks=False)
         except FileNotFoundError:  # taken by another process since the folder was read
-            return
-        yield Found(folder / entry.name, relative, seen.st_size, seen.st_mtime_ns, seen.st_ino, marker)
+            return None
+        return Found(folder, relative, seen.st_size, seen.st_mtime_ns, seen.st_ino, marker)
 
     def _is_work(self, relative: str) -> bool:
-        return any(re.fullmatch(pattern, relative) for pattern in self.work)
+        return any(pattern.fullmatch(relative) for pattern in self.work)
 
 
-def work_pattern(folder: str) -> str:
-    """The pattern of a work folder's relative path: `archive/{date}` is any of the folders of that shape."""
-    parts = [part for part in folder.split("/") if part not in ("", ".")]
-    return re.escape("/".join(parts)).replace(re.escape(DATE), r"\d{4}-\d\d-\d\d")
+def _by_name(
+    candidates: Iterable[Entry], seen: Callable[[Entry], Found | None], most: int, *, backwards: bool
+) -> tuple[list[Found], bool]:
+    """The first files by relative path; those that are behind the first `most` are not even looked at."""
+    first: list[Found] = []
+    all_seen = True
+    for entry in candidates:
+        full = len(first) == most
+        if full and (entry[2] < first[0].relative if backwards else entry[2] > first[-1].relative):
+            all_seen = False
+            continue
+        found = seen(entry)
+        if found is None:
+            continue
+        if full:
+            first.pop(0 if backwards else -1)
+            all_seen = False
+        insort(first, found, key=lambda file: file.relative)
+    return first[::-1] if backwards else first, all_seen
 
 
-def _visible(folder: Path, *, must_exist: bool) -> "list[os.DirEntry[str]]":
+def _visible(folder: Path, *, must_exist: bool) -> "Iterator[os.DirEntry[str]]":
+    """What is in a folder, one after the other. Raises what cancels the worker thread."""
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            for number, entry in enumerate(entries):
+                if number % _ENTRIES == _ENTRIES - 1:
+                    from_thread.check_cancelled()
+                if not entry.name.startswith("."):
+                    yield entry
     except FileNotFoundError:
         if must_exist:
             raise
-        return []  # a folder that was removed while its siblings were read
+        # a folder that was removed while its siblings were read

@@ -14,8 +14,8 @@ from routekit import PER_MESSAGE, BodyError, Capabilities, Codec, Message, Produ
 
 from .disk import explained
 from .inside import folder_of, parts_of
+from .markers import marker_template
 from .publishing import Exists, sweep
-from .selection import marker_template
 from .writing import Writer
 
 

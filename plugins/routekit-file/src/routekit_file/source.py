@@ -1,23 +1,31 @@
 """The source: its options, and the way of its files into a route."""
 
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 from pydantic import Field, InstanceOf, field_validator, model_validator
 
 from routekit import Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Seconds
 
+from .destination import Destination, destination_pattern
 from .fate import After, Fate
+from .globs import Globs
+from .markers import Markers, marker_template
 from .reading import Read, Reader
-from .seen import Seen
-from .selection import DATE, ORDERS, Globs, Markers, Selection, marker_template, work_pattern
+from .seen import KnownBy, Seen
+from .selection import Selection
 from .taking import Taking, made_ready
 from .terms import Terms, unsettled_files
 from .watching import can_watch, watching
 
-Sort = Literal["name", "modified", "size", "-name", "-modified", "-size"]
+_ALL = sys.maxsize
+"""Folders as deep as there are any."""
+
+Sort = Literal["name", "modified", "size", "-name", "-modified", "-size", "none"]
 
 
 class FileSource(Consumer):
@@ -39,9 +47,23 @@ class FileSource(Consumer):
         default="*", min_length=1, description="globs, comma separated; with a `/` for the relative path"
     )
     exclude: str = Field(default="", description="globs of what is not taken, comma separated")
+    ignore_case: bool = Field(default=False, description="globs do not tell upper from lower case")
     recursive: bool = Field(default=False, description="also take the files of folders in the directory")
+    depth: int | None = Field(
+        default=None, ge=1, description="with recursive: folders only so deep, 1 for those in the directory; unset: all"
+    )
+    min_size: Bytes = Field(default=0, ge=0, description="smaller files are not taken; they stay")
+    max_size: Bytes | None = Field(default=None, ge=0, description="larger files are not taken; they stay")
     sort: Sort = Field(
-        default="name", description="the order: `name`, `modified` or `size`; with `-` the other way round"
+        default="name",
+        description="the order: `name`, `modified` or `size`, with `-` the other way round; `none`: as the folder "
+        "gives them, which is the fastest for many",
+    )
+    max_files: int = Field(
+        default=10_000,
+        ge=1,
+        le=100_000,
+        description="files of one look; the next look, for the others, follows at once",
     )
     read: Read = Field(
         default="whole",
@@ -56,9 +78,15 @@ class FileSource(Consumer):
     done_to: str = Field(
         default=".done",
         min_length=1,
-        description="where after=move moves to, in the directory or absolute; may hold `{date}`",
+        description="where after=move moves to, in the directory or absolute: a folder, `archive/{date}`, or the file, "
+        "`archive/{folder}/{stem}-{time}{suffix}`",
     )
-    failed_to: str = Field(default=".failed", min_length=1, description="where refused files go; may hold `{date}`")
+    failed_to: str = Field(default=".failed", min_length=1, description="where refused files go; as `done_to`")
+    known_by: KnownBy = Field(
+        default="version",
+        description="by what after=keep knows a file that was handled: `version` (name, size and time), `content` "
+        "(name and SHA-256, which reads each new version once more) or `name`",
+    )
     done_file: str = Field(
         default="",
         description="take a file only when this marker is there, `{name}.done` or `{stem}.ok`; it goes with the file",
@@ -66,7 +94,11 @@ class FileSource(Consumer):
     min_age: Seconds = Field(
         default=0.0, ge=0, description="seconds since the last modification before a file is taken"
     )
+    max_age: Seconds | None = Field(
+        default=None, gt=0, description="seconds since the last modification after which a file is not taken; it stays"
+    )
     stable: Seconds = Field(default=0.0, ge=0, description="seconds for which size and time must not have changed")
+    delay: Seconds = Field(default=0.0, ge=0, description="seconds before the first look at the directory")
     poll: Seconds = Field(default=1.0, gt=0, description="seconds between two looks at the directory")
     watch: bool = Field(default=False, description="also be woken by changes (needs routekit-file[watch])")
     create: bool = Field(default=True, description="make the directory if it is missing")
@@ -91,12 +123,8 @@ class FileSource(Consumer):
 
     @field_validator("done_to", "failed_to")
     @classmethod
-    def _knows_its_placeholders(cls, folder: str) -> str:
-        if any(brace in folder.replace(DATE, "") for brace in "{}"):
-            raise ValueError(f"the only placeholder is {DATE}")
-        if ".." in folder.split("/"):
-            raise ValueError("'..' is not followed; write an absolute path")
-        return folder
+    def _leads_somewhere(cls, pattern: str) -> str:
+        return destination_pattern(pattern)
 
     @field_validator("done_file")
     @classmethod
@@ -115,20 +143,29 @@ class FileSource(Consumer):
         given = self.model_fields_set
         if "done_to" in given and self.after != "move":
             raise ValueError(f"done_to is for after=move, but after={self.after}")
+        if "known_by" in given and self.after != "keep":
+            raise ValueError(f"known_by is for after=keep, but after={self.after}")
+        if self.depth is not None and not self.recursive:
+            raise ValueError("depth is for recursive=true")
+        if self.max_size is not None and self.max_size < self.min_size:
+            raise ValueError(f"no file has min_size={self.min_size} and max_size={self.max_size}")
+        if self.max_age is not None and self.max_age <= max(self.min_age, self.stable):
+            raise ValueError(f"max_age={self.max_age:g} is over before min_age and stable are")
         if "max_bytes" in given and self.read != "whole":
             raise ValueError(f"max_bytes is for read=whole, but read={self.read} never holds a whole file")
         if self.codec is not None and self.read == "path":
             raise ValueError("a codec is for contents, but read=path gives the path; decode with Records(..., codec=)")
         if self.after == "move" and self.done_to == self.failed_to:
             raise ValueError(f"done_to and failed_to are both '{self.done_to}'")
-        for folder in (self.done_to, self.failed_to):
-            if self.directory / folder == self.directory:
-                raise ValueError(f"done_to and failed_to are other folders than the directory, found '{folder}'")
+        for place in (self._done_to, self._failed_to):
+            if not place.shape().pattern:
+                raise ValueError(f"done_to and failed_to are other folders than the directory, found '{place}'")
         return self
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver file after file, for ever; see `Consumer.consume`."""
         await made_ready(self.directory, create=self.create)
+        await anyio.sleep(self.delay)
         taking = Taking(await self._terms(runtime))
         await taking.recall()
         while True:
@@ -148,7 +185,7 @@ class FileSource(Consumer):
                 await taking.rest()
 
     async def _terms(self, runtime: Runtime) -> Terms:
-        selection = self._selection()
+        keep = self.after == "keep"
         return Terms(
             runtime=runtime,
             root=self.directory,
@@ -156,10 +193,10 @@ class FileSource(Consumer):
             poll=self.poll,
             stable=self.stable,
             many=self.read in ("lines", "records"),
-            selection=selection,
+            selection=self._selection(),
             reader=self._reader(runtime),
-            fate=Fate(self.directory, self.after, self.done_to, self.failed_to, runtime.route, runtime.now),
-            seen=Seen(runtime.store, runtime.route, str(self.directory)) if self.after == "keep" else None,
+            fate=Fate(self.after, self._done_to, self._failed_to, runtime.route, runtime.now),
+            seen=Seen(runtime.store, runtime.route, str(self.directory), self.known_by) if keep else None,
             unsettled=await runtime.shared(unsettled_files, str(self.directory), runtime.route),
             watch=await runtime.shared(watching, str(self.directory), self.recursive) if self.watch else None,
         )
@@ -169,25 +206,29 @@ class FileSource(Consumer):
         codec = None if choice is None else runtime.codec(choice)
         return Reader(self.read, partial(_codec_for, runtime, codec), codec, self.max_bytes)
 
+    @property
+    def _done_to(self) -> Destination:
+        return Destination(self.directory, self.done_to)
+
+    @property
+    def _failed_to(self) -> Destination:
+        return Destination(self.directory, self.failed_to)
+
     def _selection(self) -> Selection:
         return Selection(
-            include=Globs(self.include),
-            exclude=Globs(self.exclude),
-            recursive=self.recursive,
-            order=ORDERS[self.sort.removeprefix("-")],
+            include=Globs(self.include, ignore_case=self.ignore_case),
+            exclude=Globs(self.exclude, ignore_case=self.ignore_case),
+            depth=(self.depth or _ALL) if self.recursive else 0,
+            order=self.sort.removeprefix("-"),
             backwards=self.sort.startswith("-"),
+            most=self.max_files,
             min_age=self.min_age,
+            max_age=self.max_age,
+            min_size=self.min_size,
+            max_size=self.max_size,
             markers=Markers(self.done_file) if self.done_file else None,
-            work=tuple(self._inside(folder) for folder in (self.done_to, self.failed_to)),
+            work=(self._done_to.shape(), self._failed_to.shape()),
         )
-
-    def _inside(self, folder: str) -> str:
-        """The pattern of a work folder as the scan meets it, also if it was given as an absolute path."""
-        path = Path(folder)
-        root = self.directory.absolute()
-        if path.is_absolute() and path.is_relative_to(root):
-            folder = str(path.relative_to(root))
-        return work_pattern(folder)
 
 
 def _codec_for(runtime: Runtime, codec: Codec | None, suffix: str) -> Codec:

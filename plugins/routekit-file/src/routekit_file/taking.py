@@ -1,9 +1,11 @@
 """Taking: how a source looks for files, takes one after the other, and waits for more."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from routekit import Logged, Unavailable
@@ -40,27 +42,51 @@ class Taking:
         self._changed = anyio.Event()
         self._blind = False
         self._busy: set[str] = set()
-        self._seen: dict[str, str] = {}
+        self._declined: set[str] = set()
+        self._more = False
+        self._waiting = 0
+        self._taken = 0
+        self._done = 0
+        self._failed = 0
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What can be read of it while it runs."""
+        return {
+            "waiting": lambda: self._waiting,
+            "ripening": lambda: self._ripening.waiting,
+            "open": lambda: len(self._busy),
+            "taken_total": lambda: self._taken,
+            "done_total": lambda: self._done,
+            "failed_total": lambda: self._failed,
+        }
 
     async def recall(self) -> None:
         """Recall the files that were seen and stay where they are."""
         if self._terms.seen is not None:
-            self._seen = await self._terms.seen.all()
+            await self._terms.seen.recall()
 
     async def look(self) -> list[Found]:
         """The files that are ready to be taken, in order. Raises Unavailable if the directory cannot be read."""
         terms = self._terms
         if terms.watch is not None:
             self._changed = terms.watch.changed  # before the look: a change during it is not missed
+        if not self._more:
+            self._declined.clear()
+        self._ripening.look(anyio.current_time())
         try:
-            found = await anyio.to_thread.run_sync(terms.selection.scan, terms.root, terms.runtime.now())
+            found, at_all = await anyio.to_thread.run_sync(
+                terms.selection.scan, terms.root, terms.runtime.now(), self._is_ready
+            )
         except OSError as error:
             raise _away(terms.root, error) from error
-        fresh = [file for file in found if file.relative not in self._busy and not self._was_seen(file)]
-        return self._ripening.ripe(fresh, anyio.current_time())
+        self._ripening.looked(at_all=at_all)
+        self._more = len(found) == terms.selection.most
+        self._waiting = len(found)
+        return found
 
     async def take(self, found: Found) -> Work | None:
         """The file in our hands, or None if it went to somebody else, is gone, or was changed since the look."""
+        self._waiting -= 1
         try:
             taken = await anyio.to_thread.run_sync(self._take, found)
         except OSError as error:
@@ -68,16 +94,24 @@ class Taking:
                 f"{found.path} cannot be leased: {error}", hint=f"leases need a writable {FOLDER}/ in its folder"
             ) from error
         if taken is None:
+            self._declined.add(found.relative)
             return None
         work = Work(taken, self._terms, self._settled)
-        if await self._seen_elsewhere(found):
+        if self._terms.seen is not None and await self._terms.seen.knew(found, taken.digest):
             await work.leave()
             return None
         self._busy.add(found.relative)
+        self._taken += 1
         return work
 
     async def rest(self) -> None:
-        """Wait for the next look: the time of a poll, or less if a file ripens or the directory changes earlier."""
+        """Wait for the next look: the time of a poll, or less if a file ripens or the directory changes earlier.
+
+        There is no wait where a look was full of files that others have: those behind them may be ours.
+        """
+        if self._more:
+            await anyio.lowlevel.checkpoint()
+            return
         terms = self._terms
         soonest = self._ripening.soonest
         seconds = terms.poll if soonest is None else min(terms.poll, soonest)
@@ -95,16 +129,13 @@ class Taking:
             await self._changed.wait()
             tasks.cancel_scope.cancel()
 
-    def _was_seen(self, found: Found) -> bool:
-        return self._terms.seen is not None and self._seen.get(found.label) == found.signature
-
-    async def _seen_elsewhere(self, found: Found) -> bool:
-        """Whether another process has handled the file since we recalled what was seen."""
-        seen = self._terms.seen
-        if seen is None or await seen.get(found.label) != found.signature:
+    def _is_ready(self, found: Found) -> bool:
+        """Called in a worker thread for each file of a look, which needs nothing but a glance."""
+        if found.relative in self._busy or found.relative in self._declined:
             return False
-        self._seen[found.label] = found.signature
-        return True
+        if self._terms.seen is not None and self._terms.seen.knows(found):
+            return False
+        return self._ripening.is_ripe(found)
 
     def _take(self, found: Found) -> Taken | None:
         lease = Lease.take(found.path)
@@ -120,8 +151,9 @@ class Taking:
         return taken
 
     def _opened(self, found: Found, lease: Lease) -> Taken | None:
+        digest = "" if self._terms.seen is None else self._terms.seen.digest(found.path)
         reading = self._terms.reader.open(found)
-        return None if reading is None else Taken(found, lease, reading, reading.batch())
+        return None if reading is None else Taken(found, lease, reading, reading.batch(), digest)
 
     def _settled_now(self, found: Found) -> bool:
         """Whether the file was handled before and only had to be moved or removed, which is tried again here."""
@@ -135,10 +167,12 @@ class Taking:
         del self._terms.unsettled[key]
         return True
 
-    def _settled(self, found: Found, remembered: bool) -> None:
+    def _settled(self, found: Found, error: Exception | None) -> None:
         self._busy.discard(found.relative)
-        if remembered:
-            self._seen[found.label] = found.signature
+        if error is None:
+            self._done += 1
+        else:
+            self._failed += 1
 
     def _tell_blind(self, watch: Watch) -> None:
         """Say once that the watching ended, and that only polling is left."""

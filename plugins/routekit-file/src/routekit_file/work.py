@@ -21,12 +21,16 @@ TELL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A file that was leased and opened, with its first bodies: all that one trip to a worker thread can bring."""
+    """A file that was leased and opened, with its first bodies: all that one trip to a worker thread can bring.
+
+    `digest` tells its content, if that is what the source knows it by.
+    """
 
     found: Found
     lease: Lease
     reading: Reading
     first: deque[Record]
+    digest: str
 
 
 class Work:
@@ -36,8 +40,9 @@ class Work:
     as a whole: if one delivery was refused, or the file could not be read to its end, it has failed.
     """
 
-    def __init__(self, taken: Taken, terms: Terms, settled: Callable[[Found, bool], None]) -> None:
+    def __init__(self, taken: Taken, terms: Terms, settled: Callable[[Found, Exception | None], None]) -> None:
         self.found = found = taken.found
+        self._digest = taken.digest
         self._lease = taken.lease
         self._reading = taken.reading
         self._first: deque[Record] | None = taken.first
@@ -108,18 +113,16 @@ class Work:
         """Nothing of this file is open any more. Raises Unavailable if its fate cannot be carried out."""
         broken = self._reading.broken
         error = self._refused or broken
-        remembered = False
         try:
             if error is None and self._terms.seen is not None:
-                await self._terms.seen.put(self.found.label, self.found.signature)
-                remembered = True
+                await self._terms.seen.put(self.found, self._digest)
             await anyio.to_thread.run_sync(self._settle, error)
         except OSError as wrong:
             self._terms.unsettled[self.found.relative, self.found.signature] = error
             raise _not_settled(self.found, wrong) from wrong
         finally:
             self._lease.close()
-            self._settled(self.found, remembered)
+            self._settled(self.found, error)
         if broken is not None:
             self._terms.runtime.emit(Refused(self._terms.runtime.route, self._id, "source", broken))
         self._tell(finished=True)

@@ -16,8 +16,8 @@ from .appending import Appender, Waiting, append_all
 from .content import Contents, content_of
 from .disk import explained
 from .inside import check_length, folder_of, parts_of, safe
+from .markers import Markers
 from .publishing import Exists, publish
-from .selection import Markers
 
 _AT_ONCE = 8
 """Worker threads of one sink: more do not make a disk faster, and the others are for the rest of the process."""
