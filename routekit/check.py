@@ -18,6 +18,7 @@ from .endpoint import Endpoint, Listener, Producer, address_of, not_polled
 from .endpoints.control import Control
 from .errors import DefinitionError, did_you_mean
 from .events import Event
+from .figures import Readers
 from .fitting import fitting
 from .message import Delivery, Message
 from .named import Named
@@ -29,7 +30,22 @@ from .problem import Problem, problem_of
 from .rescuing import Clauses
 from .route import ALWAYS, Route
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
-from .step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Step, Target, finish
+from .step import (
+    Address,
+    Alarms,
+    Chain,
+    CodecChoice,
+    Command,
+    Handler,
+    Hold,
+    Job,
+    Kept,
+    Read,
+    Send,
+    Step,
+    Target,
+    finish,
+)
 from .store import Store
 from .unraised import unraised
 
@@ -44,8 +60,8 @@ def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
     for one in bound:
         one.check()
     _unread(bound, catalog, problems)
-    _twice(bound, problems)
     _clashing(bound, problems)
+    _twice(bound, problems)
     _unoffered(bound, problems)
     _out_of_order(bound, problems)
     return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
@@ -56,9 +72,9 @@ class _Bound:
 
     def __init__(self, route: Route, catalog: Catalog, problems: list[Problem], named: Named) -> None:
         self.route = route.name
-        self.random = Random(0)
         self.body = route.body
         self.doc = route.doc
+        self.random = Random(0)
         self.data = Path()
         self.sinks: list[tuple[Producer, Place]] = []
         self.source: Endpoint | None = None
@@ -181,6 +197,10 @@ class _Bound:
     def emit(self, event: Event) -> None:
         pass
 
+    @contextmanager
+    def metered(self, endpoint: Address, figures: Readers) -> Generator[None]:
+        yield
+
     def reader(self, target: Target) -> Read:
         source = self._catalog.source(target)
         if isinstance(source, Listener):
@@ -275,11 +295,6 @@ def _unread(bound: Sequence[_Bound], catalog: Catalog, problems: list[Problem]) 
                 problems.append(Problem(place, one.route, f"no route reads from '{name}'", hint))
 
 
-def _is_internal(scheme: str, catalog: Catalog) -> bool:
-    try:
-        return any(getattr(kind, "internal", False) for kind in catalog.endpoints(scheme))
-    except DefinitionError:  # a typed endpoint that no plugin registers
-        return False
 def _clashing(bound: Sequence[_Bound], problems: list[Problem]) -> None:
     """Two sources that cannot both run, as those know who are asked: the later one is told."""
     before: list[tuple[_Bound, Endpoint]] = []
@@ -295,6 +310,11 @@ def _clashing(bound: Sequence[_Bound], problems: list[Problem]) -> None:
         before.append((one, one.source))
 
 
+def _is_internal(scheme: str, catalog: Catalog) -> bool:
+    try:
+        return any(getattr(kind, "internal", False) for kind in catalog.endpoints(scheme))
+    except DefinitionError:  # a typed endpoint that no plugin registers
+        return False
 
 
 def _twice(bound: Sequence[_Bound], problems: list[Problem]) -> None:

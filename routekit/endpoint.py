@@ -98,6 +98,14 @@ class Endpoint(BaseModel):
         """What it promises with these options; an endpoint whose options change that gives more or less here."""
         return self.capabilities
 
+    async def probe(self, runtime: Runtime) -> str:
+        """Look whether the other side is there and usable, without taking or sending a message: `check --connect`.
+
+        Returns what was found in a few words, `RabbitMQ 3.10, queue orders: 12 waiting`, or nothing where there is no
+        other side. Raises `Unavailable`, or any other error, with the reason why it could not be used now.
+        """
+        return ""
+
     def clashes(self, other: "Endpoint") -> str | None:
         """Of a source: why it cannot run in one service with another one, such as `both answer POST /leads`; or None.
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from .codec import Codec
 from .events import Event
+from .figures import Readers
 from .message import Delivery, Message
 from .options import masked
 from .place import Place
@@ -140,7 +141,6 @@ class Runtime(Protocol):
         ...
 
     @property
-    @property
     def body(self) -> Any:
         """The type into which bodies of its source are checked or parsed; None takes them as they come."""
         ...
@@ -150,6 +150,7 @@ class Runtime(Protocol):
         """What its author says of it: the docstring of its module."""
         ...
 
+    @property
     def random(self) -> Random:
         """The generator for all chance, seeded in tests."""
         ...
@@ -217,6 +218,14 @@ class Runtime(Protocol):
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
+        ...
+
+    def metered(self, endpoint: Address, figures: Readers) -> AbstractContextManager[None]:
+        """Let whoever looks read these figures of an endpoint: `with runtime.metered(self, {"waiting": ...}): ...`.
+
+        They are functions, called when somebody looks, and gone when the block is left; no message pays for them.
+        Raises DefinitionError for a name that is not snake_case.
+        """
         ...
 
     def reader(self, target: Target) -> Read:

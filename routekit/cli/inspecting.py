@@ -1,11 +1,12 @@
 """`routekit check`, `show`, `list`, `plugins` and `describe`: they run nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import typer
 
 from ..check import check as checked
@@ -18,9 +19,12 @@ from ..problem import Problem
 from ..reference import Entry, Meaning, Option, steps, table_entry, template_entry
 from ..reference import describe as described
 from ..route import Route
+from ..runtime.probing import Probed
+from ..runtime.service import Service, Setup
 from ..settings import Options
 from ..show import as_json, as_mermaid, as_text
 from .app import (
+    FAILED,
     WRONG,
     AsJson,
     Routes,
@@ -32,6 +36,7 @@ from .app import (
     out,
     print_json,
     settings,
+    setup_of,
     show_problems,
     show_table,
 )
@@ -47,24 +52,38 @@ class Form(StrEnum):
 
 
 @app.command()
-def check(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
+def check(
+    routes: Routes = Path("routes"),
+    connect: Annotated[
+        bool, typer.Option("--connect", help="also ask each endpoint whether its other side is there")
+    ] = False,
+    as_json_: AsJson = False,
+) -> None:
     """Find everything that is wrong, at once.
 
-    Exit code 2 if there is anything.
+    Exit code 2 if there is anything; with --connect 1 if only some other side is not there. Nothing is run.
     """
     with answering():
         found = loaded(routes)
         given = settings(routes)
-        problems = [*given.missing(), *found.problems, *checked(found.routes, catalog_of(given))]
+        catalog = catalog_of(given)
+        problems = [*given.missing(), *found.problems, *checked(found.routes, catalog)]
+        probes: Sequence[Probed] = ()
+        if connect and not problems:
+            probes = _probed(found.routes, setup_of(given, catalog))
     if as_json_:
         names = [route.name for route in found.routes]
-        print_json({"routes": names, "problems": [_problem(problem) for problem in problems]})
+        told: dict[str, Any] = {"routes": names, "problems": [_problem(problem) for problem in problems]}
+        print_json({**told, "endpoints": [asdict(probe) for probe in probes]} if connect else told)
     elif problems:
         show_problems(problems)
     else:
         out.print(f"{len(found.routes)} route{'s' if len(found.routes) != 1 else ''}, no problems")
+        _show_probes(probes)
     if problems:
         raise typer.Exit(WRONG)
+    if not all(probe.there for probe in probes):
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -150,6 +169,18 @@ def describe(
     else:
         for entry in entries:
             _show_entry(entry)
+
+
+def _probed(routes: Sequence[Route], setup: Setup) -> Sequence[Probed]:
+    """What the endpoints find; the store, which a daemon may hold, is left alone."""
+    return anyio.run(Service(routes, replace(setup, store="memory:")).probed)
+
+
+def _show_probes(probes: Sequence[Probed]) -> None:
+    for probe in probes:
+        out.print(f"{'ok  ' if probe.there else 'away'} {probe.route}: {probe.endpoint}: {probe.found}")
+        if probe.hint:
+            out.print(f"     {probe.hint}")
 
 
 def _described(name: str, catalog: Catalog, routes: Path) -> Sequence[Entry]:

@@ -10,12 +10,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..codec import Codec
-from ..endpoint import Listener, not_polled
+from ..endpoint import Endpoint, Listener, not_polled
 from ..events import Event
+from ..figures import Readers
 from ..message import Message
 from ..offers import Offer
+from ..options import masked
 from ..route import Route
-from ..step import Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Target
+from ..step import Address, Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Target
 from ..store import Store
 from .alarms import HeapAlarms
 from .failure import observed
@@ -37,10 +39,11 @@ class RouteRuntime:
 
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
         self.route = route.name
-        self.entries: list[Handler[Any]] = []
-        self.offers: list[Offer] = []
         self.body = route.body
         self.doc = route.doc
+        self.entries: list[Handler[Any]] = []
+        self.offers: list[Offer] = []
+        self._read: list[Endpoint] = []
         self._jobs: list[Job] = []
         self._tasks: TaskGroup | None = None
         self.is_resting = False
@@ -126,10 +129,14 @@ class RouteRuntime:
     def emit(self, event: Event) -> None:
         self._services.tell(event)
 
+    def metered(self, endpoint: Address, figures: Readers) -> AbstractContextManager[None]:
+        return self._services.figures.shown(self.route, masked(endpoint.uri()), figures)
+
     def reader(self, target: Target) -> Read:
         source = self._services.catalog.source(target)
         if isinstance(source, Listener):
             raise not_polled(target)
+        self._read.append(source)
         return reading(source, self)
 
     def alarms(self, ring: Callable[[str], Awaitable[None]], *, load: Job | None = None) -> Alarms:
@@ -184,6 +191,11 @@ class RouteRuntime:
 
     async def control(self, action: str, name: str, **options: Any) -> Any:
         return await self._services.controls.ask(action, name, options)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """What this route sends to, and what it reads from beside its source, as far as it is bound."""
+        return [*self._senders.producers, *self._read]
 
     @property
     def feeds(self) -> set[str]:

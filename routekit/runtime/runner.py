@@ -152,7 +152,11 @@ class Runner:
 
     def stats(self) -> dict[str, Any]:
         """State and figures as plain data."""
-        return {"route": self.route.name, "state": self.state, "why": self._why, **asdict(self.counts)}
+        figures: dict[str, dict[str, float]] = {}
+        for figure in self._services.figures.read(self.route.name):
+            figures.setdefault(figure.endpoint, {})[figure.name] = figure.value
+        stats = {"route": self.route.name, "state": self.state, "why": self._why, **asdict(self.counts)}
+        return {**stats, "endpoints": figures} if figures else stats
 
     @property
     def _why(self) -> str:

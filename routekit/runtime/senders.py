@@ -1,6 +1,6 @@
 """Producers as send functions: opened when the route starts, closed when it ends, shared by equal targets."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -54,6 +54,11 @@ class Senders:
             return await slot.send(message, **options)
 
         return send
+
+    @property
+    def producers(self) -> Sequence[Producer]:
+        """What they send by, each once."""
+        return [slot.producer for slot in self._slots]
 
     @property
     def addresses(self) -> set[str]:

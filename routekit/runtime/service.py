@@ -13,12 +13,14 @@ import anyio.lowlevel
 
 from ..errors import DefinitionError
 from ..events import CircuitChanged, Counts, Event
+from ..figures import Figure, Figures
 from ..order import cycle, levels
 from ..plugins import Catalog
 from ..route import Policy, Route
 from ..store import Store
 from ..tasks import together
 from .controls import Controls
+from .probing import WITHIN, Probed, probed
 from .runner import Runner
 from .services import Activity, Services
 from .shared import Shared
@@ -69,6 +71,7 @@ class Service:
         self._activity = Activity(idle=self._rest, enough=self.stop)
         self._force: anyio.CancelScope | None = None  # made in the event loop: it cannot be made outside
         self._controls = Controls()
+        self._figures = Figures()
         self.runners: list[Runner] = []
         self.store: Store | None = None
 
@@ -86,12 +89,26 @@ class Service:
         """What each route has done so far."""
         return {runner.route.name: runner.counts for runner in self.runners}
 
+    def figures(self) -> Sequence[Figure]:
+        """What the endpoints of all routes count, as it is now; of a route that is up only."""
+        return self._figures.read()
+
     async def control(self, action: str, name: str, **options: Any) -> Any:
         """Ask a route or step by name to do something, as `control:` does, while the service runs.
 
         Raises UnknownName if none of that name offers the action, and Unavailable while its route is not up.
         """
         return await self._controls.ask(action, name, options)
+
+    async def probed(self, within: float = WITHIN) -> list[Probed]:
+        """What the endpoints of all routes find on their other sides, within so many seconds; no route runs."""
+        async with self._setup.opened_store() as store, together() as tasks:
+            shared = Shared(tasks)
+            try:
+                return await probed(self._routes, self._services(store, shared), within)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await shared.close()
 
     async def run(self, *, until_idle: bool = False, most: int | None = None) -> None:
         """Run all routes until `stop`, until all have ended, or as asked.
@@ -116,6 +133,7 @@ class Service:
                 with anyio.CancelScope() as self._force:
                     self.runners = [Runner(route, services, self._activity) for route in self._routes]
                     self._controls = services.controls
+                    self._figures = services.figures
                     _put_in_order(self.runners)
                     async with together() as running:
                         for runner in self.runners:

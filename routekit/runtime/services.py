@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from ..events import Event
+from ..figures import Figures
 from ..named import Named
 from ..plugins import Catalog
 from ..route import Policy
@@ -32,6 +33,7 @@ class Services:
     """Whether a step of any route holds messages in memory."""
     named: Named = field(default_factory=Named)
     controls: Controls = field(default_factory=Controls)
+    figures: Figures = field(default_factory=Figures)
 
 
 def _nothing() -> None:

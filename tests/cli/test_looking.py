@@ -51,6 +51,41 @@ def test_check_of_wrong_routes(routekit: Any) -> None:
     ]
 
 
+AWAY = """from routekit import Producer, Unavailable, from_
+
+class Lonely(Producer):
+    scheme = "lonely"
+    place: str
+
+    async def probe(self, runtime):
+        raise Unavailable("nobody is there", hint="knock")
+
+    def open(self, runtime):
+        raise NotImplementedError
+
+calls = from_("timer:t").to(Lonely(place="there"))
+"""
+
+
+def test_check_can_ask_the_other_sides(routekit: Any) -> None:
+    """With --connect each endpoint that has another side tells what it found; if one is away the exit code is 1."""
+    routekit.write("routes/a.py", 'from routekit import from_\n\nticks = from_("timer:t").to("mock:out")\n')
+    done = routekit("check", "--connect")
+    assert (done.code, done.out) == (0, "1 route, no problems\n")
+    routekit.write("routes/b.py", AWAY)
+    done = routekit("check", "--connect")
+    assert (done.code, done.out.splitlines()[1:]) == (1, ["away b.calls: lonely:there: nobody is there", "     knock"])
+    assert routekit("check", "--connect", "--json").json["endpoints"] == [
+        {
+            "route": "b.calls",
+            "endpoint": "lonely:there",
+            "there": False,
+            "found": "nobody is there",
+            "hint": "knock",
+        }
+    ]
+
+
 def test_check_as_json(routekit: Any) -> None:
     """As JSON a check has the routes that were read and the problems, without their secrets."""
     routekit.write("routes/a.py", 'from routekit import from_\nx = from_("AMQP://me:hunter2@host")\n')
