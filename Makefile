@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint types unit wheels bench format reference constraints clean for-serve for-test
+.PHONY: help serve test lint types unit wheels bench format reference constraints clean for-serve for-test for-bench
 
 BIN := .venv/bin
 ARGS ?=
@@ -35,7 +35,7 @@ unit: for-test ## Tests; make unit ARGS="tests/eip -k split" runs some
 wheels: for-test ## Build all wheels and use them in an empty environment
 	$(BIN)/python tools/wheels.py
 
-bench: for-test ## Measure
+bench: for-bench ## Measure, beside other people's work
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: for-test ## Put the code into shape
@@ -58,3 +58,6 @@ for-serve:
 
 for-test:
 	@tools/install.sh test
+
+for-bench:
+	@tools/install.sh bench

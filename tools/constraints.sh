@@ -9,7 +9,7 @@ trap 'rm -rf "$room"' EXIT
 
 "$python" -m venv "$room/venv"
 pip() { "$room/venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
-"$python" tools/requirements.py test > "$room/requirements.txt"
+"$python" tools/requirements.py bench > "$room/requirements.txt"
 pip install --quiet -r "$room/requirements.txt"
 {
     echo "# Exact versions that the project is tested with; 'make serve' and 'make test' install no others."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv and installs what is needed into it: `tools/install.sh serve` or `tools/install.sh test`.
+# Makes .venv and installs what is needed into it: `tools/install.sh serve`, `... test` or `... bench`.
 # When nothing changed since the last time it does nothing, in some milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,10 +29,11 @@ servers() {
         apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null 2>&1 ||
         echo "Could not install ${wanted[*]}: the tests that need them will say so." >&2
 }
-if [ "$want" = test ]; then servers; fi
+if [ "$want" != serve ]; then servers; fi
 
 installed() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$state" ]; }
-if installed "$want" || installed test; then exit 0; fi
+# Each has what the ones before it have.
+for more in $(echo "serve test bench" | grep -oE "$want.*"); do if installed "$more"; then exit 0; fi; done
 
 usable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 

@@ -1,7 +1,8 @@
-"""Print what pip has to install, for `serve` or for `test`: every distribution of this repository, found by glob.
+"""Print what pip has to install, for `serve`, `test` or `bench`: every distribution of this repository, by glob.
 
 A new plugin needs no edit here. `serve` takes the distributions as they are and the group `routes`; `test` takes all
-extras and the groups `dev` and `test` as well, so that a plugin names what only its own tests need in its own file.
+extras and the groups `dev` and `test` as well, so that a plugin names what only its own tests need in its own file;
+`bench` takes the group `peers` besides, other people's work that ours is measured against.
 `gone` prints the distributions that are still installed from a folder that is no longer there.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = {"serve": ("routes",), "test": ("routes", "dev", "test")}
+GROUPS = {"serve": ("routes",), "test": ("routes", "dev", "test"), "bench": ("routes", "dev", "test", "peers")}
 
 
 def main(want: str) -> None:
@@ -28,7 +29,7 @@ def requirements(want: str) -> list[str]:
     others: list[str] = []
     for folder in folders():
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        editables.append(f"-e {_path(folder)}{_extras(project) if want == 'test' else ''}")
+        editables.append(f"-e {_path(folder)}{_extras(project) if want != 'serve' else ''}")
         groups = project.get("dependency-groups", {})
         others += [requirement for group in GROUPS[want] for requirement in groups.get(group, ())]
     return [*editables, *sorted(set(others))]

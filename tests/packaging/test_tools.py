@@ -65,7 +65,7 @@ class TestRequirements:
     def projects(self, checkout: Path) -> None:
         write(
             checkout / "pyproject.toml",
-            '[project]\nname = "core"\n[dependency-groups]\nroutes = ["r"]\ndev = ["d>=1"]\n',
+            '[project]\nname = "core"\n[dependency-groups]\nroutes = ["r"]\ndev = ["d>=1"]\npeers = ["p"]\n',
         )
         write(
             checkout / "plugins/new/pyproject.toml",
@@ -82,6 +82,11 @@ class TestRequirements:
         """Tests get every extra, and what a plugin needs for its own tests only."""
         lines = run(checkout, sys.executable, "tools/requirements.py", "test")
         assert lines == ["-e .", "-e ./plugins/new[a,b]", "d>=1", "r", "t"]
+
+    def test_measuring_takes_the_peers_as_well(self, checkout: Path) -> None:
+        """Only a benchmark needs other people's work, so that tests do not wait for it."""
+        lines = run(checkout, sys.executable, "tools/requirements.py", "bench")
+        assert lines == ["-e .", "-e ./plugins/new[a,b]", "d>=1", "p", "r", "t"]
 
 
 class TestForeground:
