@@ -13,6 +13,9 @@ servers() {
     local wanted=()
     has() { PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)" command -v "$1" >/dev/null; }
     has initdb || wanted+=(postgresql)
+    has mariadbd || wanted+=(mariadb-server)
+    has rabbitmq-server || wanted+=(rabbitmq-server)
+    has openssl || wanted+=(openssl)
     [ ${#wanted[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "Tests need: ${wanted[*]}. Install them, on Debian and Ubuntu with 'sudo apt-get install ${wanted[*]}'." >&2
