@@ -93,8 +93,6 @@ class Alarms(Protocol):
 class Address(Protocol):
     """A typed endpoint, as far as the language needs to know it."""
 
-    scheme: ClassVar[str]
-
     def uri(self) -> str:
         """The endpoint as a URI, secrets masked."""
         ...
