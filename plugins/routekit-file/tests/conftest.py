@@ -2,8 +2,10 @@
 
 import inspect
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -14,6 +16,8 @@ import pytest
 
 from routekit import Consumer, Delivery, Event, Message, Producer
 from routekit.testing import Run, setup_for
+
+NOBODY = 65534
 
 
 @cache
@@ -38,6 +42,7 @@ class Bench:
         self.between: list[Callable[[], Any]] = []
         self.time: float | None = None
         self.data = Path("data")
+        self.figures: Mapping[str, Callable[[], float]] = {}
         self._catalog = catalog()
         self._stack = stack
         self._shared: dict[Any, Any] = {}
@@ -50,6 +55,12 @@ class Bench:
 
     def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
         return None
+
+    @contextmanager
+    def metered(self, endpoint: Any, figures: Mapping[str, Callable[[], float]]) -> Iterator[None]:
+        self.figures = figures
+        assert set(figures) == set(endpoint.about.figures), "what is not told in the reference"
+        yield
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -165,3 +176,16 @@ def small_disk(tmp_path: Path) -> Any:
         pytest.skip("a disk that fills up needs a tmpfs mount, which this user may not make")
     yield disk
     os.system(f"umount {disk}")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder of a user who is not root; the test is that user meanwhile."""
+    if os.geteuid() != 0:
+        pytest.skip("root alone can become somebody else, and root alone may read everything")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    os.chown(folder, NOBODY, NOBODY)
+    yield folder
+    os.seteuid(0)
+    shutil.rmtree(folder)

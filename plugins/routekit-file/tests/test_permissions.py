@@ -3,9 +3,6 @@
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +14,6 @@ from routekit_file import FileSink, FileSource
 pytestmark = pytest.mark.anyio
 
 NOBODY = 65534
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder of a user who is not root; the test is that user meanwhile."""
-    if os.geteuid() != 0:
-        pytest.skip("root alone can become somebody else, and root alone may read everything")
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    os.chown(folder, NOBODY, NOBODY)
-    yield folder
-    os.seteuid(0)
-    shutil.rmtree(folder)
 
 
 async def test_a_file_that_may_not_be_read_fails_and_the_next_one_follows(bench: Any, open_folder: Path) -> None:

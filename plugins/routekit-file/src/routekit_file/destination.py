@@ -35,6 +35,12 @@ class Destination:
         path = self._root / _PLACEHOLDER.sub(lambda part: _value(part[0], found, now), self._pattern)
         return path if self._names_the_file else path / found.relative
 
+    @property
+    def base(self) -> Path:
+        """The folder that is the same for all files and days."""
+        before = _PLACEHOLDER.split(self._pattern, maxsplit=1)[0]
+        return self._root / (before if before == self._pattern else before[: before.rfind("/") + 1])
+
     def shape(self) -> re.Pattern[str]:
         """What the relative path of its folder looks like to a scan, also if it was given as an absolute path.
 

@@ -10,11 +10,24 @@ import anyio
 import anyio.to_thread
 from pydantic import Field, InstanceOf, field_validator, model_validator
 
-from routekit import PER_MESSAGE, BodyError, Capabilities, Codec, Message, Producer, Runtime, Send
+from routekit import (
+    PER_MESSAGE,
+    About,
+    BodyError,
+    Capabilities,
+    Codec,
+    Message,
+    Producer,
+    Rejected,
+    Runtime,
+    Send,
+    Unavailable,
+)
 
 from .disk import explained
 from .inside import folder_of, parts_of
 from .markers import marker_template
+from .probing import free, writable
 from .publishing import Exists, sweep
 from .writing import Writer
 
@@ -28,6 +41,22 @@ class FileSink(Producer):
     """
 
     scheme = "file"
+    about = About(
+        headers={"file.name": "the name that was written", "file.path": "its path in the directory, with `/`"},
+        raises={
+            Rejected: "with exists=fail: there is such a file, with other content",
+            BodyError: "a name that leads out of the directory, or a body that cannot be written",
+            Unavailable: "the disk is full or read-only, or the directory is not there",
+        },
+        figures={"open": "messages that are being written", "written_total": "messages that were written"},
+        example="""
+            from routekit import from_
+
+            orders = from_("timer:tick?every=1m", int).to(
+                "file:orders?codec=json&fsync=false", name=lambda number: f"{number % 10}/{number}.json"
+            )
+        """,
+    )
 
     directory: Path = Field(description="the directory")
     name: Annotated[str | None, PER_MESSAGE] = Field(
@@ -75,6 +104,10 @@ class FileSink(Producer):
             raise ValueError("done_file says that a file is complete, but exists=append adds to it")
         return self
 
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the directory can be written, and how much room there is."""
+        return await anyio.to_thread.run_sync(self._probed)
+
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         """Make or find the directory, and give the send function; see `Producer.open`."""
@@ -84,12 +117,17 @@ class FileSink(Producer):
         except OSError as error:
             raise explained(error, str(self.directory)) from error
         writer = Writer(runtime, self.directory, codec, self.exists, self.create, self.fsync, self.done_file)
-        yield partial(self._send, writer)
+        with runtime.metered(self, writer.figures()):
+            yield partial(self._send, writer)
 
     async def _send(self, writer: Writer, message: Message[Any], name: str | None = None) -> Message[Any]:
         wanted = name if name is not None else self.name
         path = await writer.write(message, wanted if wanted is not None else writer.name_of(message))
         return message.with_headers({**message.headers, "file.name": path.rpartition("/")[2], "file.path": path})
+
+    def _probed(self) -> str:
+        there = writable(self.directory, "where messages are written", create=self.create)
+        return f"{self.directory}{'' if there else ' is made at the start'}: {free(self.directory)}"
 
     def _prepare(self) -> None:
         with folder_of(self.directory, [], create=self.create, sync=self.fsync) as folder:

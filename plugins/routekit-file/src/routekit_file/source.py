@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import anyio.to_thread
 from pydantic import Field, InstanceOf, field_validator, model_validator
 
-from routekit import Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Seconds
+from routekit import About, BodyError, Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Seconds, Unavailable
 
 from .destination import Destination, destination_pattern
 from .fate import After, Fate
 from .globs import Globs
 from .markers import Markers, marker_template
+from .probing import readable, writable
 from .reading import Read, Reader
 from .seen import KnownBy, Seen
 from .selection import Selection
-from .taking import Taking, made_ready
+from .taking import Taking, away, made_ready
 from .terms import Terms, unsettled_files
 from .watching import can_watch, watching
 
@@ -38,6 +40,36 @@ class FileSource(Consumer):
 
     scheme = "file"
     capabilities = Capabilities(replayable=True)
+    about = About(
+        headers={
+            "file.name": "the name of the file",
+            "file.path": "its path in the directory, with `/`",
+            "file.size": "bytes",
+            "file.modified": "seconds since 1970",
+            "row": "with lines and records: the number, from 1",
+        },
+        raises={
+            Unavailable: "the directory cannot be read, no lease can be written, or a handled file cannot be moved",
+            BodyError: "a file that cannot be read as asked: too large, no codec for its suffix, a broken record",
+        },
+        figures={
+            "waiting": "files of the last look that are not taken yet",
+            "ripening": "files of the last look that are not stable yet",
+            "open": "files that are at work",
+            "taken_total": "files that were taken",
+            "done_total": "files that were handled",
+            "failed_total": "files that were refused",
+        },
+        example="""
+            from pathlib import Path
+
+            from routekit import from_
+
+            copies = from_("file:in?read=path&after=move&done_to=archive/{date}&stable=5s", Path).to(
+                "file:out", name=lambda path: path.name
+            )
+        """,
+    )
 
     directory: Path = Field(description="the directory")
     after: After = Field(
@@ -162,27 +194,46 @@ class FileSource(Consumer):
                 raise ValueError(f"done_to and failed_to are other folders than the directory, found '{place}'")
         return self
 
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the directory can be read and leased, and done files can go where they should; tells what waits."""
+        return await anyio.to_thread.run_sync(self._probed, runtime.now())
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver file after file, for ever; see `Consumer.consume`."""
         await made_ready(self.directory, create=self.create)
         await anyio.sleep(self.delay)
         taking = Taking(await self._terms(runtime))
         await taking.recall()
-        while True:
-            taken = False
-            for found in await taking.look():
-                work = await taking.take(found)
-                if work is None:
-                    continue
-                taken = True
-                try:
-                    while batch := await work.batch():
-                        while batch:
-                            yield work.delivery(batch)
-                finally:
-                    await work.leave()
-            if not taken:
-                await taking.rest()
+        with runtime.metered(self, taking.figures()):
+            while True:
+                taken = False
+                for found in await taking.look():
+                    work = await taking.take(found)
+                    if work is None:
+                        continue
+                    taken = True
+                    try:
+                        while batch := await work.batch():
+                            while batch:
+                                yield work.delivery(batch)
+                    finally:
+                        await work.leave()
+                if not taken:
+                    await taking.rest()
+
+    def _probed(self, now: float) -> str:
+        if not readable(self.directory, create=self.create):
+            return f"{self.directory} is made at the start"
+        writable(self.directory, "where leases are written")
+        if self.after == "move":
+            writable(self._done_to.base, "where handled files go")
+        writable(self._failed_to.base, "where refused files go")
+        try:
+            found, _ = self._selection().scan(self.directory, now, lambda file: True)
+        except OSError as error:
+            raise away(self.directory, error) from error
+        more = " or more" if len(found) == self.max_files else ""
+        return f"{self.directory}: {len(found)}{more} file{'' if len(found) == 1 else 's'}"
 
     async def _terms(self, runtime: Runtime) -> Terms:
         keep = self.after == "keep"

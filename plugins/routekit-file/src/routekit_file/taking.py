@@ -30,7 +30,7 @@ async def made_ready(root: Path, *, create: bool) -> None:
     try:
         await anyio.to_thread.run_sync(make_ready)
     except OSError as error:
-        raise _away(root, error) from error
+        raise away(root, error) from error
 
 
 class Taking:
@@ -78,7 +78,7 @@ class Taking:
                 terms.selection.scan, terms.root, terms.runtime.now(), self._is_ready
             )
         except OSError as error:
-            raise _away(terms.root, error) from error
+            raise away(terms.root, error) from error
         self._ripening.looked(at_all=at_all)
         self._more = len(found) == terms.selection.most
         self._waiting = len(found)
@@ -183,6 +183,7 @@ class Taking:
         self._terms.runtime.emit(Logged(self._terms.runtime.route, "warning", text))
 
 
-def _away(root: Path, error: OSError) -> Unavailable:
+def away(root: Path, error: OSError) -> Unavailable:
+    """The error for a directory that cannot be read."""
     text = f"the directory {root} cannot be read: {error.strerror or error}"
     return Unavailable(text, hint="is it a directory, there and readable? create=true makes one that is missing")

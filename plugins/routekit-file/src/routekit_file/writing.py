@@ -1,7 +1,7 @@
 """Writing: the work of one open sink, from a message to a file on disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ class Writer:
         self._markers = Markers(done_file) if done_file else None
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
         self._appenders: dict[str, Appender] = {}
+        self._open = 0
+        self._written = 0
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What can be read of it while it is open."""
+        return {"open": lambda: self._open, "written_total": lambda: self._written}
 
     def name_of(self, message: Message[Any]) -> str:
         """The name of a message that was given none: its id, made safe, with the suffix of the codec."""
@@ -60,14 +66,22 @@ class Writer:
         """
         parts = parts_of(name)
         codec = self._contents.codec_for(message.body, parts[-1])
+        self._open += 1
         try:
-            if self._exists == "append":
-                await self._append(name, parts, message.body, codec)
-                return name
-            job = partial(self._publish, parts, message.body, codec)
-            return await anyio.to_thread.run_sync(job, limiter=self._limiter)
+            path = await self._written_to(name, parts, message.body, codec)
         except OSError as error:
             raise explained(error, str(self._root / name)) from error
+        finally:
+            self._open -= 1
+        self._written += 1
+        return path
+
+    async def _written_to(self, name: str, parts: list[str], body: Any, codec: Codec | None) -> str:
+        if self._exists == "append":
+            await self._append(name, parts, body, codec)
+            return name
+        job = partial(self._publish, parts, body, codec)
+        return await anyio.to_thread.run_sync(job, limiter=self._limiter)
 
     def _publish(self, parts: list[str], body: Any, codec: Codec | None) -> str:
         content = content_of(body, codec)
