@@ -88,6 +88,7 @@ from .store import Letters as Letters
 from .store import Marks as Marks
 from .store import Store as Store
 from .switch import Switch as Switch
+from .twin import Twin as Twin
 from .units import Bytes as Bytes
 from .units import Seconds as Seconds
 from .window import Window as Window

@@ -21,6 +21,7 @@ from .codec import Codec
 from .endpoint import Endpoint
 from .events import Event
 from .store import Store
+from .twin import Twin
 
 GROUP = "routekit"
 """The name of the entry point group, and of the project in pluggy."""
@@ -45,6 +46,11 @@ def register_codecs() -> Sequence[type[Codec]]:  # pyright: ignore[reportReturnT
 @hookspec
 def register_stores() -> Mapping[str, StoreFactory]:  # pyright: ignore[reportReturnType]  # as above
     """The stores of this plugin, by the kind that `store = "kind:path"` names."""
+
+
+@hookspec
+def register_twins() -> Mapping[str, type[Twin]]:  # pyright: ignore[reportReturnType]  # as above
+    """How endpoints of this plugin behave in memory, by scheme, for tests; without it, as `Twin` itself."""
 
 
 @hookspec

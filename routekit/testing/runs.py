@@ -4,18 +4,18 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
-from time import time
 from typing import Any, TypeVar
-
-import anyio
 
 from ..events import Counts, Event
 from ..flow import Flow
 from ..letter import Letter
 from ..plugins import Catalog
 from ..route import Policy, Route
+from ..runtime.probing import Probed
 from ..runtime.service import Service, Setup
 from ..store import Store
+from .clock import Clock
+from .world import World, current
 
 T = TypeVar("T")
 
@@ -34,25 +34,14 @@ class Run:
 
 
 def setup_for(run: Run, **changes: Any) -> Setup:
-    """A setup for tests: memory store, seeded chance, no plugins but the installed ones, events kept in `run`."""
-    given: dict[str, Any] = {"catalog": Catalog(), "random": Random(1), "now": _clock(), "watch": run.events.append}
+    """A setup for tests: memory store, seeded chance, events kept in `run`, and the installed plugins.
+
+    Inside `with replace_endpoints(...)` its world is the catalog, and its clock the clock.
+    """
+    catalog = changes.get("catalog") or current() or Catalog()
+    clock = catalog.clock if isinstance(catalog, World) else Clock()
+    given: dict[str, Any] = {"catalog": catalog, "random": Random(1), "now": clock.now, "watch": run.events.append}
     return Setup(**{**given, **changes})
-
-
-def _clock() -> Any:
-    """Wall time that follows anyio's clock, so that it is virtual where that is."""
-    start = time()
-    first: list[float] = []
-
-    def now() -> float:
-        try:
-            current = anyio.current_time()
-        except Exception:
-            return start
-        first[:] = first or [current]
-        return start + current - first[0]
-
-    return now
 
 
 def routes_of(*flows: Flow[Any] | Route, **named: Flow[Any]) -> list[Route]:
@@ -67,6 +56,11 @@ async def running(*flows: Flow[Any] | Route, setup: Setup | None = None, **named
     service = Service(routes_of(*flows, **named), setup or setup_for(Run()))
     async with service.started():
         yield service
+
+
+async def probed(*flows: Flow[Any] | Route, setup: Setup | None = None, **named: Flow[Any]) -> list[Probed]:
+    """What each endpoint of the routes finds on its other side, as `check --connect` tells it; none is run."""
+    return await Service(routes_of(*flows, **named), setup or setup_for(Run())).probed()
 
 
 async def run_routes(
