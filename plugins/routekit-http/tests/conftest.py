@@ -111,6 +111,9 @@ class Peer:
         for chunk in says.chunks if says.chunks is not None else [says.body]:
             if chunk is None:
                 return False
+            if callable(chunk):  # what is waited for in between
+                await chunk()
+                continue
             if asked.method != "HEAD" and says.status not in (204, 304):
                 await stream.send(connection.send(h11.Data(data=chunk)) or b"")
         await stream.send(connection.send(h11.EndOfMessage()) or b"")

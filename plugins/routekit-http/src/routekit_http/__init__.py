@@ -8,6 +8,10 @@ from .answers import HttpAnswer as HttpAnswer
 from .errors import HttpConflict as HttpConflict
 from .errors import HttpRejected as HttpRejected
 from .errors import HttpUnavailable as HttpUnavailable
+from .events import SseSink as SseSink
+from .events import SseSource as SseSource
+from .events import SsesSink as SsesSink
+from .events import SsesSource as SsesSource
 from .pages import HttpPoll as HttpPoll
 from .pages import HttpsPoll as HttpsPoll
 from .server import HttpServer as HttpServer
@@ -20,4 +24,5 @@ from .sink import HttpsSink as HttpsSink
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
     """The sources and sinks of the schemes `http` and `https`."""
-    return [HttpServer, HttpsServer, HttpPoll, HttpsPoll, HttpSink, HttpsSink]
+    http = [HttpServer, HttpsServer, HttpPoll, HttpsPoll, HttpSink, HttpsSink]
+    return [*http, SseSource, SsesSource, SseSink, SsesSink]

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 
 from .calls import Call
@@ -61,7 +62,7 @@ class Reading:
 
     async def _chunks(self, call: Call, response: httpx.Response) -> AsyncGenerator[bytes]:
         size = 0
-        async with aclosing(_all(response)) as chunks:
+        async with aclosing(chunks_of(response)) as chunks:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self.most:
@@ -79,17 +80,18 @@ class Reading:
         return kind(found, status=status, text=text)
 
 
-async def _all(response: httpx.Response) -> AsyncGenerator[bytes]:
+async def chunks_of(response: httpx.Response) -> AsyncGenerator[bytes]:
     """The body in chunks; who stops early ends the connection, and with it the generators that httpx nests."""
     chunks = response.aiter_bytes()
     try:
         async for chunk in chunks:
             yield chunk
     except GeneratorExit:
-        await response.aclose()
-        with suppress(httpx.HTTPError, httpx.StreamError):
-            async for _ in chunks:
-                pass
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+            with suppress(httpx.HTTPError, httpx.StreamError):
+                async for _ in chunks:
+                    pass
         raise
 
 
@@ -99,7 +101,7 @@ async def _excerpt(response: httpx.Response) -> str:
     if not any(word in type_ for word in ("json", "text", "xml")):
         return ""
     found = b""
-    async with aclosing(_all(response)) as chunks:
+    async with aclosing(chunks_of(response)) as chunks:
         async for chunk in chunks:
             found += chunk
             if len(found) >= _EXCERPT * 4:

@@ -24,6 +24,8 @@ class Call:
     foreign: bool = False
     private: bool = False
     redirects: int = 0
+    endless: bool = False
+    """Whether its answer may pause for as long as it likes."""
 
     def __str__(self) -> str:
         """Method and URL, without its query: there may be secrets in it."""

@@ -1,9 +1,9 @@
 """One connection: its client, its login and its rate, which all routes share."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import aiohttp
 import anyio
@@ -21,6 +21,8 @@ from .settings import ConnectionSettings
 from .transport import Chunks, open_client
 
 R = TypeVar("R")
+FAULTS: Final = (httpx.HTTPError, aiohttp.ClientError)
+"""What a transport raises when a connection breaks."""
 Guarded = Callable[[], Awaitable[httpx.AsyncClient]]
 
 
@@ -35,6 +37,8 @@ class Connection:
     limiter: Limiter
     now: Callable[[], float]
     origin: tuple[str, str, int | None] = field(init=False)
+    requests: int = 0
+    """How many were asked for."""
 
     def __post_init__(self) -> None:
         self.origin = origin_of(httpx.URL(self.settings.url))
@@ -47,18 +51,30 @@ class Connection:
         if self.settings.read_only and call.method not in READING:
             raise HttpRejected(f"{self.label} is read_only, asked for {call.method}", hint="see its settings")
         await self.limiter.turn()
+        with self._told(call) as seconds, anyio.fail_after(seconds):
+            response = await self._follow(call, guarded)
+            try:
+                return await read(response)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+
+    async def opened(self, call: Call, guarded: Guarded) -> httpx.Response:
+        """An answer whose end nobody knows; who asked reads it and closes it. Raises as `exchange` does."""
+        await self.limiter.turn()
+        with self._told(call) as seconds, anyio.fail_after(seconds):
+            return await self._follow(call, guarded)
+
+    @contextmanager
+    def _told(self, call: Call) -> Generator[float]:
+        """Around a request: its errors in the words of the sink; gives how many seconds it may take."""
+        self.requests += 1
         seconds = call.timeout or self.settings.timeout
         try:
-            with anyio.fail_after(seconds):
-                response = await self._follow(call, guarded)
-                try:
-                    return await read(response)
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await response.aclose()
+            yield seconds
         except TimeoutError as error:
             raise HttpUnavailable(f"{call}: no answer within {seconds:g} s") from error
-        except (httpx.HTTPError, aiohttp.ClientError) as error:
+        except FAULTS as error:
             raise fault_of(call, error) from error
         except (httpx.InvalidURL, UnicodeError) as error:
             raise HttpRejected(f"{call} cannot be asked: {error}") from error
@@ -96,6 +112,8 @@ class Connection:
             client = await guarded()
         stream = call.content.stream()
         request = client.build_request(call.method, url, content=cast("Any", stream))
+        if call.endless:
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": None}
         if not isinstance(stream, bytes):
             request.stream = Chunks(stream)
         if call.content.type:

@@ -3,16 +3,18 @@
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
 
 import anyio
+from sniffio import current_async_library
 from uvicorn import Config, Server
 
-from routekit import DefinitionError, Unavailable
+from routekit import DefinitionError, Runtime, Unavailable
 
 from ..tls import server_context
 from .app import App
 from .protocol import protocol_with
-from .settings import ServerSettings
+from .settings import ServerSettings, server_settings
 
 _BACKLOG = 2048
 
@@ -61,9 +63,13 @@ async def open_server(scheme: str, host: str, port: int, settings: ServerSetting
     config = Config(
         app,
         http=protocol_with(settings.max_head, settings.head_timeout),
-        ws="none",
+        ws="websockets-sansio",
         lifespan="off",
         log_config=None,
+        log_level="warning",  # it would write the queries of those who connect, which may be secrets
+        ws_max_size=settings.max_message,
+        ws_ping_interval=settings.ping,
+        ws_ping_timeout=None,  # a route that takes its time does not read what comes, not even the answers to pings
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
@@ -85,6 +91,14 @@ async def open_server(scheme: str, host: str, port: int, settings: ServerSetting
             with anyio.CancelScope(shield=True):
                 server.should_exit = True
                 await server.ended.wait()
+
+
+async def app_of(runtime: Runtime, scheme: str, host: str, port: int) -> App:
+    """The application of an address, which all its routes share; raises as `open_server` does."""
+    if current_async_library() != "asyncio":
+        raise DefinitionError(f"{scheme}:{host}:{port} can be served on asyncio only", hint="run it there")
+    settings = cast("Any", server_settings(runtime, host, port))  # hashable, since frozen
+    return await runtime.shared(open_server, scheme, host, port, settings)
 
 
 def _bound(host: str, port: int, where: str) -> socket.socket:

@@ -23,6 +23,8 @@ class ServerSettings(BaseModel):
     head_timeout: Seconds = Field(default=10.0, gt=0, description="seconds in which the head of a request must be here")
     max_head: Bytes = Field(default=64 << 10, ge=1024, description="a longer head of a request is refused")
     grace: int = Field(default=5, ge=0, description="seconds that the last answers get when the service ends")
+    max_message: Bytes = Field(default=1 << 20, gt=0, description="a longer message of a WebSocket closes it")
+    ping: Seconds = Field(default=20.0, gt=0, description="seconds between two pings of a WebSocket")
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
     )

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
-from sniffio import current_async_library
 
 from routekit import (
     Bytes,
     Capabilities,
     Consumer,
-    DefinitionError,
     Deliver,
     Endpoint,
     Listener,
@@ -27,8 +25,7 @@ from .gate import gate_of
 from .incoming import BodyKind, Incoming
 from .openapi import Description
 from .reception import Reception
-from .serving import open_server
-from .settings import server_settings
+from .serving import app_of
 from .table import Entry
 from .templates import template_of
 
@@ -123,11 +120,8 @@ class HttpServer(Listener):
 
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
         """Answer until cancelled; see `Listener.listen`."""
-        if current_async_library() != "asyncio":
-            raise DefinitionError(f"{self.scheme}:{self.address} can be served on asyncio only", hint="run it there")
         host, port, path = self._place
-        settings = cast("Any", server_settings(runtime, host, port))  # hashable, since frozen
-        app = await runtime.shared(open_server, self.scheme, host, port, settings)
+        app = await app_of(runtime, self.scheme, host, port)
         incoming = Incoming(self.body, self.max_body)
         gate = await gate_of(runtime, self.signature, self.jwt)
         reception = Reception(self, incoming, gate, runtime.codec("json"), deliver)
