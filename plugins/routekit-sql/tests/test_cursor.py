@@ -128,8 +128,8 @@ async def test_a_refused_row_that_is_gone_does_not_hold_the_cursor(host: Any) ->
 async def test_a_query_is_read_by_its_cursor(host: Any) -> None:
     """A SELECT with a join and a comment at its end is read in pages like a table."""
     orders(host, (1, 1), (2, 2), (3, 3))
-    host.rows("INSERT INTO lines VALUES (5, 1, 9.5), (6, 3, 1.5)")
-    query = "SELECT l.id, l.price, o.number FROM lines l JOIN orders o ON o.id = l.order_id WHERE l.price > 1 -- all"
+    host.rows("INSERT INTO items VALUES (5, 1, 9.5), (6, 3, 1.5)")
+    query = "SELECT l.id, l.price, o.number FROM items l JOIN orders o ON o.id = l.order_id WHERE l.price > 1 -- all"
     async with host.reading("crm", query=query, key="id", batch=1, **BY_NUMBER) as reading:
         found = await reading.poll()
     assert [delivery.message.body for delivery in found] == [
@@ -220,9 +220,14 @@ async def test_json_and_boolean_columns_are_read_as_what_they_hold(host: Any) ->
             "crm",
             {**BY_NUMBER, "key": "id", "query": "SELECT * FROM ordrs"},
             UnknownName,
-            "no such table: ordrs|.ordrs. does not exist",
+            "no such table: ordrs|.ordrs. does(n't| not) exist",
         ),
-        ("crm", {**BY_NUMBER, "key": "id", "query": "SELEC 1"}, DefinitionError, "syntax error"),
+        (
+            "crm",
+            {**BY_NUMBER, "key": "id", "query": "SELEC 1"},
+            DefinitionError,
+            "syntax error|error in your SQL syntax",
+        ),
         ("crm", {**BY_NUMBER, "key": "id", "query": "SELECT 1 AS a"}, BadOption, "cursor=number: .*nown: a"),
         (
             "crm",
@@ -244,7 +249,7 @@ async def test_rows_without_a_cursor_value_are_not_passed_over_in_silence(host: 
     """NULL has no place in an order: such rows are reported instead of being left unread."""
     orders(host, (1, 1))
     error = await host.refusal("crm/orders", cursor="total", name="t")
-    found = host.told(sqlite="total or id", postgresql="total")  # a key of SQLite may be NULL
+    found = host.told(sqlite="total or id", postgresql="total", mariadb="total")  # a key of SQLite may be NULL
     assert f"rows with NULL in {found}: the cursor would never read them" in str(error)
 
 

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.anyio
 
 SQLITE = pytest.mark.parametrize("backing", [("sqlite", "asyncio"), ("sqlite", "trio")], ids="-".join)
 
-IN_ORDER = pytest.mark.parametrize("backing", [("sqlite", "asyncio"), ("postgresql", "asyncio")])
+IN_ORDER = pytest.mark.parametrize(
+    "backing", [("sqlite", "asyncio"), ("postgresql", "asyncio"), ("mariadb", "asyncio")]
+)
 """For tests of what is sent in order at once: trio starts tasks in any order."""
 
 
@@ -70,7 +72,11 @@ async def test_only_the_bad_rows_of_a_batch_are_refused(host: Any) -> None:
     outcomes = await host.send_all(send, *bodies)
     refused = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, BodyError)]
     assert refused == [0, 5, 6, 31]
-    broken = host.told(sqlite="CHECK constraint failed: age >= 0", postgresql='check constraint "contacts_age_check"')
+    broken = host.told(
+        sqlite="CHECK constraint failed: age >= 0",
+        postgresql='check constraint "contacts_age_check"',
+        mariadb="CONSTRAINT `contacts.age` failed",
+    )
     assert broken in str(outcomes[5])
     assert host.rows("SELECT count(*) FROM contacts") == [(28,)]
 

@@ -73,7 +73,7 @@ async def test_a_lock_is_waited_out_by_retries(host: Any, setup: Any, file: Path
 
 def copies() -> Flow[Any]:
     source = "sql:crm/orders?cursor=number&name=copies&poll=1ms"
-    return from_(source).to("sql:crm?mode=execute&statement=INSERT INTO lines VALUES (:id, :id, 1)")
+    return from_(source).to("sql:crm?mode=execute&statement=INSERT INTO items VALUES (:id, :id, 1)")
 
 
 async def test_a_table_is_copied_by_its_cursor_across_runs(host: Any, setup: Any) -> None:
@@ -83,7 +83,7 @@ async def test_a_table_is_copied_by_its_cursor_across_runs(host: Any, setup: Any
     host.rows("INSERT INTO orders (id, customer, number) VALUES (3, 'a', 3)")
     second = await run_routes(copies(), setup=setup())
     assert (first.counts["route-1"].done, second.counts["route-1"].done) == (2, 1)
-    assert host.rows("SELECT id FROM lines") == [(1,), (2,), (3,)]
+    assert host.rows("SELECT id FROM items") == [(1,), (2,), (3,)]
 
 
 async def test_a_run_that_is_killed_loses_no_row(host: Any, setup: Any) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routekit import BadOption, RouteKitError
 
+from .mariadb import MariaDB
 from .postgresql import PostgreSQL
 from .settings import ConnectionSettings
 from .sqlite import Sqlite
@@ -23,6 +24,12 @@ class Dialect(Protocol):
 
     numbers_null: bool
     """Whether a new row that brings NULL for its generated number gets one."""
+
+    tells_upserts: bool
+    """Whether the number of rows that an upsert has changed is that of those that are not as they were."""
+
+    compares_rows: bool
+    """Whether it finds what lies behind `(a, b) > (1, 2)` by an index."""
 
     plain: frozenset[type]
     """The types whose values the driver takes as they are, in any column but those of JSON and arrays."""
@@ -41,6 +48,14 @@ class Dialect(Protocol):
 
     def check(self, connection: Connection, sql: str, names: Sequence[str]) -> None:
         """Raise what running the statement with these parameters would raise for sure, and change nothing."""
+        ...
+
+    def refine(self, connection: Connection, table: Table) -> None:
+        """Say more of the columns of a table than its types do."""
+        ...
+
+    def keeps_fractions(self, column: Column[Any]) -> bool:
+        """Whether a column of times tells milliseconds apart."""
         ...
 
     def upsert(
@@ -66,7 +81,12 @@ class Dialect(Protocol):
         ...
 
 
-DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": PostgreSQL()}
+DIALECTS: dict[str, Dialect] = {
+    "sqlite": Sqlite(),
+    "postgresql": PostgreSQL(),
+    "mariadb": MariaDB(),
+    "mysql": MariaDB(),
+}
 
 
 def parsed(settings: ConnectionSettings, where: str) -> tuple[URL, Dialect]:
@@ -74,7 +94,7 @@ def parsed(settings: ConnectionSettings, where: str) -> tuple[URL, Dialect]:
     try:
         url = make_url(settings.url.get_secret_value())
     except ArgumentError:
-        hint = "write sqlite:///folder/file.db or postgresql://user:password@host/database"
+        hint = "write sqlite:///folder/file.db, postgresql://user:password@host/database or mariadb://..."
         raise BadOption(f"{where}: the url is no database URL", hint=hint) from None
     dialect = DIALECTS.get(url.get_backend_name())
     if dialect is None:

@@ -44,6 +44,8 @@ class Plan:
     columns: Sequence[Column[Any]]
     never_null: frozenset[int]
     at_most_one: bool
+    tells: bool = True
+    """Whether the database tells the number of rows that it changed."""
 
     @property
     def converts(self) -> bool:
@@ -73,7 +75,7 @@ class Plan:
     def run(self, connection: Connection, rows: Sequence[Parameters]) -> int:
         """Run the statement for all rows; how many rows it changed."""
         changed = connection.exec_driver_sql(self.sql, list(rows)).rowcount
-        return len(rows) if changed < 0 else changed
+        return len(rows) if changed < 0 or not self.tells else changed
 
 
 def compiled(statement: Executable, engine: Engine) -> tuple[str, Sequence[str]]:

@@ -40,6 +40,8 @@ class PostgreSQL:
     """PostgreSQL by psycopg. Values go as text, which the server reads by the type of their column."""
 
     one_writer = False
+    tells_upserts = True
+    compares_rows = True
     numbers_null = False
     plain = PLAIN
 
@@ -84,6 +86,13 @@ class PostgreSQL:
         if result.error_message:
             psycopg = driver("psycopg", extra="postgresql", of="PostgreSQL")
             raise psycopg.errors.error_from_result(result)
+
+    def refine(self, connection: Connection, table: Table) -> None:
+        """Nothing: its types say all."""
+
+    def keeps_fractions(self, column: Column[Any]) -> bool:
+        """All do."""
+        return True
 
     def upsert(
         self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]

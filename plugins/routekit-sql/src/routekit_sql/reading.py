@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     FromClause,
+    and_,
     column,
     literal,
     or_,
@@ -40,6 +41,7 @@ class Reader:
     never_null: frozenset[str] = frozenset()
     chooses: bool = False
     """Whether it leaves some rows of its table out."""
+    compares_rows: bool = True
 
     def check(self, names: Columns, option: str) -> None:
         """Raise BadOption for the first name that is no column."""
@@ -77,13 +79,22 @@ class Reader:
         columns = [self.source.columns[name] for name in order]
         query = select(self.source).order_by(*columns).limit(most + 1)
         if after:
-            here, there = tuple_(*columns[: len(after)]), tuple_(*map(given, after))
-            query = query.where(here > there if len(after) == len(order) else here >= there)
+            query = query.where(self._behind(columns, after))
         if only is not None:
             query = query.where(only)
         rows = [dict(row) for row in connection.execute(query).mappings()]
         self._check_distinct(rows, order)
         return [self._converted(row) for row in rows[:most]]
+
+    def _behind(self, columns: Sequence[ColumnElement[Any]], after: Position) -> ColumnElement[bool]:
+        here, there, whole = columns[: len(after)], [given(value) for value in after], len(after) == len(columns)
+        if self.compares_rows or len(after) < 2:
+            found, bound = tuple_(*here), tuple_(*there)
+            return found > bound if whole else found >= bound
+        behind = here[-1] > there[-1] if whole else here[-1] >= there[-1]
+        for one, bound in reversed(list(zip(here[:-1], there[:-1], strict=True))):
+            behind = or_(one > bound, and_(one == bound, behind))
+        return and_(here[0] >= there[0], behind)  # the first says the same as a range, which an index can find
 
     def one(self, connection: Connection, order: Columns, position: Position) -> Row | None:
         """The row at exactly this position, if it is still there."""
@@ -131,10 +142,10 @@ def table_reader(shape: Shape, where: str) -> Reader:
     source = plain_table(found.name, *_untyped(shape.columns), schema=found.schema)
     convert = {c.name: _from_json for c in found.columns if isinstance(c.type, JSON)}
     convert |= {c.name: _from_boolean for c in found.columns if isinstance(c.type, Boolean)}
-    return Reader(source, f"{where}/{shape.name}", convert, shape.declared)
+    return Reader(source, f"{where}/{shape.name}", convert, shape.declared, compares_rows=shape.compares_rows)
 
 
-def query_reader(connection: Connection, query: str, where: str) -> Reader:
+def query_reader(connection: Connection, query: str, where: str, *, compares_rows: bool) -> Reader:
     """A reader of what a SELECT gives; raises DefinitionError if it cannot work."""
     written = query.strip().rstrip(";")
     parsed = text(f"{written}\n")  # the line ends a comment at its end
@@ -145,7 +156,8 @@ def query_reader(connection: Connection, query: str, where: str) -> Reader:
         )
     probe = text(f"SELECT * FROM (\n{written}\n) AS source LIMIT 0")  # noqa: S608  # the author's own query
     names = list(connection.execute(probe).keys())
-    return Reader(parsed.columns(*_untyped(names)).subquery("source"), f"{where}: the query", chooses=True)
+    source = parsed.columns(*_untyped(names)).subquery("source")
+    return Reader(source, f"{where}: the query", chooses=True, compares_rows=compares_rows)
 
 
 def _untyped(names: Columns) -> Sequence[ColumnClause[Any]]:

@@ -14,7 +14,7 @@ class ConnectionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = Field(
-        description="sqlite:///data/crm.db, relative to the working directory, or postgresql://user:password@host/crm"
+        description="sqlite:///data/crm.db, relative to the working directory, postgresql://user:password@host/crm, mariadb://..."
     )
     pool_size: int = Field(default=5, ge=1, description="connections for reading; writing has one of its own")
     timeout: Seconds = Field(default=5.0, gt=0, description="seconds to wait for a lock or a free connection")

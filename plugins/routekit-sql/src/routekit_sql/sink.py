@@ -72,7 +72,7 @@ class SqlSink(Producer):
     def _statements(self, connection: Connection, database: Database) -> Statements:
         assert self.mode != "execute"
         name, _, table = self.target.partition("/")
-        shape = reflected(connection, table, f"sql:{name}")
+        shape = reflected(connection, table, f"sql:{name}", database.dialect)
         key, only = split_names(self.key), split_names(self.columns)
         shape.check(key, "key")
         shape.check(only, "columns")

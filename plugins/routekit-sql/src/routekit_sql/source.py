@@ -112,9 +112,9 @@ class SqlSource(Consumer):
 
     def _feed(self, connection: Connection, runtime: Runtime, database: Database) -> CursorFeed | WorkFeed | ClaimFeed:
         name, _, table = self.target.partition("/")
-        shape = reflected(connection, table, f"sql:{name}") if table else None
+        shape = reflected(connection, table, f"sql:{name}", database.dialect) if table else None
         if self.query:
-            reader = query_reader(connection, self.query, f"sql:{name}")
+            reader = query_reader(connection, self.query, f"sql:{name}", compares_rows=database.dialect.compares_rows)
         else:
             assert shape is not None
             reader = table_reader(shape, f"sql:{name}")
@@ -167,6 +167,9 @@ class SqlSource(Consumer):
         if not isinstance(shape.table.columns[self.claim].type, DateTime):
             hint = f"ALTER TABLE {shape.name} ADD claimed_until TIMESTAMP"
             raise BadOption(f"claim={self.claim}: the column does not hold times", hint=hint)
+        if not database.dialect.keeps_fractions(shape.table.columns[self.claim]):
+            hint = f"ALTER TABLE {shape.name} MODIFY {self.claim} DATETIME(6)"
+            raise BadOption(f"claim={self.claim}: the column keeps whole seconds only", hint=hint)
         if self.claim in (*key, *values):
             raise BadOption(f"claim={self.claim}: it is part of key or set", hint="claim by a column of its own")
         claiming = Statements(shape, "update", key, dialect=database.dialect, engine=connection.dialect)

@@ -39,6 +39,8 @@ class Sqlite:
     """SQLite by the driver of the standard library, in WAL mode."""
 
     one_writer = True
+    tells_upserts = True
+    compares_rows = True
     numbers_null = True
     plain = PLAIN - {float}
 
@@ -78,6 +80,13 @@ class Sqlite:
     def check(self, connection: Connection, sql: str, names: Sequence[str]) -> None:
         """Make a plan for the statement."""
         connection.exec_driver_sql(f"EXPLAIN {sql}", tuple(None for _ in names)).close()
+
+    def refine(self, connection: Connection, table: Table) -> None:
+        """Nothing: its types say all."""
+
+    def keeps_fractions(self, column: Column[Any]) -> bool:
+        """All do."""
+        return True
 
     def upsert(
         self, table: Table, values: dict[str, ColumnElement[Any]], key: Sequence[str], update: Sequence[str]

@@ -102,6 +102,7 @@ class Statements:
             ordered,
             frozenset(place for place, column in enumerate(ordered) if column.name in never_null),
             at_most_one=self._mode in ("insert", "upsert") or self._shape.is_unique(self._key),
+            tells=self._mode != "upsert" or self._dialect.tells_upserts,
         )
 
     def _statement(self, marks: dict[str, ColumnElement[Any]]) -> Executable:

@@ -10,15 +10,22 @@ from sqlalchemy.exc import NoSuchTableError
 
 from routekit import BadOption, UnknownName, did_you_mean
 
+from .dialect import Dialect
+
 Columns: TypeAlias = Sequence[str]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A reflected table. `keys` are its primary key and the column sets that a unique constraint or index covers."""
+    """A reflected table.
+
+    `keys` are its primary key and the column sets that a unique constraint or index covers; `compares_rows` as in
+    `Dialect`.
+    """
 
     table: Table
     keys: tuple[frozenset[str], ...]
+    compares_rows: bool = True
 
     @property
     def name(self) -> str:
@@ -83,7 +90,7 @@ class Shape:
         return frozenset(key) in self.keys
 
 
-def reflected(connection: Connection, name: str, where: str) -> Shape:
+def reflected(connection: Connection, name: str, where: str, dialect: Dialect) -> Shape:
     """The table `name`, with its schema before a dot if it has one; raises UnknownName with the nearest one."""
     schema, _, plain = name.rpartition(".")
     try:
@@ -92,7 +99,8 @@ def reflected(connection: Connection, name: str, where: str) -> Shape:
         inspector = inspect(connection)
         names = inspector.get_table_names(schema or None) + inspector.get_view_names(schema or None)
         raise UnknownName(f"{where} has no table '{name}'", hint=did_you_mean(plain, names)) from None
-    return Shape(table, tuple(_keys(connection, table)))
+    dialect.refine(connection, table)
+    return Shape(table, tuple(_keys(connection, table)), dialect.compares_rows)
 
 
 def _keys(connection: Connection, table: Table) -> Sequence[frozenset[str]]:
