@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 import anyio
 from pydantic import Field
 
+from ..about import About
 from ..endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, PathField, Producer
 from ..hookspecs import hookimpl
 from ..isolation import apart
@@ -87,6 +88,7 @@ class QueueSource(Consumer):
 
     scheme = "queue"
     capabilities = Capabilities(ordered=True, volatile=True)
+    about = About(figures={"waiting": "messages in the queue"})
     internal: ClassVar[bool] = True
     name: PathField = Field(description="name of the queue, within this process")
 
@@ -97,12 +99,13 @@ class QueueSource(Consumer):
             await anyio.sleep(_AGAIN)
             queue.put_back(message, priority)
 
-        while True:
-            while not queue:
-                with runtime.resting():
-                    await queue.change()
-            message, priority = queue.take()
-            yield Delivery(message, nack=partial(back, message, priority))
+        with runtime.metered(self, {"waiting": lambda: len(queue)}):
+            while True:
+                while not queue:
+                    with runtime.resting():
+                        await queue.change()
+                message, priority = queue.take()
+                yield Delivery(message, nack=partial(back, message, priority))
 
 
 class QueueSink(Producer):

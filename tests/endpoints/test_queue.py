@@ -46,6 +46,15 @@ async def test_the_sender_waits_while_it_is_full() -> None:
         assert source.state["asked"] == 5
 
 
+async def test_it_shows_how_many_wait() -> None:
+    """The figure `waiting` is the number of messages in the queue, for whoever looks."""
+    async with running(a=from_(Feed(range(5)), int).to("queue:q"), b=from_("queue:q", int).transform(slow)) as service:
+        await anyio.sleep(5)
+        assert (await service.control("stats", "b"))["endpoints"] == {"queue:q": {"waiting": 4}}
+        await anyio.sleep(10)
+        assert (await service.control("stats", "b"))["endpoints"] == {"queue:q": {"waiting": 3}}
+
+
 async def test_waiting_for_room_has_its_limit_in_the_deadline() -> None:
     """A message that cannot get in before its deadline is a dead letter."""
     outer = from_(Feed([1, 2, 3]), int, policy=Policy(deadline=5)).to("queue:q?size=1")
