@@ -1,4 +1,7 @@
-"""A database of each kind for each test, and a runtime that knows it."""
+"""A database of each kind for each test, and a runtime that knows it.
+
+In one file although it is long: files of tests import nothing from each other.
+"""
 
 import gc
 import os
@@ -22,7 +25,7 @@ import pymysql
 import pytest
 
 from routekit import Delivery, Message, RouteKitError, Send
-from routekit.testing import Catalog
+from routekit.testing import Catalog, Run, setup_for
 from routekit_sql import SqlSink, SqlSource
 from routekit_sql.testing import MariaDB, PostgreSQL, Server
 
@@ -324,6 +327,11 @@ class Host:
                 tasks.start_soon(one, number, body)
         return outcomes
 
+    def orders(self, count: int) -> None:
+        """So many orders, with numbers from 1."""
+        rows = ", ".join(f"({number}, 'c', {number})" for number in range(1, count + 1))
+        self.rows(f"INSERT INTO orders (id, customer, number) VALUES {rows}")
+
     def told(self, **texts: str) -> str:
         """The text for this kind of database."""
         return texts[self.kind]
@@ -361,6 +369,19 @@ async def host(place: Any, tmp_path: Path) -> AsyncGenerator[Host]:
     made = Host(place)
     async with made.stack, Catalog().open_store(f"sqlite:{tmp_path}/state.db", lambda: 0.0) as made.store:
         yield made
+
+
+@pytest.fixture
+def setup(place: Any, tmp_path: Path) -> Callable[..., Any]:
+    """A setup with the server as `crm`, and a durable store."""
+
+    def made(**changes: Any) -> Any:
+        def settings(table: str, name: str) -> Any:
+            return {"url": place.url, "timeout": "2s"} if (table, name) == ("sql", "crm") else None
+
+        return setup_for(Run(), settings=settings, store=f"sqlite:{tmp_path}/state.db", data=tmp_path, **changes)
+
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ _ROW: Final = frozenset(
     | {1690, 1761, 1762, 3140, 3141, 3156, 3819, 3854, 4025, 4078, 4079, 4080, 4161}
 )
 """What is wrong with a value: its form, its size, or a constraint (mariadb.com/kb: Error codes)."""
-_UNKNOWN: Final = frozenset({1051, 1054, 1109, 1146, 1176})
+_UNKNOWN: Final = frozenset({1051, 1054, 1109, 1146, 1176, 1305})
 _AWAY: Final[Mapping[int, str]] = {
     1021: "it has no more room",
     1030: "check its disk and its log",
@@ -66,6 +66,7 @@ _AWAY: Final[Mapping[int, str]] = {
 }
 """What is worth another try. Codes from 2000 to 2999 are those of the client: no connection, or one that was lost."""
 _PLACES = re.compile("%%|%s")
+_CALLS = re.compile(r"\s*call\s+([`\w.$]+)", re.IGNORECASE)
 _VALID_JSON = re.compile(r"json_valid\(`([^`]+)`\)", re.IGNORECASE)
 _COLUMN = re.compile(r"(?:[Cc]olumn|Field) '(?:[^']*\.)?`?([^`'.]+)`?'|for column (?:`[^`]+`\.){2}`([^`]+)`")
 _VALUE = (
@@ -136,7 +137,10 @@ class MariaDB:
         """Nothing: the driver begins each transaction by itself."""
 
     def check(self, connection: Connection, sql: str, names: Sequence[str]) -> None:
-        """Let the server read the statement, without running it."""
+        """Let the server read the statement, without running it; whether a procedure exists, it has to be asked."""
+        called = _CALLS.match(sql)
+        if called:
+            _check_procedure(connection, called[1].replace("`", ""))
         written = _PLACES.sub(lambda place: "%" if place[0] == "%%" else "?", sql)
         connection.exec_driver_sql("PREPARE routekit FROM %s", (written,))
         connection.exec_driver_sql("DEALLOCATE PREPARE routekit")
@@ -203,6 +207,16 @@ def _same_or_refused(old: ColumnElement[Any], new: ColumnElement[Any]) -> Column
     """The key as it is, if it is that of the new row."""
     refused = literal_column("~0 + 1", Integer()) + func.LENGTH(old)  # too large as soon as it is looked at
     return getattr(func, "IF")(old.op("<=>")(new), old, refused)  # noqa: B009 - a word of SQL
+
+
+def _check_procedure(connection: Connection, name: str) -> None:
+    schema, _, plain = name.rpartition(".")
+    asked = (
+        "SELECT 1 FROM information_schema.routines WHERE routine_type = 'PROCEDURE' AND routine_name = %s "
+        "AND routine_schema = coalesce(%s, database())"
+    )
+    if connection.exec_driver_sql(asked, (plain, schema or None)).first() is None:
+        raise UnknownName(f"there is no procedure '{name}'", hint="see the schema of the database")
 
 
 def _is_mariadb(connection: Connection) -> bool:
