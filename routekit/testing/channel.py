@@ -169,7 +169,7 @@ class Channel:
 
     def _instead(self, expected: Expectation, sent: Sequence[Sent]) -> Iterator[str]:
         """Where the messages went, if not here."""
-        lines = [*self._failed(), *self._elsewhere(expected, expected.missing(sent)), *self._outcomes()]
+        lines = [*self._failed(), *self._elsewhere(expected, sent), *self._outcomes()]
         if lines:
             yield "what happened besides"
             yield from lines
@@ -180,14 +180,14 @@ class Channel:
             yield f"  a try to send failed: {shown(one.body)}: {_error(one.error)}"
         yield from _more(failed, "tries failed")
 
-    def _elsewhere(self, expected: Expectation, missing: Sequence[int]) -> Iterator[str]:
+    def _elsewhere(self, expected: Expectation, sent: Sequence[Sent]) -> Iterator[str]:
         others: dict[str, list[Sent]] = {}
         for one in self._world.traffic.sends[self._since :]:
             if one.error is None and not self._is_here(one):
                 others.setdefault(one.endpoint.uri(), []).append(one)
         for uri, those in others.items():
-            found = [number + 1 for number in missing if any(expected.fits(number, one.body) for one in those)]
-            which = f", with what is missing here: {', '.join(str(number) for number in found)}" if found else ""
+            missed = expected.missed(sent, those)
+            which = f", with what is missing here: {', '.join(missed)}" if missed else ""
             yield f"  {len(those)} sent to {uri}{which}"
 
     def _outcomes(self) -> Iterator[str]:

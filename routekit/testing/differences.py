@@ -77,7 +77,9 @@ def differences(expected: Any, found: Any, path: str = "") -> list[Difference]:
 
 def shown(value: object) -> str:
     """A value as it is printed, shortened in the middle."""
-    text = repr(value)
+    if isinstance(value, FunctionType | MethodType):
+        return name_of(value)
+    text = value.__name__ if isinstance(value, type) else repr(value)
     half = _MOST // 2
     return text if len(text) <= _MOST else f"{text[:half]} ... {text[-half:]}"
 
@@ -88,6 +90,11 @@ def closeness(expected: Any, found: Any) -> float:
     fields = sum(1 for _ in _leaves(wanted))
     wrong = sum(max(1, sum(1 for _ in _leaves(one.expected))) for one in differences(expected, found))
     return max(0.0, 1 - wrong / fields) if fields else 0.0
+
+
+def fielded(expected: object) -> bool:
+    """Whether it is made of fields, so that another body can be more or less like it."""
+    return isinstance(expected, having | Mapping | list) or _classed(expected)
 
 
 def _differences(expected: Any, found: Any, path: str) -> Iterator[Difference]:
