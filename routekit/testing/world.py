@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeAlias, cast
 
-from ..callables import Calling, calling
+from ..callables import Calling, Function, calling
 from ..endpoint import Consumer, Endpoint, Listener, Producer, Source, address_of
 from ..errors import DefinitionError, UnknownName, did_you_mean
 from ..events import DeadLettered, Event
@@ -24,7 +24,7 @@ from .matching import Key, means, named
 from .traffic import Came, Traffic
 from .twins import sink_twin, source_twin
 
-Replacement: TypeAlias = Endpoint | Calling | Exception | Sequence[Any]
+Replacement: TypeAlias = Endpoint | Function[Any, Any] | Exception | Sequence[Any]
 """What stands for an endpoint: another one such as a `Feed` or `Sink`; a list of bodies or messages that come from it;
 a function of `(body)` or `(body, message)` that answers; or an error that every send raises."""
 
