@@ -69,14 +69,17 @@ class Appender:
             one.settled = True
 
 
-def append_all(folder: int, name: str, group: Sequence[Waiting], *, sync: bool) -> None:
+def append_all(folder: int, name: str, group: Sequence[Waiting], *, sync: bool, mode: int | None) -> None:
     """Append the bodies of a group to a file in an open folder; blocks.
 
-    A body that cannot be encoded gets its error, and the others are written. When the disk is full, the file is as it
-    was before, and OSError is raised. The lock of the kernel keeps other processes away meanwhile.
+    A file that is made gets `mode`. A body that cannot be encoded gets its error, and the others are written. When the
+    disk is full, the file is as it was before, and OSError is raised. The lock of the kernel keeps other processes away
+    meanwhile.
     """
     with _locked(folder, name) as file:
         size = os.fstat(file).st_size
+        if mode is not None and not size:
+            os.fchmod(file, mode)
         try:
             for piece in _pieces(file, size, group):
                 _write(file, piece)

@@ -69,16 +69,16 @@ def safe(text: str, ending: str = "") -> str:
 
 
 @contextmanager
-def folder_of(root: Path, folders: list[str], *, create: bool, sync: bool) -> Generator[int]:
-    """A descriptor of the folder inside `root`; blocks.
+def folder_of(root: Path, folders: list[str], *, create: bool, sync: bool, mode: int | None = None) -> Generator[int]:
+    """A descriptor of the folder inside `root`; blocks. Those that are made get `mode`, or what the umask leaves.
 
     Each folder is opened from the one above it, and never by a symbolic link, so that nobody can put one in the way
     between a check and its use. Raises BodyError for a link, and OSError.
     """
-    current = _root(root, create=create)
+    current = _root(root, create=create, mode=mode)
     try:
         for name in folders:
-            inner = _entered(current, name, create=create, sync=sync)
+            inner = _entered(current, name, create=create, sync=sync, mode=mode)
             os.close(current)
             current = inner
         yield current
@@ -86,7 +86,7 @@ def folder_of(root: Path, folders: list[str], *, create: bool, sync: bool) -> Ge
         os.close(current)
 
 
-def _root(root: Path, *, create: bool) -> int:
+def _root(root: Path, *, create: bool, mode: int | None) -> int:
     """The author's own directory, which may be a link; made anew if somebody removed it while the sink was open."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
@@ -95,10 +95,10 @@ def _root(root: Path, *, create: bool) -> int:
         if not create:
             raise
     root.mkdir(parents=True, exist_ok=True)
-    return os.open(root, flags)
+    return _with_mode(os.open(root, flags), mode)
 
 
-def _entered(outer: int, name: str, *, create: bool, sync: bool) -> int:
+def _entered(outer: int, name: str, *, create: bool, sync: bool, mode: int | None) -> int:
     try:
         return _opened(outer, name)
     except FileNotFoundError:
@@ -110,7 +110,13 @@ def _entered(outer: int, name: str, *, create: bool, sync: bool) -> int:
         return _opened(outer, name)
     if sync:
         os.fsync(outer)
-    return _opened(outer, name)
+    return _with_mode(_opened(outer, name), mode)
+
+
+def _with_mode(folder: int, mode: int | None) -> int:
+    if mode is not None:
+        os.fchmod(folder, mode)
+    return folder
 
 
 def _opened(outer: int, name: str) -> int:

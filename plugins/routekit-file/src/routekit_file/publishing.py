@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from time import time
@@ -13,7 +14,9 @@ from uuid import uuid4
 
 from routekit import Rejected
 
+from .checksums import Algorithm, digest_of, line_of
 from .content import unreadable
+from .markers import Markers
 from .moving import NO_LINKS, TEMPORARY, numbered
 
 Exists = Literal["fail", "replace", "rename", "skip", "append"]
@@ -22,21 +25,62 @@ _STALE = 3600.0
 """Seconds after which an unfinished file that nobody has locked is rubbish of a process that died."""
 
 
-def publish(folder: int, name: str, content: "bytes | Path", exists: Exists, *, sync: bool) -> str:
-    """Write a file into the open folder, and return the name that it got; blocks.
+@dataclass(frozen=True)
+class Manner:
+    """How a sink writes its files; modes are permissions, None is what the umask leaves."""
 
-    Raises OSError with nothing left behind, and Rejected when the name is taken and `exists` is `fail`; a file with
-    the very same content counts as written, so that a message that is delivered again does no harm.
+    exists: Exists
+    create: bool
+    sync: bool
+    mode: int | None
+    folder_mode: int | None
+    checksum: Algorithm | None
+    markers: Markers | None
+
+
+def publish(
+    folder: int, name: str, content: "bytes | Path", manner: Manner, modified: float | None = None
+) -> tuple[str, str]:
+    """Write a file into the open folder, and return the name that it got, and its checksum if one is wanted; blocks.
+
+    `modified` is in seconds since 1970. Raises OSError with nothing left behind, and Rejected when the name is taken
+    and `exists` is `fail`; a file with the very same content counts as written, so that a message that is delivered
+    again does no harm.
     """
     with _temporary(folder) as (temporary, file):
         _fill(file, content)
-        if sync:
-            file.flush()
+        digest = _digest(file, manner.checksum)
+        if manner.mode is not None:
+            os.fchmod(file.fileno(), manner.mode)
+        if modified is not None:
+            os.utime(file.fileno(), (modified, modified))
+        if manner.sync:
             os.fsync(file.fileno())
-        got = _named(folder, temporary, name, exists)
-    if sync:
+        got = _named(folder, temporary, name, manner.exists)
+    if manner.sync:
         os.fsync(folder)
-    return got
+    return got, digest
+
+
+def accompany(folder: int, name: str, digest: str, manner: Manner) -> None:
+    """Write what belongs beside a file: its checksum, then the marker that says that all is complete; blocks."""
+    if manner.checksum is not None:
+        beside = replace(manner, exists="replace", checksum=None, markers=None)
+        publish(folder, f"{name}.{manner.checksum}", line_of(digest, name), beside)
+    if manner.markers is not None:
+        _mark(folder, manner.markers.marker_of(name), manner)
+
+
+def _mark(folder: int, marker: str, manner: Manner) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(marker, flags, 0o666, dir_fd=folder)
+    try:
+        if manner.mode is not None:
+            os.fchmod(descriptor, manner.mode)
+    finally:
+        os.close(descriptor)
+    if manner.sync:
+        os.fsync(folder)
 
 
 def sweep(folder: int) -> None:
@@ -52,11 +96,9 @@ def sweep(folder: int) -> None:
 @contextmanager
 def _temporary(folder: int) -> Generator[tuple[str, BinaryIO]]:
     name = f"{TEMPORARY}{uuid4().hex}"
-    descriptor = os.open(
-        name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder
-    )
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "w+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
             yield name, file
     finally:
@@ -70,6 +112,13 @@ def _fill(file: BinaryIO, content: "bytes | Path") -> None:
     else:
         copy_into(content, file)
     file.flush()
+
+
+def _digest(file: BinaryIO, algorithm: Algorithm | None) -> str:
+    if algorithm is None:
+        return ""
+    file.seek(0)
+    return digest_of(file, algorithm)
 
 
 def copy_into(path: Path, file: BinaryIO) -> None:

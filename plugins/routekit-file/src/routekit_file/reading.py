@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from routekit import BodyError, Codec, Record, RouteKitError, Unavailable
 
+from .checksums import Algorithm, mismatch
 from .found import Found
+from .regular import FLAGS
 
 Read = Literal["whole", "path", "lines", "records"]
 
@@ -75,20 +77,30 @@ class Reading:
 class Reader:
     """How the files of one source are read.
 
-    `codec` gives the codec of records for a file's suffixes; `whole_codec` decodes bodies that are a whole file.
+    `codec` gives the codec of records for a file's suffixes; `whole_codec` decodes bodies that are a whole file;
+    `checksum` is what the file's marker states, if anything.
     """
 
     read: Read
     codec: Callable[[str], Codec]
     whole_codec: Codec | None
     max_bytes: int
+    checksum: Algorithm | None
 
     def open(self, found: Found) -> Reading | None:
         """The reading of a file; None if it is gone or not the one that was found. Blocks."""
+        try:
+            wrong = None if self.checksum is None else mismatch(found, self.checksum)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            wrong = BodyError(f"{found.label} cannot be compared with its checksum: {error}", hint="see permissions")
+        if wrong is not None:
+            return _refused(wrong)
         if self.read == "path":
             return Reading(_one(Record(0, found.path)))
         try:
-            stream = _Counted(os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+            stream = _Counted(os.open(found.path, os.O_RDONLY | FLAGS))
         except FileNotFoundError:
             return None
         except PermissionError as error:

@@ -1,19 +1,15 @@
 """Seen: the memory of files that stay where they are."""
 
-import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from anyio import from_thread
-
 from routekit import Store
 
+from .checksums import digest_of
 from .found import Found
+from .regular import opened
 
 KnownBy = Literal["version", "content", "name"]
-
-_BLOCK = 1 << 20
 
 
 class Seen:
@@ -65,16 +61,9 @@ def _version(known: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    """The SHA-256 of a file, empty if it cannot be read: whoever reads it next says why.
-
-    Raises what cancels the worker thread.
-    """
-    digest = sha256()
+    """The SHA-256 of a file, empty if it cannot be read: whoever reads it next says why."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                from_thread.check_cancelled()
+        with opened(path) as file:
+            return digest_of(file, "sha256")
     except OSError:
         return ""
-    return digest.hexdigest()

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
-from pydantic import Field, InstanceOf, field_validator, model_validator
+from pydantic import AwareDatetime, Field, InstanceOf, field_validator, model_validator
 
 from routekit import (
     PER_MESSAGE,
@@ -24,12 +25,16 @@ from routekit import (
     Unavailable,
 )
 
+from .checksums import Algorithm
 from .disk import explained
 from .inside import folder_of, parts_of
-from .markers import marker_template
+from .markers import Markers, marker_template
 from .probing import free, writable
-from .publishing import Exists, sweep
+from .publishing import Exists, Manner, sweep
 from .writing import Writer
+
+Mode = Annotated[str, Field(pattern="^[0-7]{3,4}$")]
+"""Permissions in octal digits, as chmod takes them: `640` is rw-r-----."""
 
 
 class FileSink(Producer):
@@ -42,7 +47,11 @@ class FileSink(Producer):
 
     scheme = "file"
     about = About(
-        headers={"file.name": "the name that was written", "file.path": "its path in the directory, with `/`"},
+        headers={
+            "file.name": "the name that was written",
+            "file.path": "its path in the directory, with `/`",
+            "file.checksum": "with checksum: it, in hexadecimal digits",
+        },
         raises={
             Rejected: "with exists=fail: there is such a file, with other content",
             BodyError: "a name that leads out of the directory, or a body that cannot be written",
@@ -71,9 +80,21 @@ class FileSink(Producer):
         default=None,
         description="how bodies are written; unset: bytes and text as they are, others by the name's suffix",
     )
+    modified: Annotated[AwareDatetime | None, PER_MESSAGE] = Field(
+        default=None,
+        description="the file's time of modification: a datetime with its zone, or seconds since 1970; unset: now",
+    )
+    mode: Mode | None = Field(
+        default=None, description="permissions of files, as chmod takes them, 640; unset: by the umask"
+    )
+    folder_mode: Mode | None = Field(default=None, description="permissions of folders that are made, such as 2770")
     create: bool = Field(default=True, description="make folders that are missing")
     fsync: bool = Field(
         default=True, description="return only when the file is on disk; without it, a power cut may lose it"
+    )
+    checksum: Algorithm | None = Field(
+        default=None,
+        description="write a file with this checksum beside each file, `{name}.sha256`, as `sha256sum` does",
     )
     done_file: str = Field(
         default="",
@@ -102,6 +123,12 @@ class FileSink(Producer):
     def _without_contradictions(self) -> "FileSink":
         if self.exists == "append" and self.done_file:
             raise ValueError("done_file says that a file is complete, but exists=append adds to it")
+        if self.checksum and self.exists in ("append", "skip"):
+            raise ValueError(
+                f"checksum is that of the message's own file, but exists={self.exists} may leave another one"
+            )
+        if self.modified is not None and self.exists == "append":
+            raise ValueError("modified is for whole files, but exists=append adds to them")
         return self
 
     async def probe(self, runtime: Runtime) -> str:
@@ -116,19 +143,46 @@ class FileSink(Producer):
             await anyio.to_thread.run_sync(self._prepare)
         except OSError as error:
             raise explained(error, str(self.directory)) from error
-        writer = Writer(runtime, self.directory, codec, self.exists, self.create, self.fsync, self.done_file)
+        writer = Writer(runtime, self.directory, codec, self._manner())
         with runtime.metered(self, writer.figures()):
             yield partial(self._send, writer)
 
-    async def _send(self, writer: Writer, message: Message[Any], name: str | None = None) -> Message[Any]:
+    async def _send(
+        self, writer: Writer, message: Message[Any], name: str | None = None, modified: datetime | None = None
+    ) -> Message[Any]:
         wanted = name if name is not None else self.name
-        path = await writer.write(message, wanted if wanted is not None else writer.name_of(message))
-        return message.with_headers({**message.headers, "file.name": path.rpartition("/")[2], "file.path": path})
+        time = modified if modified is not None else self.modified
+        path, digest = await writer.write(
+            message,
+            wanted if wanted is not None else writer.name_of(message),
+            None if time is None else time.timestamp(),
+        )
+        headers = {**message.headers, "file.name": path.rpartition("/")[2], "file.path": path}
+        if digest:
+            headers["file.checksum"] = digest
+        return message.with_headers(headers)
+
+    def _manner(self) -> Manner:
+        return Manner(
+            exists=self.exists,
+            create=self.create,
+            sync=self.fsync,
+            mode=_number(self.mode),
+            folder_mode=_number(self.folder_mode),
+            checksum=self.checksum,
+            markers=Markers(self.done_file) if self.done_file else None,
+        )
 
     def _probed(self) -> str:
         there = writable(self.directory, "where messages are written", create=self.create)
         return f"{self.directory}{'' if there else ' is made at the start'}: {free(self.directory)}"
 
     def _prepare(self) -> None:
-        with folder_of(self.directory, [], create=self.create, sync=self.fsync) as folder:
+        with folder_of(
+            self.directory, [], create=self.create, sync=self.fsync, mode=_number(self.folder_mode)
+        ) as folder:
             sweep(folder)
+
+
+def _number(mode: str | None) -> int | None:
+    return None if mode is None else int(mode, 8)

@@ -12,6 +12,7 @@ from pydantic import Field, InstanceOf, field_validator, model_validator
 
 from routekit import About, BodyError, Bytes, Capabilities, Codec, Consumer, Delivery, Runtime, Seconds, Unavailable
 
+from .checksums import Algorithm
 from .destination import Destination, destination_pattern
 from .fate import After, Fate
 from .globs import Globs
@@ -50,7 +51,7 @@ class FileSource(Consumer):
         },
         raises={
             Unavailable: "the directory cannot be read, no lease can be written, or a handled file cannot be moved",
-            BodyError: "a file that cannot be read as asked: too large, no codec for its suffix, a broken record",
+            BodyError: "a file that cannot be read as asked: too large, another checksum, no codec, a broken record",
         },
         figures={
             "waiting": "files of the last look that are not taken yet",
@@ -122,6 +123,11 @@ class FileSource(Consumer):
     done_file: str = Field(
         default="",
         description="take a file only when this marker is there, `{name}.done` or `{stem}.ok`; it goes with the file",
+    )
+    checksum: Algorithm | None = Field(
+        default=None,
+        description="the done file, if unset `{name}.sha256` and its like, holds this checksum of the file, as "
+        "`sha256sum` writes it; a file that has another one is refused",
     )
     min_age: Seconds = Field(
         default=0.0, ge=0, description="seconds since the last modification before a file is taken"
@@ -255,7 +261,7 @@ class FileSource(Consumer):
     def _reader(self, runtime: Runtime) -> Reader:
         choice = self.codec if self.codec is not None or self.read != "lines" else "text"
         codec = None if choice is None else runtime.codec(choice)
-        return Reader(self.read, partial(_codec_for, runtime, codec), codec, self.max_bytes)
+        return Reader(self.read, partial(_codec_for, runtime, codec), codec, self.max_bytes, self.checksum)
 
     @property
     def _done_to(self) -> Destination:
@@ -266,6 +272,7 @@ class FileSource(Consumer):
         return Destination(self.directory, self.failed_to)
 
     def _selection(self) -> Selection:
+        marker = self.done_file or (f"{{name}}.{self.checksum}" if self.checksum else "")
         return Selection(
             include=Globs(self.include, ignore_case=self.ignore_case),
             exclude=Globs(self.exclude, ignore_case=self.ignore_case),
@@ -277,7 +284,7 @@ class FileSource(Consumer):
             max_age=self.max_age,
             min_size=self.min_size,
             max_size=self.max_size,
-            markers=Markers(self.done_file) if self.done_file else None,
+            markers=Markers(marker) if marker else None,
             work=(self._done_to.shape(), self._failed_to.shape()),
         )
 

@@ -1,7 +1,7 @@
 """Writing: the work of one open sink, from a message to a file on disk."""
 
-import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from .appending import Appender, Waiting, append_all
 from .content import Contents, content_of
 from .disk import explained
 from .inside import check_length, folder_of, parts_of, safe
-from .markers import Markers
-from .publishing import Exists, publish
+from .publishing import Manner, accompany, publish
 
 _AT_ONCE = 8
 """Worker threads of one sink: more do not make a disk faster, and the others are for the rest of the process."""
@@ -26,24 +25,12 @@ _AT_ONCE = 8
 class Writer:
     """Writes messages into files below `root`."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        root: Path,
-        codec: Codec | None,
-        exists: Exists,
-        create: bool,
-        sync: bool,
-        done_file: str,
-    ) -> None:
+    def __init__(self, runtime: Runtime, root: Path, codec: Codec | None, manner: Manner) -> None:
         self._runtime = runtime
         self._root = root
         self._codec = codec
         self._contents = Contents(runtime, codec)
-        self._exists: Exists = exists
-        self._create = create
-        self._sync = sync
-        self._markers = Markers(done_file) if done_file else None
+        self._manner = manner
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
         self._appenders: dict[str, Appender] = {}
         self._open = 0
@@ -58,8 +45,8 @@ class Writer:
         named = message.id or UUID(int=self._runtime.random.getrandbits(128)).hex
         return safe(named, "" if self._codec is None else self._codec.suffix)
 
-    async def write(self, message: Message[Any], name: str) -> str:
-        """Write the message to the file `name`, and return the relative path that it got.
+    async def write(self, message: Message[Any], name: str, modified: float | None) -> tuple[str, str]:
+        """Write the message to the file `name`; return the relative path that it got, and its checksum if wanted.
 
         Raises BodyError for a name outside of the directory and for a body that cannot be written, Rejected for a
         file that exists, and Unavailable when the disk does not take it.
@@ -68,35 +55,37 @@ class Writer:
         codec = self._contents.codec_for(message.body, parts[-1])
         self._open += 1
         try:
-            path = await self._written_to(name, parts, message.body, codec)
+            written = await self._put(name, parts, message.body, codec, modified)
         except OSError as error:
             raise explained(error, str(self._root / name)) from error
         finally:
             self._open -= 1
         self._written += 1
-        return path
+        return written
 
-    async def _written_to(self, name: str, parts: list[str], body: Any, codec: Codec | None) -> str:
-        if self._exists == "append":
+    async def _put(
+        self, name: str, parts: list[str], body: Any, codec: Codec | None, modified: float | None
+    ) -> tuple[str, str]:
+        if self._manner.exists == "append":
             await self._append(name, parts, body, codec)
-            return name
-        job = partial(self._publish, parts, body, codec)
+            return name, ""
+        job = partial(self._publish, parts, body, codec, modified)
         return await anyio.to_thread.run_sync(job, limiter=self._limiter)
 
-    def _publish(self, parts: list[str], body: Any, codec: Codec | None) -> str:
-        content = content_of(body, codec)
-        if self._markers is not None:
-            check_length(self._markers.marker_of(parts[-1]))  # before the file is there without it
-        with folder_of(self._root, parts[:-1], create=self._create, sync=self._sync) as folder:
-            name = publish(folder, parts[-1], content, self._exists, sync=self._sync)
-            if self._markers is not None:
-                self._mark(folder, self._markers.marker_of(name))
-        return "/".join([*parts[:-1], name])
+    def _publish(self, parts: list[str], body: Any, codec: Codec | None, modified: float | None) -> tuple[str, str]:
+        content, manner = content_of(body, codec), self._manner
+        if manner.markers is not None:  # before the file is there without it
+            check_length(manner.markers.marker_of(parts[-1]))
+        if manner.checksum is not None:
+            check_length(f"{parts[-1]}.{manner.checksum}")
+        with self._folder(parts) as folder:
+            name, digest = publish(folder, parts[-1], content, manner, modified)
+            accompany(folder, name, digest, manner)
+        return "/".join([*parts[:-1], name]), digest
 
-    def _mark(self, folder: int, marker: str) -> None:
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder))
-        if self._sync:
-            os.fsync(folder)
+    def _folder(self, parts: list[str]) -> AbstractContextManager[int]:
+        manner = self._manner
+        return folder_of(self._root, parts[:-1], create=manner.create, sync=manner.sync, mode=manner.folder_mode)
 
     async def _append(self, name: str, parts: list[str], body: Any, codec: Codec | None) -> None:
         appender = self._appenders.get(name)
@@ -111,5 +100,5 @@ class Writer:
                 del self._appenders[name]
 
     def _append_all(self, parts: list[str], group: Sequence[Waiting]) -> None:
-        with folder_of(self._root, parts[:-1], create=self._create, sync=self._sync) as folder:
-            append_all(folder, parts[-1], group, sync=self._sync)
+        with self._folder(parts) as folder:
+            append_all(folder, parts[-1], group, sync=self._manner.sync, mode=self._manner.mode)
