@@ -6,6 +6,7 @@ Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot b
 from . import explaining as explaining
 from . import inspecting as inspecting
 from . import lettering as lettering
+from . import making as making
 from . import running as running
 from .app import app
 

@@ -1,0 +1,1 @@
+"""Making new things from templates: the distribution of a plugin."""
