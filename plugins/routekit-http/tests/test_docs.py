@@ -45,7 +45,7 @@ def routes() -> dict[str, Flow[Any]]:
 def test_the_routes_of_the_readme_can_be_written() -> None:
     """Their endpoints exist, with these options."""
     catalog = Catalog()
-    assert len(routes()) == 5
+    assert len(routes()) == 7
     for name, flow in routes().items():
         route = flow.route(name)
         catalog.source(route.source)
@@ -54,7 +54,7 @@ def test_the_routes_of_the_readme_can_be_written() -> None:
                 catalog.sink(target)
 
 
-@pytest.mark.parametrize("scheme", ["http", "https", "sse", "sses"])
+@pytest.mark.parametrize("scheme", ["http", "https", "sse", "sses", "ws", "wss"])
 def test_every_option_is_in_the_readme(scheme: str) -> None:
     """And every option says what it is."""
     for kind in Catalog().endpoints(scheme):

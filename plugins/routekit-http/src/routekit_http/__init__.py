@@ -19,10 +19,19 @@ from .server import HttpsServer as HttpsServer
 from .settings import ConnectionSettings as ConnectionSettings
 from .sink import HttpSink as HttpSink
 from .sink import HttpsSink as HttpsSink
+from .sockets import WsPoll as WsPoll
+from .sockets import WsSend as WsSend
+from .sockets import WsServer as WsServer
+from .sockets import WsSink as WsSink
+from .sockets import WssPoll as WssPoll
+from .sockets import WssSend as WssSend
+from .sockets import WssServer as WssServer
+from .sockets import WssSink as WssSink
 
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
     """The sources and sinks of the schemes `http` and `https`."""
     http = [HttpServer, HttpsServer, HttpPoll, HttpsPoll, HttpSink, HttpsSink]
-    return [*http, SseSource, SsesSource, SseSink, SsesSink]
+    sockets = [WsServer, WssServer, WsPoll, WssPoll, WsSink, WssSink, WsSend, WssSend]
+    return [*http, SseSource, SsesSource, SseSink, SsesSink, *sockets]

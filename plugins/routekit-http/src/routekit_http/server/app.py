@@ -7,11 +7,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from .openapi import document
 from .problems import RETRY_AFTER, problem
 from .settings import ServerSettings
-from .table import Table
+from .table import SOCKET, Table
 
 
 class App:
@@ -19,7 +20,9 @@ class App:
 
     def __init__(self, settings: ServerSettings, url: str) -> None:
         self.table = Table()
+        self.sockets = Table()
         self.url = url
+        self.origins = settings.cors_origins
         self._settings = settings
         self._asgi: ASGIApp = self._answer
         if settings.cors_origins:
@@ -38,8 +41,9 @@ class App:
         await self._asgi(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"'{scope['type']}' is not served here")
+        if scope["type"] == "websocket":
+            await self._socket(WebSocket(scope, receive, send))
+            return
         response = await self._response(Request(scope, receive))
         response.headers.setdefault("x-content-type-options", "nosniff")
         await response(scope, receive, send)
@@ -57,6 +61,13 @@ class App:
         if found.allowed:
             return problem(405, headers={"allow": ", ".join(found.allowed)})
         return problem(404)
+
+    async def _socket(self, socket: WebSocket) -> None:
+        found = self.sockets.find(SOCKET, socket.scope["raw_path"])
+        if found.entry is not None:
+            await found.entry.answer(socket, found.params)
+        else:
+            await socket.send_denial_response(problem(503 if found.away else 404))
 
     def _described(self) -> Response:
         """The routes that run, for those who want to call them."""

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from routekit import Runtime
 
@@ -49,7 +49,7 @@ class Gate:
         self._now = now
         self.replays = Replays()
 
-    async def claims(self, request: Request) -> Mapping[str, Any] | None:
+    async def claims(self, request: HTTPConnection) -> Mapping[str, Any] | None:
         """The claims of the caller's token, before anything of the request is read; raises Refusal."""
         if self._bearers is None:
             return None

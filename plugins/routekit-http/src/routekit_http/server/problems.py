@@ -38,7 +38,7 @@ def problem_of(error: Exception) -> Response:
         return problem(error.status, error.detail, error.headers)
     if isinstance(error, BodyError):
         malformed = error.reason.lower().startswith("invalid json")
-        fields = [{"field": error.column, "reason": error.reason}] if error.column else []
+        fields = [{"field": field, "reason": reason} for field, reason in error.faults if field]
         return problem(400 if malformed else 422, error.reason, errors=fields)
     if isinstance(error, Invalid):
         return problem(422, "; ".join(error.reasons), errors=[{"reason": reason} for reason in error.reasons])

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
-
 from routekit import DefinitionError
 
 from .openapi import Description
 from .templates import Template, segments_of
 
-Answer = Callable[[Any, Mapping[str, str]], Awaitable[Response]]
-"""What answers a request, given what stands at the names of its path."""
+Answer = Callable[[Any, Mapping[str, str]], Awaitable[Any]]
+"""What answers a request with a Response, or talks over a WebSocket, given what stands at the names of its path."""
+SOCKET = "WEBSOCKET"
+"""The method, so to speak, of those that are no requests."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
