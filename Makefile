@@ -32,8 +32,9 @@ types: for-test ## Types, strictly
 unit: for-test ## Tests; make unit ARGS="tests/eip -k split" runs some
 	$(BIN)/python -m pytest $(ARGS)
 
-wheels: for-test ## Build all wheels and use them in an empty environment
+wheels: for-test ## Build all wheels, and a new plugin, and use them in an empty environment
 	$(BIN)/python tools/wheels.py
+	$(BIN)/python tools/stranger.py
 
 bench: for-bench ## Measure, beside other people's work
 	$(BIN)/python -m benchmarks $(ARGS)

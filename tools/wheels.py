@@ -36,10 +36,14 @@ def main() -> None:
 
 def built(wheels: Path) -> list[Path]:
     """The wheel of each distribution, the core's first."""
-    for folder in folders():
-        pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(folder))
-    found = sorted(wheels.glob("*.whl"))
-    return sorted(found, key=lambda wheel: not wheel.name.startswith("routekit_eip-"))
+    return [wheel(folder, wheels) for folder in folders()]
+
+
+def wheel(folder: Path, wheels: Path) -> Path:
+    """The wheel of one distribution."""
+    before = set(wheels.glob("*.whl"))
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(folder))
+    return (set(wheels.glob("*.whl")) - before).pop()
 
 
 def installed(room: str, wheels: list[Path]) -> None:
