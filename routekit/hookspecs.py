@@ -8,7 +8,8 @@ A plugin is a module with functions marked `@hookimpl`, named by an entry point 
 The entry point's name says what the module offers, so that it is imported only when that is asked for:
 `spool` the scheme of an endpoint, `codec.avro` a codec, `store.redis` a store, `hook.audit` one that watches
 every event and is always loaded. A module that offers several has one entry point for each.
-An implementation takes only the arguments that it names.
+An implementation takes only the arguments that it names. A module says `routekit_interface = 1`, the version of this
+interface that it is written for: one that does not fit is told so when it is asked for, and not somewhere inside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,12 @@ from .twin import Twin
 
 GROUP = "routekit"
 """The name of the entry point group, and of the project in pluggy."""
+
+INTERFACE = 1
+"""The version of the plugin interface: raised when something is taken away from it, or means something else."""
+
+OLDEST = 1
+"""The oldest version of the interface that is still held."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -56,3 +63,15 @@ def register_twins() -> Mapping[str, type[Twin]]:  # pyright: ignore[reportRetur
 @hookspec
 def route_event(event: Event) -> None:
     """Called for every event, in the event loop: keep it short. An error in it is logged, and the route goes on."""
+
+
+def misfit(plugin: object) -> tuple[str, str] | None:
+    """Why a plugin does not fit this version of the interface, and what to do; or None. What says nothing fits."""
+    wanted = getattr(plugin, "routekit_interface", INTERFACE)
+    if not isinstance(wanted, int):
+        return f"says routekit_interface = {wanted!r}", f"write a number, {INTERFACE}"
+    if wanted > INTERFACE:
+        return f"is written for interface {wanted} of RouteKit, and this one has {INTERFACE}", "upgrade routekit-eip"
+    if wanted < OLDEST:
+        return f"is written for interface {wanted} of RouteKit, and {OLDEST} is the oldest held", "upgrade the plugin"
+    return None

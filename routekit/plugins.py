@@ -20,7 +20,7 @@ from .codec import Codec
 from .endpoint import Consumer, Endpoint, Listener, Producer, Source, parse_uri
 from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownScheme, WrongDirection, did_you_mean
 from .events import Event
-from .hookspecs import GROUP
+from .hookspecs import GROUP, misfit
 from .options import made
 from .placeholders import Lookup, filled_uri
 from .step import CodecChoice, Target
@@ -78,6 +78,8 @@ class Catalog:
         for point in entry_points(group=GROUP):
             self._points.setdefault(point.name, []).append(point)
         for module in modules:
+            if unfit := misfit(module):
+                raise LoadError(f"{getattr(module, '__name__', module)} {unfit[0]}", hint=unfit[1])
             self._manager.register(module)
         for name in self._points:
             if name.startswith("hook."):
@@ -257,10 +259,15 @@ class Catalog:
         if self._manager.has_plugin(points[0].value):
             return
         try:
-            self._manager.register(points[0].load(), name=points[0].value)
+            plugin = points[0].load()
+            unfit = misfit(plugin)
+            if unfit is None:
+                self._manager.register(plugin, name=points[0].value)
         except Exception as error:  # whatever a stranger's module does when it is imported, or hooks in wrongly
             broken = f"plugin {self._named(name)} cannot be imported: {error!r}"
             raise LoadError(broken, hint="is it installed whole?") from error
+        if unfit is not None:
+            raise LoadError(f"plugin {self._named(name)} {unfit[0]}", hint=unfit[1])
 
     def _named(self, name: str) -> str:
         offer = _offer(self._points[name][0])

@@ -1,6 +1,7 @@
 """Catalog: what the installed plugins offer."""
 
 import logging
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint
@@ -29,6 +30,7 @@ from routekit.endpoint import Consumer, PathField, Producer
 from routekit.endpoints.mock import Mock
 from routekit.endpoints.timer import Timer
 from routekit.events import Logged
+from routekit.hookspecs import INTERFACE, OLDEST
 from routekit.plugins import Catalog
 from routekit.step import Target
 from routekit.testing import Feed, Run, run_routes, setup_for
@@ -181,6 +183,42 @@ def test_two_plugins_for_one_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [EntryPoint("timer", f"routekit.endpoints.{name}", "routekit") for name in ("timer", "cron")]
     with pytest.raises(LoadError, match=r"'timer' is offered by .* and .*; uninstall one of them"):
         installed(monkeypatch, *points).source(Target("timer:x"))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (INTERFACE + 1, r"is written for interface \d+ of RouteKit, and this one has \d+; upgrade routekit-eip"),
+        (OLDEST - 1, r"is written for interface \d+ of RouteKit, and \d+ is the oldest held; upgrade the plugin"),
+        ("1.0", r"says routekit_interface = '1\.0'; write a number"),
+    ],
+)
+def test_a_plugin_for_another_interface_is_told_so(monkeypatch: pytest.MonkeyPatch, said: Any, why: str) -> None:
+    """When it is asked for, with its name and version, and before anything of it is used; others are not touched."""
+    other = ModuleType("other_plugin")
+    other.routekit_interface = said
+    other.register_endpoints = hookimpl(lambda: [ShelfSource])
+    monkeypatch.setitem(sys.modules, other.__name__, other)
+    points = [
+        EntryPoint("shelf", other.__name__, "routekit"),
+        EntryPoint("timer", "routekit.endpoints.timer", "routekit"),
+    ]
+    catalog = installed(monkeypatch, *points)
+    with pytest.raises(LoadError, match=rf"plugin 'shelf' \(.*\) {why}"):
+        catalog.source(Target("shelf:x"))
+    assert catalog.schemes() == ["shelf", "timer"]
+    assert catalog.source(Target("timer:x")) == Timer(name="x")
+    with pytest.raises(LoadError, match=f"other_plugin {why}"):
+        Catalog(modules=[other])
+
+
+@pytest.mark.parametrize("said", [INTERFACE, OLDEST, None])
+def test_a_plugin_of_this_interface_is_taken(said: int | None) -> None:
+    """Also one that says nothing."""
+    plugin = Shelf()
+    if said is not None:
+        plugin.routekit_interface = said
+    assert "shelf" in Catalog(modules=[plugin]).schemes()
 
 
 class Auditing:
