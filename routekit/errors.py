@@ -84,12 +84,22 @@ class BodyError(Rejected):
     """A body does not fit the type that was asked for.
 
     `row` is the record's number in its file (1 is the first record after a header), `column` the
-    name of the field, `reason` the sentence about the value alone.
+    name of the field, `reason` the sentence about the value alone. If several things are wrong, `reason` names all of
+    them, and `faults` has each as field and sentence.
     """
 
-    def __init__(self, reason: str, *, row: int | None = None, column: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        hint: str = "",
+        faults: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.faults = tuple(faults) or ((column or "", reason),)
         where = [f"row {row}"] if row is not None else []
-        where += [f"column '{column}'"] if column else []
+        where += [f"column '{column}'"] if column and len(self.faults) == 1 else []
         super().__init__(f"{', '.join(where)}: {reason}" if where else reason, hint=hint)
         self.row = row
         self.column = column

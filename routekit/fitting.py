@@ -100,7 +100,7 @@ def misfit(error: ValidationError) -> BodyError:
         return BodyError(found[0][1], column=found[0][0] or None)
     columns = ", ".join(column for column, _ in found if column)
     reason = "; ".join(f"{column}: {text}" if column else text for column, text in found)
-    return BodyError(reason, column=columns or None)
+    return BodyError(reason, column=columns or None, faults=found)
 
 
 def faults(error: ValidationError) -> list[tuple[str, str]]:

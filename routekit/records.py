@@ -107,7 +107,7 @@ class RecordReader(Source):
             try:
                 return self._message.part(number, self._fit(raw), headers), raw, None
             except BodyError as misfit:
-                error = BodyError(misfit.reason, row=number, column=misfit.column)
+                error = BodyError(misfit.reason, row=number, column=misfit.column, faults=misfit.faults)
         else:
             error = BodyError(record.error, row=number, column=record.column)
         return self._message.part(number, raw, headers), raw, error

@@ -136,6 +136,8 @@ def test_all_columns_are_named_at_once() -> None:
     assert caught.value.column == "number, lines"
     assert "number: " in caught.value.reason
     assert "; lines: " in caught.value.reason
+    assert [field for field, _ in caught.value.faults] == ["number", "lines"]
+    assert str(caught.value).startswith("number: "), "each once"
 
 
 def test_long_values_are_cut() -> None:

@@ -93,7 +93,7 @@ class Processing:
             except BodyError as error:
                 row = message.headers.get("row", error.row)
                 reason, cause = error.reason, error.__cause__
-                raise BodyError(reason, row=row, column=error.column, hint=error.hint) from cause
+                raise BodyError(reason, row=row, column=error.column, hint=error.hint, faults=error.faults) from cause
             return await self._handler(message.with_body(body))
         return await self._handler(apart(message) if self._copies else message)
 

@@ -31,6 +31,7 @@ class Lead(BaseModel):
 class Search(BaseModel):
     kind: str
     page: int = 1
+    size: int = 10
     tags: list[str] = []
 
 
@@ -64,12 +65,12 @@ async def test_parameters_are_a_typed_body(at: Any, serve_routes: Any) -> None:
     flow = from_(at("/search/{kind}", "method=get"), Search).to(out)
     async with serve_routes(flow) as site:
         answer = await site.call("GET", "/search/a%2Fb?page=3&tags=x&tags=y")
-        wrong = await site.call("GET", "/search/leads?page=three")
+        wrong = await site.call("GET", "/search/leads?page=three&size=many")
         head = await site.call("HEAD", "/search/leads")
-    assert answer.json() == {"kind": "a/b", "page": 3, "tags": ["x", "y"]}
+    assert answer.json() == {"kind": "a/b", "page": 3, "size": 10, "tags": ["x", "y"]}
     assert out.messages[0].headers["http.params"] == {"kind": "a/b"}
     assert wrong.status_code == 422
-    assert wrong.json()["errors"][0]["field"] == "page"
+    assert [error["field"] for error in wrong.json()["errors"]] == ["page", "size"]
     assert (head.status_code, head.content) == (200, b"")
 
 
