@@ -128,6 +128,7 @@ class Link:
         self._port = port
         self._wire: Wire | None = None
         self._lock = anyio.Lock()
+        self._ended = False
 
     async def ask(self, **said: Any) -> dict[str, Any]:
         async with self._lock:
@@ -136,15 +137,23 @@ class Link:
                     if self._wire is None:
                         self._wire = Wire(await anyio.connect_tcp("127.0.0.1", self._port))
                     await self._wire.send(**said)
-                    return await self._wire.receive()
+                    answer = await self._wire.receive()
             except (*GONE, Garbled, TimeoutError, ValueError) as error:
                 await self.broken(error)
                 raise Unavailable(f"the server does not answer: {error!r}") from error
             except BaseException:  # cancelled: what will be answered is nobody's
                 await self.close()
                 raise
+            if self._ended:
+                await self.close()
+            return answer
 
     async def broken(self, error: Exception) -> None:
+        await self.close()
+
+    async def end(self) -> None:
+        """Close it; what is asked after that, such as an acknowledgement, has a connection of its own."""
+        self._ended = True
         await self.close()
 
     async def close(self) -> None:
@@ -175,7 +184,7 @@ class PipeSource(Consumer):
                 message = Message(base64.b64decode(found["body"]), id=found["id"])
                 yield Delivery(message, partial(self.ack, link, found["id"]), partial(self.nack, link, found["id"]))
         finally:
-            await link.close()
+            await link.end()
 
     async def ack(self, link: Link, id: str, reply: Message[Any] | None) -> None:
         await link.ask(do="done", id=id)
@@ -202,7 +211,7 @@ class PipeSink(Producer):
         try:
             yield partial(self.send, link)
         finally:
-            await link.close()
+            await link.end()
 
     async def send(self, link: Link, message: Message[Any]) -> None:
         await link.ask(do="keep", id=message.id, body=base64.b64encode(message.body).decode())

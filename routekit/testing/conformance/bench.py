@@ -3,34 +3,30 @@
 import gc
 import logging
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import time
 from typing import Any, Protocol
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ...endpoint import Endpoint, Listener, Producer
 from ...events import Event, RouteDegraded, RouteStarted
 from ...flow import Flow, from_
-from ...letter import Letter
 from ...message import NO_HEADERS, Message
 from ...plugins import Catalog
 from ...route import REFUSE, Policy, Retry, Route
 from ...runtime.service import Service, Setup
-from ...step import Target
+from ...step import Handler, Runtime, Step, Target
 from ...stores.memory import MemoryStore
 from ...tasks import together
 from ..endpoints import Inlet
 from ..faults import FaultProxy
+from .lives import TRIED, Life, SinkLife, SourceLife
 from .stepping import Stepping
-
-TRIED = "tried"
-"""The name of the route with the endpoint that is tried."""
 
 EPOCH = 1_700_000_000.0
 _LOOK = 0.005
@@ -60,146 +56,6 @@ class _Eager(Random):
 
     def uniform(self, a: float, b: float) -> float:
         return a + (b - a) * 0.02
-
-
-@dataclass(eq=False)
-class Given:
-    """A message that was brought to the outside of a source; `done` once the outside has it, or has its outcome."""
-
-    message: Message[Any]
-    done: anyio.Event = field(default_factory=anyio.Event)
-    reply: Message[Any] | None = None
-    error: Exception | None = None
-
-
-@dataclass(eq=False)
-class Taken:
-    """A message in the hands of the test, which decides what becomes of it."""
-
-    message: Message[Any]
-    decided: anyio.Event = field(default_factory=anyio.Event)
-    reply: Any = None
-    error: Exception | None = None
-
-    def finish(self, reply: Any = None) -> None:
-        """The route is done with it; the reply is its body, or `reply`."""
-        self.reply = self.message.body if reply is None else reply
-        self.decided.set()
-
-    def refuse(self, error: Exception) -> None:
-        """The route fails with it."""
-        self.error = error
-        self.decided.set()
-
-
-class Life:
-    """One life of a service."""
-
-    def __init__(self, bench: "Bench", service: Service) -> None:
-        self._bench = bench
-        self.service = service
-        self.degraded: list[Exception] = []
-        self.killed = False
-        self.up = False
-        """Whether the route has started once."""
-
-    def kill(self) -> None:
-        """End this life at once: nothing is finished. What runs in it is cancelled at its next await."""
-        self.killed = True
-        self.service.force()
-
-    async def crash(self) -> None:
-        """As `kill`; nothing of the block of this life runs after it."""
-        self.kill()
-        await anyio.sleep_forever()
-
-    async def settled(self) -> None:
-        """Wait until nothing is in flight: each message has been told to its source."""
-        counts = self.service.counts()[TRIED]
-        await self._bench.soon(lambda: not counts.in_flight, "the messages in flight to be acknowledged")
-
-    async def letters(self) -> Sequence[Letter]:
-        """The dead letters so far."""
-        return await self._bench.store.letters.list()
-
-
-class SourceLife(Life):
-    """A life in which the source that is tried hands its messages to the test."""
-
-    def __init__(self, bench: "Bench", service: Service, *, auto: bool) -> None:
-        super().__init__(bench, service)
-        self.auto = auto
-        self.taken: list[Taken] = []
-        self._read = 0
-        self.callers: TaskGroup | None = None
-
-    async def hand(self, body: Any, message: Message[Any]) -> Any:
-        """The only step of the route: waits until the test has decided."""
-        taken = Taken(message)
-        self.taken.append(taken)
-        if self.auto:
-            taken.finish()
-        await taken.decided.wait()
-        if taken.error is not None:
-            raise taken.error
-        return taken.reply
-
-    async def next(self, what: str = "the next message") -> Taken:
-        """The next message; fails if none comes."""
-        await self._bench.soon(lambda: len(self.taken) > self._read, f"{what} to arrive in the route")
-        self._read += 1
-        return self.taken[self._read - 1]
-
-    async def give(self, message: Message[Any]) -> Given:
-        """Bring a message to the outside. Where the outside is told the outcome, it waits for it in the background."""
-        given = Given(message)
-        if self._bench.listening:
-            assert self.callers is not None
-            self.callers.start_soon(self._call, given)
-        else:
-            await self._bench.trial.put(message)
-            given.done.set()
-        return given
-
-    async def _call(self, given: Given) -> None:
-        try:
-            given.reply = await self._bench.trial.put(given.message)
-        except Exception as error:  # of whatever kind: it is how the outside is told
-            given.error = error
-        finally:
-            given.done.set()
-
-    @property
-    def bodies(self) -> list[Any]:
-        """The bodies that have arrived, in order."""
-        return [taken.message.body for taken in self.taken]
-
-
-class SinkLife(Life):
-    """A life in which the test sends to the sink that is tried."""
-
-    def __init__(self, bench: "Bench", service: Service, inlet: Inlet) -> None:
-        super().__init__(bench, service)
-        self._inlet = inlet
-
-    async def send(self, message: Message[Any]) -> Message[Any] | None:
-        """Send, and wait for the outcome: the answer; raises what the sink raised."""
-        return await self._inlet.give(message)
-
-    async def send_all(self, messages: Sequence[Message[Any]]) -> list[Exception | None]:
-        """Send all at once; the error of each, or None."""
-        outcomes: list[Exception | None] = [None] * len(messages)
-
-        async def send(number: int, message: Message[Any]) -> None:
-            try:
-                await self.send(message)
-            except Exception as error:  # whatever the sink raises is the outcome
-                outcomes[number] = error
-
-        async with together() as tasks:
-            for number, message in enumerate(messages):
-                tasks.start_soon(send, number, message)
-        return outcomes
 
 
 class Bench:
@@ -250,12 +106,13 @@ class Bench:
         auto: bool = False,
         troubled: bool = False,
         stepping: Stepping | None = None,
+        deadline: float | None = None,
     ) -> AsyncGenerator[SourceLife]:
         """A life in which the route takes from the source; ends orderly with the block, or where `stepping` says.
 
         `auto`: every message is finished at once. `troubled`: the route may be degraded at times.
         """
-        policy = Policy(concurrency=slots, retry=Retry(0), dead_letter=dead_letter)
+        policy = Policy(concurrency=slots, retry=Retry(0), dead_letter=dead_letter, deadline=deadline)
         endpoint = source if isinstance(source, Endpoint) else self.catalog.source(Target(source))
         self.listening = isinstance(endpoint, Listener)
         lives: list[SourceLife] = []
@@ -274,6 +131,7 @@ class Bench:
                 if self.listening and stepping is None:
                     await self.trial.ready()
                 yield lives[0]
+            await lives[0].answers()
             callers.cancel_scope.cancel()
         _ended(lives[0], troubled=troubled)
 
@@ -300,6 +158,16 @@ class Bench:
         async with service.started():
             yield lives[0]
         _ended(lives[0], troubled=troubled)
+
+    async def probed(self, given: str | Endpoint, kind: type[Endpoint]) -> str:
+        """What the endpoint's probe finds, in a service in which the endpoint itself is not open."""
+        inlet = Inlet()
+        policy = Policy(retry=Retry(0), dead_letter=REFUSE)
+        route = from_(inlet, policy=policy).then(_Probing(self.endpoint(given, kind))).route(TRIED)
+        async with self._service(route, lambda: None).started():
+            found = await inlet.give(None)
+        assert found is not None
+        return found.body
 
     async def rested(self, source: str | Endpoint) -> bool:
         """Whether a service with nothing to do notices it, and ends."""
@@ -359,6 +227,19 @@ class Bench:
             root.removeHandler(ear)
 
 
+@dataclass(frozen=True)
+class _Probing(Step[Any, str]):
+    """A step that asks the probe of an endpoint."""
+
+    endpoint: Endpoint
+
+    def bind(self, proceed: Handler[str], runtime: Runtime) -> Handler[Any]:
+        async def probe(message: Message[Any]) -> Message[Any] | None:
+            return await proceed(message.with_body(await self.endpoint.probe(runtime)))
+
+        return probe
+
+
 class _Ear(logging.Handler):
     def __init__(self, heard: list[str]) -> None:
         super().__init__(logging.DEBUG)
@@ -374,12 +255,3 @@ def _ended(life: Life, *, troubled: bool) -> None:
     if life.degraded and not troubled:
         error = life.degraded[0]
         raise AssertionError(f"the route was degraded, though nothing was wrong: {type(error).__name__}: {error}")
-
-
-async def outcome(sending: Awaitable[Any]) -> Exception | None:
-    """The error that it raises, or None."""
-    try:
-        await sending
-    except Exception as error:  # whatever it is, it is the outcome
-        return error
-    return None

@@ -137,6 +137,45 @@ def wrapped_sends(
     return _with(endpoint, open=opened)
 
 
+def closed_twice(endpoint: Consumer, closings: list[str]) -> Consumer:
+    """The same source, closed twice; `closings` gets what each closing raised, or an empty text."""
+
+    async def consume(self: Any, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        deliveries = type(endpoint).consume(self, runtime)
+        try:
+            async for delivery in deliveries:
+                yield delivery
+        finally:
+            for _ in range(2):
+                closings.append(await _raised(deliveries.aclose()))
+
+    return _with(endpoint, consume=consume)
+
+
+def left_twice(endpoint: Producer, closings: list[str]) -> Producer:
+    """The same sink, which is left twice; `closings` gets what each leaving raised, or an empty text."""
+
+    @asynccontextmanager
+    async def opened(self: Any, runtime: Runtime) -> AsyncGenerator[Send]:
+        manager = type(endpoint).open(self, runtime)
+        send = await manager.__aenter__()
+        try:
+            yield send
+        finally:
+            for _ in range(2):
+                closings.append(await _raised(manager.__aexit__(None, None, None)))
+
+    return _with(endpoint, open=opened)
+
+
+async def _raised(closing: Awaitable[Any]) -> str:
+    try:
+        await closing
+    except Exception as error:  # of whatever kind: it is what the test is about
+        return repr(error)
+    return ""
+
+
 def _with(endpoint: E, **methods: Any) -> E:
     """The same endpoint of a class in which these methods are others."""
     kind = type(endpoint)

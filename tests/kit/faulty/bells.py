@@ -16,6 +16,8 @@ from .finding import found_by
     "test_the_caller_waits_for_the_route",
     "test_the_caller_is_told_of_a_refusal",
     "test_the_caller_gets_the_reply",
+    "test_the_caller_is_told_when_time_is_up",
+    "test_a_call_that_is_cut_off_is_no_success",
 )
 class AnswersAtOnce(BellSource):
     """Who rings is told that all is well before anything has happened."""
@@ -35,7 +37,7 @@ class AnswersAtOnce(BellSource):
             return
 
 
-@found_by("test_the_caller_is_told_of_a_refusal")
+@found_by("test_the_caller_is_told_of_a_refusal", "test_the_caller_is_told_when_time_is_up")
 class SaysThatAllIsWell(BellSource):
     """A refusal is told as success."""
 

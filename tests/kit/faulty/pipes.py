@@ -21,6 +21,7 @@ class HangsOnTheEnd(Link):
 
 @found_by(
     "test_it_outlives_a_cut",
+    "test_it_outlives_refused_connections",
     "test_it_outlives_a_half_closed_connection",
     "test_it_outlives_corrupted_data",
     "test_the_server_may_restart_in_between",
@@ -49,7 +50,7 @@ class StaresAtGarbage(PipeSource):
     linked = HangsOnGarbage
 
 
-@found_by("test_it_outlives_a_slow_connection", "test_it_outlives_a_stall")
+@found_by("test_it_outlives_a_slow_connection", "test_it_outlives_a_stall", "test_a_send_waits_for_a_slow_server")
 class CannotWait(PipeSink):
     """An answer is there at once, or never."""
 
@@ -59,7 +60,7 @@ class CannotWait(PipeSink):
         raise ValueError("the server is too slow")
 
 
-@found_by("test_it_outlives_a_cut")
+@found_by("test_it_outlives_a_cut", "test_it_outlives_refused_connections")
 class TakesACutForSuccess(PipeSink):
     """When the connection is reset, it was sent after all."""
 

@@ -1,6 +1,9 @@
 """What a sub-run collects: the trial of one faulty endpoint, whose name is in the environment."""
 
 import os
+from typing import Any, ClassVar
+
+import pytest
 
 from ..pipe import PipeSink, PipeSource
 from ..servers import PipeSinkTrial, PipeSourceTrial
@@ -22,6 +25,13 @@ assert {bells, pipes, sinks, sources}  # importing them is what fills FOUND
 
 
 class TestFaulty(next(trial for kind, trial in TRIALS.items() if issubclass(FAULT, kind))):
+    """What it leaves open is collected in silence: that it leaves it is the fault."""
+
+    pytestmark: ClassVar[Any] = [
+        pytest.mark.anyio,
+        pytest.mark.filterwarnings("ignore::ResourceWarning"),
+        pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    ]
     kind = FAULT
     loops = ("asyncio",)
     patience = 1.5

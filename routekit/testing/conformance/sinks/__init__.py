@@ -1,0 +1,1 @@
+"""The cases of a sink, by what they are about."""

@@ -1,0 +1,1 @@
+"""The cases of a source, by what they are about."""
