@@ -105,7 +105,7 @@ def _differences(expected: Any, found: Any, path: str) -> Iterator[Difference]:
             return
         fields = cast("Mapping[Any, Any]", there)
         for name, value in expected.fields.items():
-            yield from _differences(value, fields.get(name, NOTHING), _inner(path, name))
+            yield from _field(value, fields.get(name, NOTHING), _inner(path, name))
     elif isinstance(expected, type):
         if not isinstance(found, expected) and found is not expected:
             yield Difference(path, cast("object", expected), found)

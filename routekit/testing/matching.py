@@ -36,7 +36,7 @@ def _with_options(key: str, endpoint: Endpoint) -> bool:
         asked = parse_uri(key).options
     except DefinitionError:  # a pattern whose `?` begins no options
         return False
-    return bool(asked) and _among(asked, parse_uri(endpoint.uri()).options)
+    return _among(asked, parse_uri(endpoint.uri()).options)
 
 
 def _among(asked: Mapping[str, Any], given: Mapping[str, Any]) -> bool:

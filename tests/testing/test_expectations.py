@@ -30,6 +30,12 @@ class Point:
     y: int
 
 
+@dataclass(frozen=True)
+class Place:
+    x: int
+    y: int
+
+
 async def sent(*bodies: Any) -> Any:
     """What was sent to `mock:out`, where these were sent."""
     return (await run_route(from_("timer:t").to("mock:out"), bodies))["mock:out"]
@@ -87,6 +93,34 @@ async def test_fields_that_are_missing_or_too_many_are_told() -> None:
         "           new: expected nothing, sent 2",
     ]
     assert refusal(channel, [having(id=2)])[1:] == ["           id: expected 2, sent 1"]
+    assert refusal(channel, [having(no=lambda no: no is not None)])[1:] == [
+        "           no: no is not None does not hold for nothing"
+    ]
+    assert refusal(await sent(5), [having(id=2)])[1:] == ["           expected having(id=2), sent 5"]
+
+
+async def test_two_classes_with_the_same_fields_are_not_the_same() -> None:
+    """Only a dict stands for any."""
+    assert (
+        refusal(await sent(Point(1, 2)), [Place(1, 2)])[-1]
+        == "           expected Place(x=1, y=2), sent Point(x=1, y=2)"
+    )
+
+
+async def test_a_message_is_shown_beside_what_is_most_like_it() -> None:
+    """Not beside the first that could be."""
+    channel = await sent({"id": 3, "name": "c", "n": 3})
+    expected = [{"id": 1, "name": "c", "n": 1}, {"id": 3, "name": "c", "n": 4}]
+    for in_order in (True, False):
+        lines = refusal(channel, expected, in_order=in_order)
+        assert "           n: expected 4, sent 3" in lines
+        assert "  -  (1) is missing: {'id': 1, 'name': 'c', 'n': 1}" in lines
+
+
+async def test_as_many_as_possible_are_paired_in_order() -> None:
+    """The longest common subsequence."""
+    lines = refusal(await sent(*"BDCABA"), ["A", "B", "C", "B", "D", "A", "B"])
+    assert sum(line.startswith("  =") for line in lines) == 4
 
 
 async def test_what_is_missing_and_what_is_unexpected_is_marked() -> None:
@@ -127,6 +161,7 @@ async def test_a_message_goes_to_the_expectation_that_needs_it() -> None:
     """In any order, where several fit."""
     channel = await sent(1, 2)
     channel.expect([int, 1], in_order=False)
+    channel.expect([lambda n: n > 0, lambda n: n == 1], in_order=False)
     assert refusal(channel, [1, 1], in_order=False) == [
         "  =    1 1",
         "  +    2 is unexpected: 2",

@@ -285,6 +285,40 @@ async def test_a_replacement_that_fails_is_tried_again_as_the_real_one_would_be(
         assert world["far:out"].bodies == [1]
 
 
+async def test_a_sink_takes_what_is_sent_with_options_that_it_does_not_know() -> None:
+    """They are noted all the same."""
+    sink = Sink()
+    with a_world({"far:*": sink, "calls:1": [1]}) as world:
+        await run_routes(from_("calls:1").to("far:?exchange=e", key=lambda body: f"{body}"))
+        assert sink.bodies == [1]
+        assert [one.options for one in world["far:*"].sent] == [{"key": "1"}]
+
+
+async def test_bytes_and_texts_are_written_as_they_are() -> None:
+    """Others as JSON, if no codec is named."""
+    with a_world() as world:
+        world["calls:1"].put(b"b", "ü", 5, bytearray(b"x"))
+        await run_routes(from_("calls:1").to("far:out"))
+        assert world["far:out"].written == [b"b", "ü".encode(), b"5", b"x"]
+    with a_world() as world:
+        world["calls:1"].put(b'{"a":1}', {"a": 1})
+        await run_routes(from_("calls:1").to("far:out?codec=json"))
+        assert world["far:out"].written == [b'{"a":1}', b'{"a":1}']
+
+
+async def test_what_is_put_to_a_route_inside_is_handled_before_a_run_ends() -> None:
+    """Though such a route has nothing by itself as soon as it waits for calls."""
+
+    async def slow(n: int) -> int:
+        await anyio.sleep(1)
+        return n
+
+    with a_world() as world:
+        world["direct:in"].put(*range(20))
+        await run_routes(from_("direct:in", int).transform(slow).to("rows:out"))
+        assert world["rows:out"].bodies == list(range(20))
+
+
 async def test_what_is_no_replacement_is_said() -> None:
     """At once."""
     with pytest.raises(DefinitionError, match="cannot be replaced by 5"):
