@@ -9,7 +9,7 @@ from aiormq.exceptions import ChannelPreconditionFailed
 
 from routekit import Rejected, Unavailable
 
-from .guard import Guard
+from .faults import asked
 from .line import Line, goodbye, wire
 
 
@@ -23,18 +23,18 @@ class Publication:
     properties: spec.Basic.Properties
     mandatory: bool
 
-    async def confirmed(self, wire: Wire, guard: Guard) -> None:
+    async def confirmed(self, wire: Wire, what: str, place: str) -> None:
         """Publish, and return when the broker has confirmed; raises Suspected if it closed the channel instead."""
         try:
-            with guard.call():
-                await wire.basic_publish(
-                    self.body,
-                    exchange=self.exchange,
-                    routing_key=self.key,
-                    properties=self.properties,
-                    mandatory=self.mandatory,
-                    wait=False,  # what is on its way is bounded, and confirmed: no need to wait for the socket too
-                )
+            publishing = wire.basic_publish(
+                self.body,
+                exchange=self.exchange,
+                routing_key=self.key,
+                properties=self.properties,
+                mandatory=self.mandatory,
+                wait=False,  # what is on its way is bounded, and confirmed: no need to wait for the socket too
+            )
+            await asked(publishing, what, place)
         except Exception as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise Suspected(str(error.__cause__)) from error
@@ -57,10 +57,8 @@ class Apart:
         """Publish a message; raises Rejected if the broker does not take it, and what publishing raises."""
         async with self._turn:
             channel = await self._line.channel(self._what, confirms=True)
-            guard = Guard(self._what, self._line.place)
-            channel.close_callbacks.add(guard.release)
             try:
-                await publication.confirmed(await wire(channel), guard)
+                await publication.confirmed(await wire(channel), self._what, self._line.place)
             except Suspected as error:
                 raise Rejected(f"{self._what}: the broker does not take such a message: {error}") from error
             finally:

@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import Any, Self
 
 import anyio
+import anyio.lowlevel
 from aio_pika.abc import AbstractChannel
 from aiormq import Channel as Wire
 from aiormq.abc import DeliveredMessage
 
 from routekit import RouteKitError, Unavailable
 
-from .faults import told
-from .guard import Guard
+from .faults import asked, told
 from .line import CLOSING, Line, goodbye, wire
 
 
@@ -33,9 +33,11 @@ class Subscription:
         self._waiting: deque[DeliveredMessage] = deque()
         self._read: dict[int, None] = {}
         self._unsettled: dict[int, None] = {}
+        self._open: dict[int, None] = {}
+        self._done: list[int] = []
+        self._telling = False
         self._news = anyio.Event()
         self._broken: RouteKitError | None = None
-        self._guard = Guard(what, place)
         self._left = False
         self.at_end: Callable[[], Awaitable[None]] | None = None
         """Called when the channel is closed after all is settled."""
@@ -103,22 +105,28 @@ class Subscription:
             self._unsettled[tag] = None
 
     async def ack(self, messages: Sequence[DeliveredMessage]) -> None:
-        """Take messages off the queue for good; raises Unavailable if the channel broke: then they come again."""
-        tags = [_tag(message) for message in messages]
-        with self._guard.call():
-            if len(tags) > 1 and self._are_the_first(tags):
-                await self._wire.basic_ack(tags[-1], multiple=True, wait=False)
-            else:
-                for tag in tags:
-                    await self._wire.basic_ack(tag, wait=False)
-        await self._settled(tags)
+        """Take messages off the queue for good; raises Unavailable if the channel broke: then they come again.
+
+        One call tells the broker of all that are done by the next turn of the event loop; the others return at once.
+        """
+        self._done += map(_tag, messages)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+            while self._done:
+                done, self._done = self._done, []
+                await self._tell(done)
+                await self._settled(done)
+        finally:
+            self._telling = False
 
     async def nack(self, messages: Sequence[DeliveredMessage], *, requeue: bool) -> None:
         """Give messages back to the queue, or have them rejected; raises as `ack`."""
         tags = [_tag(message) for message in messages]
-        with self._guard.call():
-            for tag in tags:
-                await self._wire.basic_nack(tag, requeue=requeue, wait=False)
+        for tag in tags:
+            await asked(self._wire.basic_nack(tag, requeue=requeue, wait=False), self._what, self._place)
         await self._settled(tags)
 
     async def bring_again(self, messages: Sequence[DeliveredMessage]) -> None:
@@ -143,10 +151,19 @@ class Subscription:
         self._waiting.clear()
         await self._settled([])
 
-    def _are_the_first(self, tags: list[int]) -> bool:
-        """Whether nothing else would be settled with them: no gap between them, and nothing before them at work."""
-        before = min((*self._read, next(iter(self._unsettled))))
-        return before == tags[0] and tags[-1] - tags[0] + 1 == len(tags)
+    async def _tell(self, done: list[int]) -> None:
+        """Acknowledge: in one frame those before which all is settled, the others one by one."""
+        late = set(done)
+        first = 0
+        for tag in self._open:
+            if tag not in late:
+                break
+            late.discard(tag)
+            first = tag
+        if first:
+            await asked(self._wire.basic_ack(first, multiple=True, wait=False), self._what, self._place)
+        for tag in late:
+            await asked(self._wire.basic_ack(tag, wait=False), self._what, self._place)
 
     async def _consume(self, queue: str, prefetch: int, tag: str, exclusive: bool, arguments: dict[str, Any]) -> None:
         self._channel.close_callbacks.add(lambda _, error: self._closed(error))
@@ -159,11 +176,13 @@ class Subscription:
 
     async def _take(self, delivered: DeliveredMessage) -> None:
         if not self._left:  # else it goes back when the channel closes
+            self._open[_tag(delivered)] = None
             self._waiting.append(delivered)
             self._news.set()
 
     async def _settled(self, tags: list[int]) -> None:
         for tag in tags:
+            self._open.pop(tag, None)
             self._unsettled.pop(tag, None)
         if self._left and (not self._unsettled or self._broken is not None):
             await goodbye(self._channel)
@@ -177,7 +196,6 @@ class Subscription:
     def _closed(self, error: BaseException | None) -> None:
         why = f": {error}" if isinstance(error, Exception) and str(error) else ""
         self._break(Unavailable(f"{self._what}: the channel to {self._place} was closed{why}"))
-        self._guard.release()
 
     def _break(self, error: RouteKitError) -> None:
         self._broken = self._broken or error

@@ -1,8 +1,9 @@
 """What the errors of the driver mean for a route."""
 
 import struct
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import anyio
 from aiormq.exceptions import (
@@ -23,6 +24,8 @@ from pamqp.exceptions import PAMQPException
 
 from routekit import DefinitionError, Rejected, RouteKitError, Unavailable
 
+T = TypeVar("T")
+
 
 class Returned(Unavailable):
     """No queue takes the message: the broker has given it back."""
@@ -34,20 +37,39 @@ AWAY = (AMQPError, PAMQPException, ConnectionError, OSError, TimeoutError, Chann
 
 @contextmanager
 def told(what: str, place: str) -> Generator[None]:
-    """Around a call of the driver: its errors are raised as what they mean, with `what` was asked of whom.
+    """Around a call of the driver: its errors are raised as what they mean, with `what` was asked of whom."""
+    try:
+        yield
+    except BaseException as error:
+        meant = retold(error, what, place)
+        if meant is error:
+            raise
+        raise meant from error
+
+
+async def asked(work: Awaitable[T], what: str, place: str) -> T:
+    """As `told`, of one call on the way of every message: in less time."""
+    try:
+        return await work
+    except BaseException as error:
+        meant = retold(error, what, place)
+        if meant is error:
+            raise
+        raise meant from error
+
+
+def retold(error: BaseException, what: str, place: str) -> BaseException:
+    """What to raise instead of an error of the driver, or the error itself.
 
     The driver cancels those who wait for a connection that it gives up; for a route that is no cancellation.
     """
-    try:
-        yield
-    except anyio.get_cancelled_exc_class() as error:
+    if isinstance(error, anyio.get_cancelled_exc_class()):
         if anyio.get_current_task().has_pending_cancellation():
-            raise
-        raise Unavailable(f"{what}: the connection to {place} was lost") from error
-    except RouteKitError:
-        raise
-    except Exception as error:
-        raise meaning(error, what, place) from error
+            return error
+        return Unavailable(f"{what}: the connection to {place} was lost")
+    if isinstance(error, RouteKitError) or not isinstance(error, Exception):
+        return error
+    return meaning(error, what, place)
 
 
 def meaning(error: Exception, what: str, place: str) -> Exception:

@@ -12,6 +12,7 @@ from routekit import Unavailable
 
 from .faults import told
 from .joint import Joint
+from .linking import Link
 from .settings import ConnectionSettings
 
 CLOSING = 5.0
@@ -67,7 +68,10 @@ class Line:
         settings = self.settings
         with told("rabbitmq", self.place):
             self._connection = await aio_pika.connect(
-                settings.address(self._purpose), ssl_context=settings.trust(), timeout=settings.timeout
+                settings.address(self._purpose),
+                ssl_context=settings.trust(),
+                timeout=settings.timeout,
+                connection_class=Link,
             )
             return self._connection
 

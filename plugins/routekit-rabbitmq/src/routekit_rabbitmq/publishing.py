@@ -10,7 +10,6 @@ from aiormq import Channel as Wire
 
 from .confirming import Apart, Publication, Suspected, unavailable
 from .faults import told
-from .guard import Guard
 from .joint import Joint
 from .line import Line, goodbye, wire
 
@@ -47,7 +46,6 @@ class Publisher:
         self._wire: Wire | None = None
         self._tied = tied
         self._apart = Apart(line, what)
-        self._guard = Guard(what, line.place)
         self._opening = Joint(self._open)
         self._sending: dict[str, _Sending] = {}
         self._numbers = count(1)
@@ -67,7 +65,7 @@ class Publisher:
         sending = self._sending[known_as] = _Sending(anyio.current_time())
         try:
             wire = await self.ready()
-            await publication.confirmed(wire, self._guard)
+            await publication.confirmed(wire, self._what, self._line.place)
         except Suspected as error:
             if self._tied:
                 raise unavailable(self._what, error) from error
@@ -112,8 +110,6 @@ class Publisher:
             return self._wire
         await self.close()
         channel = await self._line.channel(self._what, confirms=True)
-        self._guard = Guard(self._what, self._line.place)
-        channel.close_callbacks.add(self._guard.release)
         try:
             with told(self._what, self._line.place), anyio.fail_after(self._line.settings.timeout):
                 await self._prepare(channel)

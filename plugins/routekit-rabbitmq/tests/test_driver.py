@@ -3,41 +3,17 @@
 import asyncio
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from routekit import BodyError, Unavailable
 from routekit_rabbitmq.faults import told
-from routekit_rabbitmq.guard import Guard
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_call_that_would_wait_for_ever_is_ended() -> None:
-    """When the channel is known to be closed; others of that channel end too, and later ones are not affected."""
-    guard, errors = Guard("rabbitmq:q", "host:1"), list[str]()
-
-    async def call() -> None:
-        try:
-            with guard.call():
-                await anyio.sleep_forever()
-        except Unavailable as error:
-            errors.append(str(error))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(call)
-        tasks.start_soon(call)
-        await anyio.wait_all_tasks_blocked()
-        guard.release()
-    assert errors == ["rabbitmq:q: the connection was lost, at host:1"] * 2
-    with guard.call():
-        await anyio.lowlevel.checkpoint()
-
-
 async def test_a_stop_is_no_fault_of_the_broker() -> None:
     """Who is cancelled is cancelled: nothing is made of it."""
-    guard = Guard("rabbitmq:q", "host:1")
-    with anyio.move_on_after(0.01) as scope, guard.call():
+    with anyio.move_on_after(0.01) as scope, told("rabbitmq:q", "host:1"):
         await anyio.sleep_forever()
     assert scope.cancelled_caught
 
