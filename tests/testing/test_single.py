@@ -143,3 +143,4 @@ async def test_an_endless_source_ends_with_most() -> None:
     """Where the source stays real."""
     with replace_endpoints(keep=["timer:*"]):
         assert (await run_route(from_("timer:t?every=60").to("mock:out"), most=3)).sent == {"mock:out": [1, 2, 3]}
+    assert (await run_route(from_("queue:q").to("mock:out"), [1, 2, 3], most=2)).sent == {"mock:out": [1, 2]}
