@@ -26,7 +26,7 @@ from .runs import running as running
 from .runs import setup_for as setup_for
 from .single import RouteRun as RouteRun
 from .single import run_route as run_route
-from .traffic import Came as Came
+from .traffic import Arrival as Arrival
 from .traffic import Sent as Sent
 from .virtual import virtual as virtual
 from .world import Replacement as Replacement

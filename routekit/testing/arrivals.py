@@ -14,7 +14,7 @@ from ..step import Runtime
 from ..tasks import together
 from ..twin import Twin
 from .matching import means
-from .traffic import Came, Traffic
+from .traffic import Arrival, Traffic
 
 TURN = 0.001
 """Seconds that a call gets before the next one is made beside it: in virtual time, until it waits for something."""
@@ -34,7 +34,7 @@ class Arrivals:
         self._traffic = traffic
         self._address = twin.reads(endpoint)
 
-    def wants(self, came: Came) -> bool:
+    def wants(self, came: Arrival) -> bool:
         """Whether a message that was put or sent somewhere is for this source."""
         if came.sent:
             return self.instead is None and came.to == self._address
@@ -66,7 +66,7 @@ class Arrivals:
 
     async def _posted(self, runtime: Runtime, *, on: bool) -> AsyncGenerator[Delivery[Any]]:
         """What waits at the post; `on`: and all that will."""
-        taken: list[Came] = []
+        taken: list[Arrival] = []
         try:
             while True:
                 while (came := self._traffic.waiting(self.wants)) is not None:
@@ -83,22 +83,22 @@ class Arrivals:
                 if came.state == "taken":
                     came.state = "waiting"
 
-    def _read(self, came: Came) -> Message[Any] | BodyError:
+    def _read(self, came: Arrival) -> Message[Any] | BodyError:
         try:
             return self._twin.read(self.endpoint, came.message)
         except BodyError as error:
             return error
 
-    def _delivery(self, came: Came, read: Message[Any] | BodyError) -> Delivery[Any]:
+    def _delivery(self, came: Arrival, read: Message[Any] | BodyError) -> Delivery[Any]:
         ack, nack = partial(self._ack, came), partial(self._nack, came)
         if isinstance(read, BodyError):
             return Delivery(came.message, ack, nack, read)
         return Delivery(read, ack, nack)
 
-    async def _ack(self, came: Came, reply: Message[Any] | None) -> None:
+    async def _ack(self, came: Arrival, reply: Message[Any] | None) -> None:
         self._traffic.settled(came, reply, None)
 
-    async def _nack(self, came: Came, error: Exception) -> None:
+    async def _nack(self, came: Arrival, error: Exception) -> None:
         self._traffic.settled(came, None, error)
 
     def _watched(self, delivery: Delivery[Any], runtime: Runtime) -> Delivery[Any]:

@@ -11,8 +11,8 @@ from .arrivals import Arrivals
 from .departures import Departures
 from .differences import shown
 from .expectations import Expectation, Fields
-from .matching import Key, means, named
-from .traffic import Came, Sent, Traffic
+from .matching import Key, Way, means, named
+from .traffic import Arrival, Sent, Traffic
 
 _MOST = 10
 """Lines of each kind that a report has."""
@@ -25,8 +25,8 @@ class Endpoints(Protocol):
     sources: list[Arrivals]
     sinks: list[Departures]
 
-    def known(self, key: Key, *, sent: bool) -> None:
-        """Raise UnknownName if none of them is what a key stands for; `sent`: none that is sent to."""
+    def known(self, key: Key, way: Way = "any") -> None:
+        """Raise UnknownName if there are some, but none that is used in that way is what the key stands for."""
         ...
 
 
@@ -45,7 +45,7 @@ class Channel:
     @property
     def tries(self) -> list[Sent]:
         """Every send, also those that failed, in order."""
-        self._world.known(self._key, sent=False)
+        self._world.known(self._key)
         return [one for one in self._world.traffic.sends[self._since :] if self._is_here(one)]
 
     @property
@@ -69,9 +69,9 @@ class Channel:
         return [one.body if one.written is None else one.written.body for one in self.sent]
 
     @property
-    def arrivals(self) -> list[Came]:
+    def arrivals(self) -> list[Arrival]:
         """The messages that came from here, and what became of each."""
-        self._world.known(self._key, sent=False)
+        self._world.known(self._key)
         here = [one for one in self._world.sources if means(self._key, one.endpoint)]
         return [came for came in self._world.traffic.arrivals if any(one.wants(came) for one in here)]
 
@@ -92,6 +92,7 @@ class Channel:
 
     async def give(self, message: Any) -> Message[Any] | None:
         """Let a body or a message come from here, and wait for its outcome: the reply; raises what refused it."""
+        self._world.known(self._key, "source")
         came = self._world.traffic.put(self._key, message)
         await came.told.wait()
         if came.state == "refused" and came.error is not None:
@@ -147,7 +148,7 @@ class Channel:
         """
         __tracebackhide__ = True
         expected = Expectation(bodies, count, headers, options, in_order, others)
-        self._world.known(self._key, sent=True)
+        self._world.known(self._key, "sink")
         if within is not None:
             return self._within(expected, within)
         self._check(expected, "")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from ..endpoint import Endpoint, address_of, parse_uri
 from ..errors import DefinitionError
@@ -10,6 +10,9 @@ from ..rewriting import matches
 
 Key: TypeAlias = str | Endpoint
 """`"rabbitmq:orders"`, `"http:crm/*"`, `"rabbitmq:?exchange=events&key=order.*"`, or `RabbitMQSink(queue="orders")`."""
+
+Way: TypeAlias = Literal["source", "sink", "any"]
+"""How routes use an endpoint."""
 
 
 def means(key: Key, endpoint: Endpoint) -> bool:

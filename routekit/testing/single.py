@@ -14,7 +14,7 @@ from ..store import Store
 from .channel import Channel
 from .matching import Key
 from .runs import Run, routes_of, run_routes, setup_for
-from .traffic import Came
+from .traffic import Arrival
 from .world import World, current, replace_endpoints
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class RouteRun(Run, Generic[T]):
     """What a run of one route left behind; `run["rabbitmq:sales"]` is what it has sent there."""
 
-    outcomes: list[Came] = field(default_factory=list[Came])
+    outcomes: list[Arrival] = field(default_factory=list[Arrival])
     """What became of each message that it was given, in their order."""
     world: World = field(default_factory=replace_endpoints, repr=False)
     since: int = field(default=0, repr=False)

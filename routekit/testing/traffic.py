@@ -44,7 +44,7 @@ class Sent:
 
 
 @dataclass(eq=False)
-class Came:
+class Arrival:
     """One message on its way into a route, and what became of it."""
 
     message: Message[Any]
@@ -79,7 +79,7 @@ class _Box:
 
     to: Key
     sent: bool
-    open: dict[Came, None] = field(default_factory=dict[Came, None])
+    open: dict[Arrival, None] = field(default_factory=dict[Arrival, None])
 
 
 class Traffic:
@@ -87,31 +87,31 @@ class Traffic:
 
     def __init__(self, redeliver: int = 0) -> None:
         self.sends: list[Sent] = []
-        self.arrivals: list[Came] = []
+        self.arrivals: list[Arrival] = []
         self.dead: list[DeadLettered] = []
         self._redeliver = redeliver
         self._boxes: list[_Box] = []
         self._waiters: list[anyio.Event] = []
 
-    def put(self, to: Key, body: Any) -> Came:
+    def put(self, to: Key, body: Any) -> Arrival:
         """Let a body or a message come from the endpoints that a key stands for; the test has put it there."""
         message = cast("Message[Any]", body) if isinstance(body, Message) else Message(body)
         if not message.id:
             message = Message(message.body, message.headers, f"message-{len(self.arrivals) + 1}", message.meta)
-        return self._posted(Came(message, to))
+        return self._posted(Arrival(message, to))
 
     def arrive(self, address: str, message: Message[Any]) -> None:
         """Let a message that a route has sent be read from an address, once, if any route reads from it."""
-        self._posted(Came(message, address, sent=True))
+        self._posted(Arrival(message, address, sent=True))
 
-    def took(self, message: Message[Any], at: Key, route: str) -> Came:
+    def took(self, message: Message[Any], at: Key, route: str) -> Arrival:
         """Keep a message that a route took from another source."""
-        came = Came(message, at, state="taken", route=route, deliveries=1)
+        came = Arrival(message, at, state="taken", route=route, deliveries=1)
         self.arrivals.append(came)
         self._changed()
         return came
 
-    def waiting(self, wants: "Callable[[Came], bool]") -> Came | None:
+    def waiting(self, wants: "Callable[[Arrival], bool]") -> Arrival | None:
         """The next message that waits and is wanted."""
         for box in self._boxes:
             if box.open and wants(next(iter(box.open))):
@@ -120,7 +120,7 @@ class Traffic:
                         return came
         return None
 
-    def settled(self, came: Came, reply: Message[Any] | None, error: Exception | None) -> None:
+    def settled(self, came: Arrival, reply: Message[Any] | None, error: Exception | None) -> None:
         """Note what became of a message; a refused one may come again."""
         came.reply, came.error = reply, error
         letter = next((one for one in self.dead if (one.route, one.message_id) == (came.route, came.message.id)), None)
@@ -154,13 +154,13 @@ class Traffic:
         finally:
             self._waiters.remove(news)
 
-    def _posted(self, came: Came) -> Came:
+    def _posted(self, came: Arrival) -> Arrival:
         self.arrivals.append(came)
         self._box(came).open[came] = None
         self._changed()
         return came
 
-    def _box(self, came: Came) -> _Box:
+    def _box(self, came: Arrival) -> _Box:
         for box in self._boxes:
             if box.sent is came.sent and box.to == came.to:
                 return box

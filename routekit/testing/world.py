@@ -20,8 +20,8 @@ from .clock import Clock
 from .departures import Departures
 from .endpoints import Feed, Inlet
 from .endpoints import Sink as Collector
-from .matching import Key, means, named
-from .traffic import Came, Traffic
+from .matching import Key, Way, means, named
+from .traffic import Arrival, Traffic
 from .twins import sink_twin, source_twin
 
 Replacement: TypeAlias = Endpoint | Function[Any, Any] | Exception | Sequence[Any]
@@ -149,7 +149,7 @@ class World(Catalog):
             self.sinks.append(departures)
         return replace(found, producer=sink_twin(real, departures), codec=None)
 
-    def enter(self, source: Target, messages: Iterable[Any]) -> list[Came]:
+    def enter(self, source: Target, messages: Iterable[Any]) -> list[Arrival]:
         """Let these messages, and no others, come from the source of a route."""
         self._entry = super().source(source)
         return [self.traffic.put(self._entry, message) for message in messages]
@@ -164,15 +164,14 @@ class World(Catalog):
         if isinstance(event, DeadLettered):
             self.traffic.died(event)
 
-    def known(self, key: Key, *, sent: bool) -> None:
-        """Raise UnknownName if routes were bound, and none of their endpoints is what a key stands for."""
-        sinks = [one.endpoint for one in self.sinks]
-        sources = [one.endpoint for one in self.sources]
-        endpoints = sinks if sent else [*sinks, *sources]
-        if (sinks or sources) and not any(means(key, endpoint) for endpoint in endpoints):
-            addresses = {address_of(endpoint) for endpoint in endpoints}
-            found = f"no route sends to '{named(key)}'{'' if sent else ' or reads from it'}"
-            raise UnknownName(found, hint=did_you_mean(named(key), addresses))
+    def known(self, key: Key, way: Way = "any") -> None:
+        """Raise UnknownName if routes were bound, and no endpoint that they use so is what a key stands for."""
+        sinks: list[Endpoint] = [one.endpoint for one in self.sinks if way != "source"]
+        sources: list[Endpoint] = [one.endpoint for one in self.sources if way != "sink"]
+        if (self.sinks or self.sources) and not any(means(key, endpoint) for endpoint in (*sinks, *sources)):
+            used = {"sink": "sends to it", "source": "reads from it", "any": "sends to it or reads from it"}[way]
+            hint = did_you_mean(named(key), {address_of(endpoint) for endpoint in (*sinks, *sources)})
+            raise UnknownName(f"'{named(key)}': no route {used}", hint=hint)
 
     def _twin(self, endpoint: Endpoint) -> Twin:
         scheme = endpoint.scheme

@@ -20,6 +20,7 @@ from routekit import (
     Producer,
     Retry,
     Twin,
+    Unanswered,
     Unavailable,
     UnknownName,
     from_,
@@ -29,9 +30,11 @@ from routekit.events import RouteDegraded
 from routekit.testing import (
     Feed,
     Inlet,
+    RouteRun,
     Run,
     Sink,
     a_message,
+    probed,
     replace_endpoints,
     run_route,
     run_routes,
@@ -343,10 +346,51 @@ async def test_nothing_that_a_test_names_in_vain_passes() -> None:
         await run_routes(flow)
         with pytest.raises(UnknownName, match="did you mean 'rows:orders'"):
             world["rows:order"].expect([])
-        with pytest.raises(UnknownName, match="no route sends to 'far:orders'"):
+        with pytest.raises(UnknownName, match="'far:orders': no route sends to it"):
             world["far:orders"].expect(count=0)
         with pytest.raises(UnknownName, match="far:orderz"):
             _ = world["far:orderz"].bodies
+
+
+async def test_nobody_waits_for_a_route_that_does_not_read() -> None:
+    """A message that is given to another address is refused at once."""
+    with a_world() as world:
+        async with running(from_("far:orders").to("rows:orders")):
+            with pytest.raises(UnknownName, match="'rows:orders': no route reads from it"):
+                await world["rows:orders"].give(1)
+
+
+async def test_a_twin_is_always_there() -> None:
+    """Nothing outside is asked by a probe."""
+    with a_world():
+        found = await probed(from_("far:in").to("rows:out").to("http:crm/x"))
+    assert {one.found for one in found} == {"a twin in memory"}
+
+
+async def test_requests_and_their_replies_meet_in_memory() -> None:
+    """Over two addresses, with the other side as a route of the test."""
+    asking = from_("calls:1", int).ask("far:requests", replies="far:replies", answer=int, timeout=5)
+    answering = from_("far:requests", int).transform(lambda n: n * 2).reply_to("far:replies")
+    with a_world() as world:
+        async with running(asking, answering):
+            reply = await world["calls:1"].give(21)
+            assert reply is not None
+            assert reply.body == 42
+    assert [type(error) for error in (await run_within_world(asking)).errors] == [Unanswered]
+
+
+async def run_within_world(flow: Any) -> RouteRun[Any]:
+    with a_world():
+        return await run_route(flow, [1])
+
+
+async def test_what_is_put_is_polled() -> None:
+    """By a step that reads beside the source; what is not there is missed at once."""
+    flow = from_("calls:1").poll_enrich("far:prices", timeout=0, answer=int, missing=-1)
+    with a_world() as world:
+        world["far:prices"].put(7)
+        assert (await run_route(flow, ["a", "b"])).replies == [7, -1]
+        assert [came.state for came in world["far:prices"].arrivals] == ["ended"]
 
 
 async def test_what_is_kept_stays_real() -> None:

@@ -1,0 +1,40 @@
+"""Differences, for any data."""
+
+from copy import deepcopy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routekit.testing import having
+from routekit.testing.differences import closeness, differences
+
+ATOMS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False)
+DATA = st.recursive(
+    ATOMS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+)
+
+
+@given(DATA, DATA)
+def test_there_is_a_difference_where_there_is_one(expected: Any, found: Any) -> None:
+    """And none where there is none; a copy is the same."""
+    assert (differences(expected, found) == []) is (expected == found)
+    assert differences(expected, deepcopy(expected)) == []
+
+
+@given(st.dictionaries(st.text(max_size=3), DATA, max_size=4))
+def test_having_needs_no_more_than_it_names(body: dict[str, Any]) -> None:
+    """Any part of a body is had by it."""
+    assert differences(having(body), {**body, "more than that": 1}) == []
+
+
+@given(DATA, DATA)
+def test_closeness_is_a_share(expected: Any, found: Any) -> None:
+    """All of what has fields is there if there is no difference."""
+    assert 0.0 <= closeness(expected, found) <= 1.0
+
+
+@given(DATA, DATA)
+def test_every_difference_can_be_printed(expected: Any, found: Any) -> None:
+    """In a line or few."""
+    assert all(len(str(one)) < 2000 for one in differences(expected, found))
