@@ -121,6 +121,7 @@ def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[
         _put(tables, path, value)
     options = _table(tables, "routekit", file)
     written = {name: _text(name, value) for name, value in _table(tables, "values", file).items()}
+    _only_tables(tables, file)
     given = {text.partition("=")[0].removeprefix("values.") for text in sets}
     outside = {name: value for name, value in environ.items() if name not in given}
     if isinstance(options.get("data"), str):
@@ -167,6 +168,15 @@ def _table(tables: dict[str, Any], name: str, file: Path | None) -> dict[str, An
     if not isinstance(table, dict):
         raise BadOption(f"[{name}] in {file or 'the settings'} is no table", hint=f"write [{name}] and lines below it")
     return cast("dict[str, Any]", table)
+
+
+def _only_tables(tables: Mapping[str, Any], file: Path | None) -> None:
+    """Refuse a value outside of any table, which nobody would ever read."""
+    for name, value in tables.items():
+        if not isinstance(value, dict):
+            known = name in Options.model_fields
+            hint = f"write it below [{'routekit' if known else 'values'}], or below the table that it belongs to"
+            raise BadOption(f"'{name}' in {file or 'the settings'} stands outside of any table", hint=hint)
 
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:

@@ -180,6 +180,15 @@ def test_missing_file(tmp_path: Path) -> None:
         load_settings(tmp_path / "nope.toml")
 
 
+@pytest.mark.parametrize(("line", "table"), [('store = "memory:"', "routekit"), ("port = 8080", "values")])
+def test_a_value_outside_of_any_table(tmp_path: Path, line: str, table: str) -> None:
+    """Nobody would read it, so it is refused, with the table where it may belong."""
+    file = tmp_path / "routekit.toml"
+    file.write_text(line)
+    with pytest.raises(BadOption, match=rf"stands outside of any table; write it below \[{table}\]"):
+        load_settings(file)
+
+
 @pytest.mark.parametrize("name", ["routekit", "values"])
 def test_table_that_is_a_value(tmp_path: Path, name: str) -> None:
     """A value where a table belongs is refused, and the error says how to write the table."""
