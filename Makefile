@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint types unit wheels bench format reference constraints clean for-serve for-test for-bench
+.PHONY: help serve test lint types unit wheels bench format reference interface constraints clean for-serve for-test for-bench
 
 BIN := .venv/bin
 ARGS ?=
@@ -46,6 +46,9 @@ format: for-test ## Put the code into shape
 reference: for-test ## Write the pages of docs/reference and the tables of docs/ anew
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tests/docs/test_tables.py
+
+interface: for-test ## Write the page and the record of the plugin interface anew, after a change that is meant
+	$(BIN)/python tools/interface.py
 
 constraints: ## Resolve all versions anew, into constraints.txt
 	tools/constraints.sh

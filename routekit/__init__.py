@@ -40,6 +40,7 @@ from .errors import UnknownName as UnknownName
 from .errors import UnknownScheme as UnknownScheme
 from .errors import WrongDirection as WrongDirection
 from .errors import did_you_mean as did_you_mean
+from .events import DeadLettered as DeadLettered
 from .events import Event as Event
 from .events import GapSkipped as GapSkipped
 from .events import Logged as Logged

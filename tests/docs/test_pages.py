@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -30,6 +32,12 @@ _FILE = re.compile(r"# (\S+\.(?:py|toml))$")
 _FENCE = re.compile(r"^```(\w*)$", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
 _python = PythonEvaluator()
+_COMMANDS = {
+    "pip": "from pip._internal.cli.main import main",
+    "pytest": "from pytest import console_main",
+    "routekit": "from routekit.cli import main",
+}
+"""Where the commands of an environment begin."""
 
 
 def page(path: Path) -> str:
@@ -37,6 +45,7 @@ def page(path: Path) -> str:
     return path.relative_to(DOCS).with_suffix("").as_posix()
 
 
+@pytest.mark.timeout(300)  # a page may run whole test suites
 @pytest.mark.parametrize("path", PAGES, ids=page)
 def test_every_snippet_of_the_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page shows happens when a reader types it."""
@@ -50,6 +59,7 @@ def test_every_snippet_of_the_page_runs(path: Path, tmp_path: Path, monkeypatch:
     parsers = [CodeBlockParser("python", python), CodeBlockParser("console", console), CodeBlockParser("toml", toml)]
     document = Document.parse(str(path), *parsers)
     document.namespace |= {"__name__": "page", "checkout": checkout(tmp_path, monkeypatch), "needs": needs}
+    document.namespace["apart"] = apart(tmp_path, monkeypatch)
     try:
         for example in document.examples():
             example.evaluate()
@@ -75,11 +85,11 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
 
 
 def test_every_page_is_on_the_map() -> None:
-    """The index names every page, and the indexes of the patterns and of the reference each of theirs, once."""
+    """The index names every page, or the index of its folder does; that of the patterns each of theirs once."""
     index, patterns = links_of(DOCS / "index.md"), links_of(DOCS / "patterns" / "index.md")
-    reference = links_of(DOCS / "reference" / "index.md")
-    assert {DOCS / "patterns" / "index.md", DOCS / "reference" / "index.md"} <= set(index)
-    named = [*index, *(path for path in (*patterns, *reference) if path.parent.name in ("patterns", "reference"))]
+    maps = [DOCS / name / "index.md" for name in ("patterns", "plugins", "reference")]
+    assert set(maps) <= set(index)
+    named = [*index, *(path for map_ in maps for path in links_of(map_) if path.parent == map_.parent)]
     assert {path for path in PAGES if path != DOCS / "index.md"} <= set(named)
     assert len(patterns) == len(set(patterns))
 
@@ -115,7 +125,7 @@ def console(example: Example) -> None:
     for block in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         command, _, expected = block.partition("\n")
         done = subprocess.run(
-            ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+            ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
         )
         where = f"{example.path}:{example.line}: $ {command}\n{done.stdout}"
         assert done.returncode == 0, where
@@ -139,6 +149,27 @@ def checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None
         copytree(ROOT / "examples", home / "examples", ignore=lambda *_: ["__pycache__"])
         (home / "routekit.toml").write_bytes((ROOT / "routekit.toml").read_bytes())
         monkeypatch.chdir(home)
+
+    return into
+
+
+def apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What follows on the page is installed into an environment of its own, which has what that of the tests has."""
+
+    def into() -> None:
+        home = folder / ".apart"
+        venv.create(home)
+        own, ours = next(home.glob("lib/*/site-packages")), sysconfig.get_path("purelib")
+        (own / "beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n", encoding="utf-8")
+        for name, main in _COMMANDS.items():
+            script = home / "bin" / name
+            script.write_text(f"#!{home}/bin/python\nimport sys\n{main} as main\nsys.exit(main())\n", encoding="utf-8")
+            script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(home / "bin"), prepend=os.pathsep)
+        monkeypatch.setenv("PIP_NO_INDEX", "1")  # all that is needed is there
+        monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip's way to say: build with what is there
+        monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
     return into
 
