@@ -7,7 +7,7 @@ from .sinks.stopping import Stopping
 from .sinks.telling import Telling
 
 
-class SinkContract(Arriving, Delivering, Stopping, Failing, Telling):
+class SinkContract(Telling, Failing, Stopping, Delivering, Arriving):  # the last one's cases come first
     """Tries a sink: subclass it, say what is outside, and what has arrived there.
 
     class TestSpoolSink(SinkContract):

@@ -8,7 +8,7 @@ from .sources.stopping import Stopping
 from .sources.telling import Telling
 
 
-class SourceContract(Arriving, Acknowledging, Stopping, Called, Failing, Telling):
+class SourceContract(Telling, Failing, Called, Stopping, Acknowledging, Arriving):  # the last one's cases come first
     """Tries a source: subclass it, say what is outside, and how a message is put there.
 
     class TestSpool(SourceContract):
