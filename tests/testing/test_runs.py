@@ -3,10 +3,10 @@
 import anyio
 import pytest
 
-from routekit import Message, Policy, from_
+from routekit import Message, Policy, Runtime, Unavailable, from_
 from routekit.events import RouteStarted
 from routekit.stores.memory import MemoryStore
-from routekit.testing import Feed, Run, Sink, routes_of, run_routes, running, setup_for
+from routekit.testing import Feed, Run, Sink, probed, routes_of, run_routes, running, setup_for
 
 pytestmark = pytest.mark.anyio
 
@@ -89,3 +89,24 @@ async def test_wall_time_follows_the_clock_of_the_test() -> None:
 async def test_chance_is_the_same_in_each_run() -> None:
     """A test that fails fails again."""
     assert setup_for(Run()).random.random() == setup_for(Run()).random.random()
+
+
+class Distant(Sink):
+    """A sink whose other side is there, or is not."""
+
+    scheme = "distant"
+    there: bool = True
+
+    async def probe(self, runtime: Runtime) -> str:
+        if not self.there:
+            raise Unavailable("nobody answers")
+        return "it is there"
+
+
+async def test_endpoints_can_be_asked_for_their_other_side() -> None:
+    """Each that has one, as `check --connect` does; nothing is taken and nothing is sent."""
+    near, far, feed = Distant(), Distant(there=False), Feed([1])
+    found = await probed(from_(feed, int).to(near), from_(Feed([2]), int).to(far))
+    assert [(one.route, one.found) for one in found] == [("route-1", "it is there"), ("route-2", "nobody answers")]
+    assert [one.there for one in found] == [True, False]
+    assert feed.acknowledged == near.bodies == []
