@@ -1,6 +1,7 @@
 """The application of one address: finds who answers, and answers itself what nobody does."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
@@ -13,6 +14,9 @@ from .openapi import document
 from .problems import RETRY_AFTER, problem
 from .settings import ServerSettings
 from .table import SOCKET, Table
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NO_PARAMS: Mapping[str, str] = {}
 
 
 class App:
@@ -36,16 +40,19 @@ class App:
                 max_age=int(settings.cors_max_age),
             )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._asgi(scope, receive, send)
+    @property
+    def asgi(self) -> ASGIApp:
+        """What a server calls."""
+        return self._asgi
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._socket(WebSocket(scope, receive, send))
             return
-        response = await self._response(Request(scope, receive))
-        response.headers.setdefault("x-content-type-options", "nosniff")
+        request = Request(scope, receive)
+        entry = self.table.fixed.get((scope["method"], scope["raw_path"]))
+        response = await (self._response(request) if entry is None else entry.answer(request, _NO_PARAMS))
+        response.raw_headers.append(_NOSNIFF)
         await response(scope, receive, send)
 
     async def _response(self, request: Any) -> Response:

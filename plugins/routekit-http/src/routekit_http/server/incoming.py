@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from routekit import BodyError, Rejected
 
@@ -14,6 +14,11 @@ from .problems import Refusal
 
 BodyKind: TypeAlias = Literal["auto", "raw", "form", "query", "merged", "stream"]
 _BODILESS = ("GET", "HEAD", "DELETE", "OPTIONS")
+
+
+def whole(request: Request) -> bool:
+    """Whether all of a request is here already, as far as uvicorn tells."""
+    return not getattr(getattr(request.receive, "__self__", None), "more_body", True)
 
 
 class Stream:
@@ -43,30 +48,40 @@ class Incoming:
     most: int
 
     async def raw(self, request: Request) -> bytes:
-        """The whole content; raises Refusal if it is too long or packed."""
-        self.check(request)
-        return b"".join([chunk async for chunk in self.stream(request)])
+        """The whole content, once it has been checked; raises Refusal if it is too long."""
+        event = await request.receive()
+        if event.get("more_body", False) or event["type"] != "http.request":
+            return b"".join([chunk async for chunk in self._rest(request, event)])
+        if len(event["body"]) > self.most:
+            raise Refusal(413, f"more than {self.most} bytes", connection="close")
+        return event["body"]
 
-    def check(self, request: Request) -> None:
+    def check(self, heads: Mapping[bytes, bytes]) -> None:
         """Refuse what can be refused before it is read."""
-        length = request.headers.get("content-length", "0")
+        length = heads.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.most:
             raise Refusal(413, f"more than {self.most} bytes", connection="close")
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if heads.get(b"content-encoding", b"identity") != b"identity":
             raise Refusal(415, "the content is encoded", accept_encoding="identity")
 
     async def stream(self, request: Request) -> AsyncIterator[bytes]:
         """The content as it comes; raises Refusal if it is too long."""
+        async for chunk in self._rest(request, await request.receive()):
+            yield chunk
+
+    async def _rest(self, request: Request, event: Any) -> AsyncIterator[bytes]:
         size = 0
-        try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > self.most:
-                    raise Refusal(413, f"more than {self.most} bytes", connection="close")
-                if chunk:
-                    yield chunk
-        except ClientDisconnect:
-            raise Refusal(400, "the content ended early") from None
+        while event["type"] == "http.request":
+            chunk: bytes = event.get("body", b"")
+            size += len(chunk)
+            if size > self.most:
+                raise Refusal(413, f"more than {self.most} bytes", connection="close")
+            if chunk:
+                yield chunk
+            if not event.get("more_body", False):
+                return
+            event = await request.receive()
+        raise Refusal(400, "the content ended early")
 
     async def body(self, request: Request, raw: bytes, params: Mapping[str, str]) -> Any:
         """The message's body; raises BodyError for content that cannot be read that way."""

@@ -4,6 +4,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .corking import Corked
+
 MAX_HEAD = 64 << 10
 HEAD_TIMEOUT = 10.0
 
@@ -20,8 +22,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """A client has connected, and has to say what it wants."""
-        super().connection_made(transport)
-        self._expect_head()
+        super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]  # as much of one as is used
+        self._in_head = True
+        self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -32,23 +35,24 @@ class BoundedProtocol(HttpToolsProtocol):
         """Something has come."""
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
+            self._arm()  # only now: most requests come in one piece
             self._begun += len(data)
             if self._begun > self.max_head:
                 self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._expect_head()
+        self._in_head, self._begun = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is here."""
         self._in_head = False
-        self._disarm()
+        if self._timer is not None:
+            self._disarm()
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        self._in_head, self._begun = True, 0
+    def _arm(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(self.head_timeout, self._refuse, b"408 Request Timeout")
 

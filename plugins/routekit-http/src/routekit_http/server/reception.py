@@ -13,7 +13,7 @@ from routekit import Codec, Deliver, Message, Unavailable
 
 from .forms import query_of
 from .gate import Gate
-from .incoming import Incoming, Stream
+from .incoming import Incoming, Stream, whole
 from .outgoing import response_of
 from .problems import Refusal, problem_of
 
@@ -52,6 +52,8 @@ class Reception:
         self._gate = gate
         self._json = json
         self._deliver = deliver
+        self._keep = [(name.encode(), f"http.header.{name}") for name in endpoint.keep]
+        self._id_header = endpoint.id_header.lower().encode()
         self._inside: set[anyio.CancelScope] = set()
         self._left = anyio.Event()
 
@@ -99,18 +101,22 @@ class Reception:
     async def _admitted(
         self, request: Request, params: Mapping[str, str], scope: anyio.CancelScope
     ) -> Message[Any] | None:
-        """The reply; the scope has a deadline while the content is read."""
-        headers = self._headers(request, params)
+        """The reply; the scope has a deadline while the content is waited for."""
+        heads: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))  # of two with one name the first counts
+        headers = self._headers(request, params, heads)
         claims = await self._gate.claims(request)
         if claims is not None:
             headers["http.claims"] = dict(claims)
-        id_ = request.headers.get(self._endpoint.id_header, "") if self._endpoint.id_header else ""
+        id_ = heads.get(self._id_header, b"").decode("latin-1") if self._id_header else ""
+        self._incoming.check(heads)
         if self._incoming.kind == "stream":
-            self._incoming.check(request)
             return await self._deliver(Message(Stream(self._incoming.stream(request)), headers, id_))
-        scope.deadline = anyio.current_time() + self._endpoint.read_timeout
-        raw = await self._incoming.raw(request)
-        scope.deadline = inf
+        if whole(request):
+            raw = await self._incoming.raw(request)
+        else:
+            scope.deadline = anyio.current_time() + self._endpoint.read_timeout
+            raw = await self._incoming.raw(request)
+            scope.deadline = inf
         proof = self._gate.proof(request, raw)
         if self._gate.served(proof):
             return None
@@ -119,16 +125,17 @@ class Reception:
             self._gate.replays.done(proof)
         return reply
 
-    def _headers(self, request: Request, params: Mapping[str, str]) -> dict[str, Any]:
-        headers: dict[str, Any] = {
-            "http.method": request.method,
-            "http.path": request.scope["path"],
-            **{f"http.header.{name}": request.headers[name] for name in self._endpoint.keep if name in request.headers},
-        }
-        if request.client is not None:
-            headers["http.client"] = request.client.host
+    def _headers(self, request: Request, params: Mapping[str, str], heads: Mapping[bytes, bytes]) -> dict[str, Any]:
+        scope = request.scope
+        headers: dict[str, Any] = {"http.method": scope["method"], "http.path": scope["path"]}
+        for name, kept in self._keep:
+            if name in heads:
+                headers[kept] = heads[name].decode("latin-1")
+        client = scope["client"]
+        if client is not None:
+            headers["http.client"] = client[0]
         if params:
             headers["http.params"] = dict(params)
-        if request.scope["query_string"]:
+        if scope["query_string"]:
             headers["http.query"] = query_of(request)
         return headers

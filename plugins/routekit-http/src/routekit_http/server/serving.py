@@ -61,7 +61,8 @@ async def open_server(scheme: str, host: str, port: int, settings: ServerSetting
     bound = _bound(host, port, where)
     app = App(settings, _url(scheme, bound))
     config = Config(
-        app,
+        app.asgi,
+        interface="asgi3",
         http=protocol_with(settings.max_head, settings.head_timeout),
         ws="websockets-sansio",
         lifespan="off",

@@ -42,7 +42,8 @@ class Table:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self._fixed: dict[tuple[str, str], Entry] = {}
+        self.fixed: dict[tuple[str, bytes], Entry] = {}
+        """Those that answer exactly one path, by method and path: most."""
         self._known: dict[tuple[str, str], Template] = {}
 
     @contextmanager
@@ -59,13 +60,10 @@ class Table:
             yield
         finally:
             self.entries = [other for other in self.entries if other is not entry]
-            self._fixed = {key: other for key, other in self._fixed.items() if other is not entry}
+            self.fixed = {key: other for key, other in self.fixed.items() if other is not entry}
 
     def find(self, method: str, raw_path: bytes) -> Found:
         """What a request is for."""
-        quick = self._fixed.get((method, raw_path.decode("latin-1")))
-        if quick is not None:
-            return Found(quick, {})
         segments = segments_of(raw_path)
         allowed: set[str] = set()
         for entry in self.entries:
@@ -83,4 +81,4 @@ class Table:
         for method in entry.methods:
             self._known[method, entry.template.shape] = entry.template
             if entry.template.fixed and "%" not in entry.template.text:
-                self._fixed[method, entry.template.text] = entry
+                self.fixed[method, entry.template.text.encode()] = entry

@@ -58,7 +58,11 @@ class WsSend(Producer):
         async def send(message: Message[Any]) -> None:
             await (await line.wire()).send(frame_of(message.body, codec, always=self.codec is not None))
 
-        figures = {"opened_total": lambda: line.opened, "ignored_total": lambda: line.ignored}
+        figures = {
+            "connected": lambda: int(line.connected),
+            "opened_total": lambda: line.opened,
+            "ignored_total": lambda: line.ignored,
+        }
         try:
             await line.wire()
             with runtime.metered(self, figures):
@@ -83,6 +87,11 @@ class _Line:
         self._wire: Wire | None = None
         self._opening = anyio.Lock()
         self._open = AsyncExitStack()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open, as far as anybody knows."""
+        return self._wire is not None and not self._wire.over.is_set()
 
     async def wire(self) -> Wire:
         """A connection that is open, as far as anybody knows; raises HttpUnavailable or HttpRejected."""
