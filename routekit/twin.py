@@ -1,6 +1,7 @@
 """How the endpoints of a scheme behave in memory, where a test replaces them: what is sent there is read there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from .codec import Codec
@@ -32,14 +33,17 @@ class Twin:
     def written(self, sink: Producer, message: Message[Any], options: Mapping[str, Any]) -> Message[Any]:
         """The message as the other side has it, to be read by others.
 
-        An endpoint with a field `codec` writes bytes: by that codec, or bytes and text as they are and others as JSON.
-        Others get plain data, such as a row. Raises BodyError for what cannot be written.
+        An endpoint with a field `codec` writes bytes: by that codec, or bytes and text as they are and others as JSON;
+        without a codec a path or a stream stays what it is. Other endpoints get plain data, such as a row. Raises
+        BodyError for what cannot be written.
         """
         if "codec" not in type(sink).model_fields:
             return message.with_body(plain(message.body))
         if isinstance(message.body, bytes | bytearray):
             return message.with_body(bytes(message.body))
         choice = chosen(sink)
+        if choice is None and isinstance(message.body, PurePath | AsyncIterable | Iterator):
+            return message
         if choice is None and isinstance(message.body, str):
             return message.with_body(message.body.encode())
         return message.with_body(self.codec("json" if choice is None else choice).encode(message.body))

@@ -200,6 +200,12 @@ class Channel:
                 why = f": {_error(came.error)}" if state == "refused" else ""
                 yield f"  {shown(came.body)} {text} in route {came.route}{why}"
             yield from _more(those, f"more {text}")
+        left = [came for came in arrivals if came.state == "waiting" and not came.sent]
+        for came in left[:_MOST]:
+            yield f"  {shown(came.body)} was put to {named(came.to)}, and not taken"
+        yield from _more(left, "not taken")
+        for route, error in self._world.traffic.degraded.items():
+            yield f"  route {route} is not up: {_error(error)}"
         dead = self._world.traffic.dead
         bodies = {(came.route, came.message.id): came.body for came in arrivals}
         for event in dead[:_MOST]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 import anyio
 
 from ..endpoint import Producer, address_of
-from ..events import DeadLettered
+from ..events import DeadLettered, Event, RouteDegraded, RouteStarted
 from ..message import Message
 from .matching import Key
 
@@ -89,6 +89,7 @@ class Traffic:
         self.sends: list[Sent] = []
         self.arrivals: list[Arrival] = []
         self.dead: list[DeadLettered] = []
+        self.degraded: dict[str, Exception] = {}
         self._redeliver = redeliver
         self._boxes: list[_Box] = []
         self._waiters: list[anyio.Event] = []
@@ -140,10 +141,15 @@ class Traffic:
         self.sends.append(sent)
         self._changed()
 
-    def died(self, event: DeadLettered) -> None:
-        """Keep what became a dead letter."""
-        self.dead.append(event)
-        self._changed()
+    def hear(self, event: Event) -> None:
+        """Keep what became a dead letter, and which routes are not up, since a source or sink is away."""
+        if isinstance(event, DeadLettered):
+            self.dead.append(event)
+            self._changed()
+        elif isinstance(event, RouteDegraded):
+            self.degraded[event.route] = event.error
+        elif isinstance(event, RouteStarted):
+            self.degraded.pop(event.route, None)
 
     async def change(self) -> None:
         """Wait until anything is sent, comes, or is settled."""

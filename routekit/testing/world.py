@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias, cast
 from ..callables import Calling, Function, calling
 from ..endpoint import Consumer, Endpoint, Listener, Producer, Source, address_of
 from ..errors import DefinitionError, UnknownName, did_you_mean
-from ..events import DeadLettered, Event
+from ..events import Event
 from ..placeholders import Lookup, filled_uri
 from ..plugins import Catalog, Sink
 from ..step import Target
@@ -159,10 +159,9 @@ class World(Catalog):
         self._entry = None
 
     def tell(self, event: Event) -> None:
-        """As in any catalog, with a note of dead letters."""
+        """As in any catalog, with a note of what a test may want to know."""
         super().tell(event)
-        if isinstance(event, DeadLettered):
-            self.traffic.died(event)
+        self.traffic.hear(event)
 
     def known(self, key: Key, way: Way = "any") -> None:
         """Raise UnknownName if routes were bound, and no endpoint that they use so is what a key stands for."""

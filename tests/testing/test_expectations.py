@@ -7,7 +7,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from routekit import Policy, Unavailable, from_
+from routekit import Policy, Runs, Unavailable, from_
 from routekit.testing import a_message, having, replace_endpoints, run_route, running
 
 pytestmark = pytest.mark.anyio
@@ -266,6 +266,20 @@ async def test_what_was_refused_or_is_at_work_is_told() -> None:
             assert any(line.startswith("  0 was refused in route route-1: ZeroDivisionError") for line in lines)
             assert "  1 is still at work in route route-1" in lines
             await world["mock:out"].expect([1], within=3600)
+
+
+async def test_what_was_not_taken_is_told() -> None:
+    """And which route is not up, and why."""
+    with replace_endpoints(keep=["direct:*", "timer:*", "http:*"]) as world:
+        manual = Policy(runs=Runs(start="manual"))
+        away = from_("timer:t?every=1").to("http:nowhere/x")
+        async with running(from_("rabbitmq:in", policy=manual).to("mock:out"), away=away):
+            world["rabbitmq:in"].put(1)
+            with pytest.raises(AssertionError) as raised:
+                await world["mock:out"].expect([1], within=60)
+            lines = str(raised.value).splitlines()
+            assert "  1 was put to rabbitmq:in, and not taken" in lines
+            assert any(line.startswith("  route away is not up: UnknownName: [http.nowhere]") for line in lines), lines
 
 
 async def test_an_expectation_waits_in_virtual_time() -> None:
