@@ -14,6 +14,7 @@ from contextlib import (
     asynccontextmanager,
     closing,
     contextmanager,
+    nullcontext,
 )
 from pathlib import Path
 from random import Random
@@ -27,7 +28,7 @@ import pytest
 from routekit import Delivery, Message, RouteKitError, Send
 from routekit.testing import Catalog, Run, setup_for
 from routekit_sql import SqlSink, SqlSource
-from routekit_sql.testing import MariaDB, PostgreSQL, Server
+from routekit_sql.testing import PASSWORD, MariaDB, PostgreSQL, Server
 
 SCHEMA = """
 CREATE TABLE contacts (
@@ -58,7 +59,7 @@ CREATE TABLE items (
 LATE = " DEFERRABLE INITIALLY DEFERRED"
 
 BOTH = ["asyncio", "trio"]
-KINDS = [(kind, loop) for kind in ("sqlite", "postgresql", "mariadb") for loop in BOTH]
+KINDS = [("sqlite", "asyncio"), ("sqlite", "trio"), ("postgresql", "trio"), ("mariadb", "asyncio")]
 """Each kind of database, with the event loop of its tests."""
 
 
@@ -186,7 +187,7 @@ class OnMariaDB:
             host="127.0.0.1",
             port=self.server.port,
             user="routekit",
-            password="secret",
+            password=PASSWORD,
             database="crm",
             autocommit=True,
             init_command="SET SESSION lock_wait_timeout = 5, time_zone = '+00:00'",
@@ -269,6 +270,11 @@ class Host:
         """An open sink."""
         return await self.stack.enter_async_context(SqlSink.of(path, options).open(self))  # type: ignore[arg-type]
 
+    def metered(self, endpoint: Any, figures: Any) -> Any:
+        """Nobody looks."""
+        self.figures = figures
+        return nullcontext()
+
     def spawn(self, job: Any) -> None:
         """Run a job until the reading of the test ends."""
         self.tasks.start_soon(job)
@@ -332,7 +338,7 @@ class Host:
         rows = ", ".join(f"({number}, 'c', {number})" for number in range(1, count + 1))
         self.rows(f"INSERT INTO orders (id, customer, number) VALUES {rows}")
 
-    def told(self, **texts: str) -> str:
+    def told(self, **texts: Any) -> Any:
         """The text for this kind of database."""
         return texts[self.kind]
 
@@ -389,8 +395,9 @@ def nothing_left_open() -> Generator[None]:
     """A connection that was not closed is reported by the test that opened it."""
     gc.freeze()  # what was there before need not be looked at
     yield
-    gc.collect()
-    gc.unfreeze()
+    if gc.get_freeze_count():  # the conformance kit collects by itself
+        gc.collect()
+        gc.unfreeze()
 
 
 @pytest.fixture

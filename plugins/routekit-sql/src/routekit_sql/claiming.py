@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 import anyio
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.functions import count
 
 from routekit import Delivery, Unavailable
 
@@ -49,6 +50,16 @@ class ClaimFeed:
     _in_flight: set[Position] = field(default_factory=set[Position])
     _closed: bool = False
 
+    @property
+    def unfinished(self) -> int:
+        """Rows that were delivered and are not done."""
+        return len(self._in_flight)
+
+    @property
+    def refused(self) -> int:
+        """None: a refused row is let go, and may be anybody's."""
+        return 0
+
     async def start(self) -> None:
         """Nothing is kept: the table itself says what is left, and what is claimed."""
         await self.database.read(lambda connection: self.reader.check_no_null(connection, self.key, "the source"))
@@ -82,16 +93,23 @@ class ClaimFeed:
             except Unavailable:
                 return  # the claims run out by themselves
 
+    def count(self, connection: Connection, most: int) -> int:
+        """How many rows are left that nobody has claimed."""
+        now, _ = self.database.dialect.moments(connection, 0.0)
+        found = self._free(now).limit(most).subquery("found")
+        return connection.execute(select(count()).select_from(found)).scalar_one()
+
     def _claimed(self, connection: Connection) -> Sequence[Row]:
         with transaction(connection):
             self.database.dialect.begin(connection)
             now, until = self.database.dialect.moments(connection, self.lease)
-            found = [tuple(row) for row in connection.execute(self._free(now))]
+            locked = self._free(now).limit(self.most).with_for_update(skip_locked=True)  # but those that another has
+            found = [tuple(row) for row in connection.execute(locked)]
             self._write(connection, found, until)
             return self.reader.those(connection, self.key, found)
 
-    def _free(self, now: Any) -> Any:
-        """The keys of rows that are left and free; they are locked, and those that another has locked are left out."""
+    def _free(self, now: Any) -> Select[Any]:
+        """The keys of rows that are left and free."""
         table = table_reader(self.shape, "").source.alias("work")
         free = or_(table.columns[self.claim].is_(None), table.columns[self.claim] < given(now))
         marks = [table.columns[name].is_distinct_from(given(value)) for name, value in self.values.items()]
@@ -100,8 +118,7 @@ class ClaimFeed:
             source = self.reader.source
             chosen.append(exists().where(and_(*(source.columns[name] == table.columns[name] for name in self.key))))
         key = [table.columns[name] for name in self.key]
-        query = select(*key).where(free, *chosen).order_by(*key).limit(self.most)
-        return query.with_for_update(skip_locked=True)
+        return select(*key).where(free, *chosen).order_by(*key)
 
     async def _set(self, positions: set[Position], seconds: float | None) -> None:
         if positions:

@@ -4,15 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import anyio
+from sqlalchemy.engine import Connection
 
 from routekit import Delivery, Marks, Message
 
 from .database import Database
 from .position import before, read, written
 from .reading import Reader, Row, position_of
+from .streaming import Stream
 from .table import Columns
 from .watermark import Position, Watermark, in_order
 
@@ -26,7 +27,7 @@ class CursorFeed:
     """Reads pages after a position, and keeps the position in the store once rows are finished.
 
     `again` is the number of seconds until a refused row is read anew; `overlap` is how far below the front of the
-    cursor rows may still turn up, in seconds or in numbers.
+    cursor rows may still turn up, in seconds or in numbers. With `stream` all that there is comes by one statement.
     """
 
     database: Database
@@ -36,12 +37,24 @@ class CursorFeed:
     most: int
     again: float
     overlap: float
+    stream: bool
     marks: Marks
     watermark: Watermark = field(default_factory=Watermark)
     _after: Position = ()
     _refused: dict[Position, float] = field(default_factory=dict[Position, float])
     _saved: Position | None = None
     _saving: anyio.Lock = field(default_factory=anyio.Lock)
+    _open: Stream | None = None
+
+    @property
+    def unfinished(self) -> int:
+        """Rows that are not done, or wait behind one that is not."""
+        return len(self.watermark)
+
+    @property
+    def refused(self) -> int:
+        """Rows that wait for another try."""
+        return len(self._refused)
 
     async def start(self) -> None:
         """Take up the position that was kept; raises DefinitionError if it is of other columns."""
@@ -59,7 +72,7 @@ class CursorFeed:
         if refused:
             return refused
         while len(self.watermark) < WINDOW:
-            rows = await self.database.read(self._rows)
+            rows = await self._rows()
             fresh = [row for row in rows if position_of(row, self.order) not in self.watermark]
             for row in fresh:
                 self.watermark.issue(position_of(row, self.order))
@@ -71,9 +84,27 @@ class CursorFeed:
 
     async def close(self, left: Sequence[Delivery[Row]]) -> None:
         """Nothing is left behind: the position says what comes next."""
+        if self._open is not None:
+            await self._open.close()
 
-    def _rows(self, connection: Any) -> Sequence[Row]:
-        return self.reader.page(connection, self.order, self._after, self.most)
+    def count(self, connection: Connection, most: int) -> int:
+        """How many rows are behind the position."""
+        return self.reader.count(connection, self.order, self._after, most)
+
+    async def _rows(self) -> Sequence[Row]:
+        if not self.stream:
+            return await self.database.read(partial(self._page, order=self.order, after=self._after))
+        if self._open is None:
+            self._open = Stream(self.database, self.reader, self.reader.query(self.order, self._after))
+        rows = await self._open.next(self.most)
+        self.reader.check_distinct(rows, self.order)
+        if len(rows) < self.most:
+            await self._open.close()
+            self._open = None
+        return rows
+
+    def _page(self, connection: Connection, order: Columns, after: Position) -> Sequence[Row]:
+        return self.reader.page(connection, order, after, self.most)
 
     def _from(self) -> Position:
         """Where to read from once the end was reached: behind the front, or a bit before it."""

@@ -34,7 +34,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], R]) -> R:
         """The result of `work` with a connection of the pool; raises what the database's errors mean."""
-        return await self._in_thread(partial(self._run, work))
+        return await self.in_thread(partial(self._run, work))
 
     async def write(self, work: Callable[[Connection], R]) -> R:
         """The result of `work`, which begins and commits its own transactions.
@@ -64,30 +64,42 @@ class Database:
                 raise
             raise DefinitionError(f"{error.message}, in the script {path}", hint="see the script") from error
 
+    async def in_thread(self, job: Callable[[], R]) -> R:
+        """The result of `job`, which runs in one of the threads of this database."""
+        return await anyio.to_thread.run_sync(job, limiter=self._threads)
+
+    def connected(self) -> Connection:
+        """A connection of the pool; in a thread."""
+        return self._engine.connect()
+
+    def told(self, work: Callable[[], R]) -> R:
+        """The result of `work`; raises what the database's errors mean."""
+        try:
+            return work()
+        except Exception as error:  # whatever the driver raises is translated, or goes on as it is
+            raise self.meaning(error) from error
+
     async def close(self) -> None:
         """Close all connections."""
-        await self._in_thread(self._engine.dispose)
+        await self.in_thread(self._engine.dispose)
 
     async def _write(self, work: Callable[[Connection], R]) -> R:
         if not self.dialect.one_writer:
-            return await self._in_thread(partial(self._run, work))
+            return await self.in_thread(partial(self._run, work))
         async with self._writing:
-            return await self._in_thread(partial(self._run, work))
-
-    async def _in_thread(self, job: Callable[[], R]) -> R:
-        return await anyio.to_thread.run_sync(job, limiter=self._threads)
+            return await self.in_thread(partial(self._run, work))
 
     def _run(self, work: Callable[[Connection], R]) -> R:
-        try:
-            with self._engine.connect() as connection:
-                try:
-                    return work(connection)
-                except Exception as error:
-                    if not isinstance(self.meaning(error), BodyError):
-                        connection.invalidate()  # it may be broken: the next work gets another one
-                    raise
-        except Exception as error:  # whatever the driver raises is translated, or goes on as it is
-            raise self.meaning(error) from error
+        return self.told(partial(self._connected, work))
+
+    def _connected(self, work: Callable[[Connection], R]) -> R:
+        with self._engine.connect() as connection:
+            try:
+                return work(connection)
+            except Exception as error:
+                if not isinstance(self.meaning(error), BodyError):
+                    connection.invalidate()  # it may be broken: the next work gets another one
+                raise
 
 
 @contextmanager

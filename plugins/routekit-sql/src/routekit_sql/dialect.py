@@ -72,6 +72,14 @@ class Dialect(Protocol):
         """The time now and that so many seconds later, by the clock of the database, for columns of times."""
         ...
 
+    def version(self, connection: Connection) -> str:
+        """What it is and which version, as `PostgreSQL 15.8`."""
+        ...
+
+    def cut_off(self, driver_connection: Any) -> None:
+        """Prepare a connection for being closed although the result of a query was not read to its end."""
+        ...
+
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error of the driver means.
 

@@ -1,6 +1,6 @@
 """Group commit: what many senders bring while a commit is under way goes into the next one, together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,7 @@ class _Batch:
     outcomes: dict[int, int | Exception] = field(default_factory=dict[int, "int | Exception"])
     error: Exception | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
+    full: anyio.Event = field(default_factory=anyio.Event)
 
     def outcome(self, number: int) -> int:
         """The number of rows that a unit changed; raises what it failed with."""
@@ -49,14 +50,25 @@ class GroupCommit:
     """Writes units for many senders at once.
 
     Who brings the first unit of a batch writes it for all: while it waits for its turn, others join. There is no
-    timer and no background task, so a lone sender waits for nothing but its own commit. A sender that is cancelled
-    while it waits leaves its unit in the batch.
+    background task, and no timer unless `linger` asks for one: a lone sender waits for nothing but its own commit. A
+    sender that is cancelled while it waits leaves its unit in the batch.
     """
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, most: int, linger: float = 0.0) -> None:
         self._database = database
         self._most = most
+        self._linger = linger
         self._open = _Batch()
+        self._rows = self._commits = self._refused = 0
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What it counts, for `metered`."""
+        return {
+            "waiting": lambda: self._open.rows,
+            "rows_total": lambda: self._rows,
+            "commits_total": lambda: self._commits,
+            "refused_total": lambda: self._refused,
+        }
 
     async def commit(self, unit: Unit) -> int:
         """Store one unit durably and return how many rows it changed.
@@ -70,6 +82,7 @@ class GroupCommit:
         batch.rows += len(unit)
         if batch.rows >= self._most:
             self._open = _Batch()
+            batch.full.set()
         if number:
             await batch.done.wait()
         else:
@@ -77,6 +90,9 @@ class GroupCommit:
         return batch.outcome(number)
 
     async def _lead(self, batch: _Batch) -> None:
+        if self._linger:
+            with anyio.move_on_after(self._linger, shield=True):  # who is cancelled leads nevertheless
+                await batch.full.wait()
         try:
             await self._database.write(partial(self._write, batch))
         except Exception as error:  # every sender of the batch has to hear of it
@@ -114,7 +130,10 @@ class GroupCommit:
                 return
             meaning.__cause__ = error
             batch.outcomes[first] = meaning
+            self._refused += 1
         else:
+            self._commits += 1
+            self._rows += sum(changed)
             batch.outcomes.update(zip(range(first, last), changed, strict=True))
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from math import ceil
 from typing import Any, Final
 
@@ -188,6 +188,21 @@ class MariaDB:
     def keeps_fractions(self, column: Column[Any]) -> bool:
         """Whether a column of times tells milliseconds apart."""
         return not isinstance(column.type, PRECISE | TIMESTAMP) or (column.type.fsp or 0) >= 3
+
+    def version(self, connection: Connection) -> str:
+        """The version of the server, and whether it takes no writes."""
+        [(version, standby)] = connection.exec_driver_sql("SELECT version(), @@global.read_only")
+        number, _, flavour = str(version).partition("-")
+        kind = "MariaDB" if flavour.startswith("MariaDB") else "MySQL"
+        return f"{kind} {number}" + (", which takes no writes" if standby else "")
+
+    def cut_off(self, driver_connection: Any) -> None:
+        """Let the driver not read the rest of the rows, which may be many; the server notices that nobody does."""
+        result, driver_connection._result = driver_connection._result, None
+        if result is not None:
+            result.unbuffered_active = False
+        with suppress(Exception):  # it may be closed already, in whatever state
+            driver_connection.close()
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by its code."""

@@ -52,14 +52,14 @@ def checked(connection: Connection, statement: str, database: Database) -> Named
     return Named(Plan(database.dialect, sql, taking(names), columns, frozenset(), at_most_one=False))
 
 
-async def named_sender(database: Database, statement: str, most: int) -> Send:
+async def named_sender(database: Database, statement: str, group: GroupCommit) -> Send:
     """A send function that runs the statement with the values of each body.
 
     A statement that gives rows (SELECT, RETURNING) answers with a list of dicts. The count of those, or of the rows
     changed, is in the header `sql.rows`.
     """
     named = await database.read(lambda connection: checked(connection, statement, database))
-    rows, group = Rows(), GroupCommit(database, most)
+    rows = Rows()
 
     async def change(message: Message[Any]) -> Message[Any]:
         unit = [(named.plan, named.bind(row)) for row in rows.of(message.body)]

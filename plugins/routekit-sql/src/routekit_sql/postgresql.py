@@ -6,7 +6,7 @@ from itertools import count
 from math import ceil
 from typing import Any, Final
 
-from sqlalchemy import Column, Executable, Table, create_engine
+from sqlalchemy import Column, Executable, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routekit import BodyError, DefinitionError, RouteKitError, Unavailable, UnknownName
 
+from .bounded import bounded
 from .drivers import driver, watched
 from .settings import ConnectionSettings
 from .texts import PLAIN, text_of
@@ -66,6 +67,12 @@ class PostgreSQL:
             connection.commit()
             _read_all_times(psycopg, connection)
 
+        connection_class = bounded(settings.patience + 1)
+
+        def connect(_: object, __: object, given: Any, options: Any) -> Any:
+            return connection_class.connect(*given, **options)
+
+        event.listen(engine, "do_connect", connect)
         return watched(engine, set_up)
 
     def run_script(self, connection: Connection, script: str) -> None:
@@ -113,6 +120,14 @@ class PostgreSQL:
         statement = "SELECT clock_timestamp(), clock_timestamp() + make_interval(secs => %s)"
         [found] = connection.exec_driver_sql(statement, (float(seconds),))
         return found[0], found[1]
+
+    def version(self, connection: Connection) -> str:
+        """The version of the server, and whether it takes no writes."""
+        [(version, standby)] = connection.exec_driver_sql("SELECT version(), pg_is_in_recovery()")
+        return " ".join(str(version).split()[:2]) + (", a standby" if standby else "")
+
+    def cut_off(self, driver_connection: Any) -> None:
+        """Nothing: it can be closed at any time."""
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by its SQLSTATE."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     FromClause,
+    Select,
     and_,
     column,
     literal,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as plain_table
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.functions import count
 
 from routekit import BadOption, DefinitionError, did_you_mean
 
@@ -76,15 +78,30 @@ class Reader:
         A position that is shorter than the order is a lower bound: rows that are equal to it are read too. Raises
         DefinitionError for two rows with one position, since the second could be lost between two pages.
         """
+        query = self.query(order, after, only).limit(most + 1)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        self.check_distinct(rows, order)
+        return self.converted(rows[:most])
+
+    def query(self, order: Columns, after: Position, only: ColumnElement[bool] | None = None) -> Select[Any]:
+        """What gives all rows after a position, in this order."""
         columns = [self.source.columns[name] for name in order]
-        query = select(self.source).order_by(*columns).limit(most + 1)
+        query = select(self.source).order_by(*columns)
         if after:
             query = query.where(self._behind(columns, after))
-        if only is not None:
-            query = query.where(only)
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-        self._check_distinct(rows, order)
-        return [self._converted(row) for row in rows[:most]]
+        return query if only is None else query.where(only)
+
+    def count(
+        self,
+        connection: Connection,
+        order: Columns,
+        after: Position,
+        most: int,
+        only: ColumnElement[bool] | None = None,
+    ) -> int:
+        """How many rows lie after a position, as far as they are `most`."""
+        found = self.query(order, after, only).limit(most).subquery("found")
+        return connection.execute(select(count()).select_from(found)).scalar_one()
 
     def _behind(self, columns: Sequence[ColumnElement[Any]], after: Position) -> ColumnElement[bool]:
         here, there, whole = columns[: len(after)], [given(value) for value in after], len(after) == len(columns)
@@ -100,7 +117,7 @@ class Reader:
         """The row at exactly this position, if it is still there."""
         here = (self.source.columns[name] == given(value) for name, value in zip(order, position, strict=True))
         found = connection.execute(select(self.source).where(*here).limit(1)).mappings().first()
-        return None if found is None else self._converted(dict(found))
+        return None if found is None else self.converted([dict(found)])[0]
 
     def those(self, connection: Connection, order: Columns, positions: Sequence[Position]) -> Sequence[Row]:
         """The rows at these positions, in order."""
@@ -109,9 +126,10 @@ class Reader:
         columns = [self.source.columns[name] for name in order]
         values = [tuple_(*map(given, position)) for position in positions]
         found = connection.execute(select(self.source).where(tuple_(*columns).in_(values)).order_by(*columns))
-        return [self._converted(dict(row)) for row in found.mappings()]
+        return self.converted([dict(row) for row in found.mappings()])
 
-    def _check_distinct(self, rows: Sequence[Row], order: Columns) -> None:
+    def check_distinct(self, rows: Sequence[Row], order: Columns) -> None:
+        """Raise DefinitionError for two rows that come one after the other with one position."""
         last: Position = ()
         for row in rows:
             position = position_of(row, order)
@@ -120,10 +138,12 @@ class Reader:
                 raise DefinitionError(f"{self.what} has two rows with {found}", hint="key= must name one row")
             last = position
 
-    def _converted(self, row: Row) -> Row:
+    def converted(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows as bodies."""
         for name, convert in self.convert.items():
-            row[name] = convert(row[name])
-        return row
+            for row in rows:
+                row[name] = convert(row[name])
+        return rows
 
 
 def given(value: Any) -> ColumnElement[Any]:

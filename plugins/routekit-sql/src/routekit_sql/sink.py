@@ -2,17 +2,31 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from sqlalchemy.engine import Connection
 
-from routekit import BodyError, Capabilities, Message, PathField, Producer, Runtime, Send
+from routekit import (
+    About,
+    BodyError,
+    Capabilities,
+    DefinitionError,
+    Message,
+    PathField,
+    Producer,
+    Runtime,
+    Seconds,
+    Send,
+    Unavailable,
+)
 
 from .body import Rows
 from .database import Database, database_of
 from .group import GroupCommit
-from .named import named_sender
+from .named import checked, named_sender
+from .settings import ConnectionSettings
 from .statements import Bound, Statements, split_names
 from .table import reflected
 
@@ -27,6 +41,21 @@ class SqlSink(Producer):
 
     scheme = "sql"
     capabilities = Capabilities(ordered=True, transactional=True)
+    about = About(
+        headers={"sql.rows": "rows that the message has changed, or those of the answer"},
+        raises={
+            BodyError: "the table or a constraint refuses a row, or a value cannot be stored without loss",
+            Unavailable: "the database is away, locked or full",
+            DefinitionError: "table, column, key or statement do not fit the database",
+        },
+        figures={
+            "waiting": "rows that wait for the next transaction",
+            "rows_total": "rows changed",
+            "commits_total": "transactions committed",
+            "refused_total": "messages whose rows were refused by the database",
+        },
+        settings={"sql.NAME": ConnectionSettings},
+    )
 
     target: PathField = Field(description="connection/table; only the connection with mode=execute")
     mode: Literal["insert", "upsert", "update", "delete", "execute"] = Field(
@@ -39,6 +68,9 @@ class SqlSink(Producer):
     )
     statement: str = Field(default="", description="mode=execute: a statement with :named parameters")
     batch: int = Field(default=500, ge=1, description="rows in one transaction, if many messages come at once")
+    linger: Seconds = Field(
+        default=0.0, ge=0, description="seconds that a transaction that is not full waits for more messages"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> "SqlSink":
@@ -59,15 +91,27 @@ class SqlSink(Producer):
         named = self.mode in ("upsert", "update", "delete")
         return Capabilities(ordered=True, transactional=True, idempotent=named)
 
+    async def probe(self, runtime: Runtime) -> str:
+        """What the database is; whether options, table and statement fit, too."""
+        database = await database_of(runtime, self.target.partition("/")[0])
+        version = await database.read(database.dialect.version)
+        if self.mode == "execute":
+            await database.read(partial(checked, statement=self.statement, database=database))
+            return f"{version}, the statement can be run"
+        found = await database.read(partial(self._statements, database=database))
+        return f"{version}, {self.target}: {len(found.columns)} columns"
+
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         """A send function; raises DefinitionError if table, key or statement do not fit the database."""
         database = await database_of(runtime, self.target.partition("/")[0])
+        group = GroupCommit(database, self.batch, self.linger)
         if self.mode == "execute":
-            yield await named_sender(database, self.statement, self.batch)
-            return
-        statements = await database.read(lambda connection: self._statements(connection, database))
-        yield _sender(statements, GroupCommit(database, self.batch))
+            send = await named_sender(database, self.statement, group)
+        else:
+            send = _sender(await database.read(partial(self._statements, database=database)), group)
+        with runtime.metered(self, group.figures()):
+            yield send
 
     def _statements(self, connection: Connection, database: Database) -> Statements:
         assert self.mode != "execute"

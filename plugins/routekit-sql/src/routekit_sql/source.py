@@ -1,28 +1,35 @@
 """The source `sql:connection/table`: new and changed rows by a cursor, or rows as work to be done."""
 
-from collections.abc import AsyncGenerator, Mapping
-from functools import partial
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, DateTime, and_, exists, or_
 from sqlalchemy.engine import Connection
 
-from routekit import BadOption, Capabilities, Consumer, Delivery, PathField, Runtime, Seconds
+from routekit import (
+    About,
+    Capabilities,
+    Consumer,
+    DefinitionError,
+    Delivery,
+    Endpoint,
+    PathField,
+    Runtime,
+    Seconds,
+    Unavailable,
+)
 
 from .claiming import ClaimFeed
-from .cursor import CursorFeed
-from .database import Database, database_of
-from .group import GroupCommit
+from .database import database_of
+from .feeds import Feed, Feeds
 from .listening import bell_of
-from .reading import Reader, given, query_reader, table_reader
-from .statements import Statements, split_names
-from .table import Columns, Shape, reflected
-from .work import WorkFeed
+from .settings import ConnectionSettings
+from .statements import split_names
 
-_CLAIMED = 50
-"""Rows that one process claims at once: those that wait in it are nobody else's."""
+_COUNTED = 1000
+"""Rows up to which a probe counts those that wait."""
 
 
 class SqlSource(Consumer):
@@ -36,6 +43,19 @@ class SqlSource(Consumer):
 
     scheme = "sql"
     capabilities = Capabilities(replayable=True)
+    about = About(
+        headers={"sql.table": "the target, as it was given", "sql.key": "the key of the row; a list if it has several"},
+        raises={
+            Unavailable: "the database is away, locked or full",
+            DefinitionError: "table, column, query or position do not fit the database",
+        },
+        figures={
+            "unfinished": "rows that were delivered and are not done, or wait behind one that is not",
+            "refused": "rows that wait for another try",
+            "rows_total": "rows that were delivered, again and again counted each time",
+        },
+        settings={"sql.NAME": ConnectionSettings},
+    )
 
     target: PathField = Field(description="connection/table; with query= and a cursor only the connection")
     poll: Seconds = Field(default=5.0, gt=0, description="seconds between two polls when there is nothing new")
@@ -53,7 +73,10 @@ class SqlSource(Consumer):
     )
     lease: Seconds = Field(default=60.0, gt=0, description="claim: seconds after which what a dead process had is free")
     listen: str = Field(default="", description="PostgreSQL: channel on which NOTIFY wakes the source before `poll`")
-    batch: int = Field(default=500, ge=1, description="rows read at once; with claim the default is 50")
+    stream: bool = Field(
+        default=False, description="read what there is by one statement that stays open, for queries that are slow"
+    )
+    batch: int | None = Field(default=None, ge=1, description="rows read at once; 500, with claim 50")
 
     @model_validator(mode="after")
     def _fits(self) -> "SqlSource":
@@ -72,6 +95,7 @@ class SqlSource(Consumer):
             _need(table, f"the table is missing: write sql:{connection}/table; finished rows are changed in it")
             _need(split_names(self.key), f"after={self.after} needs key=column,...")
             _need(not self.name and not self.overlap, "name and overlap go with a cursor only")
+        _need(self.cursor or not self.stream, "stream goes with a cursor only")
         _need(self.after or not self.claim, "claim goes with after=delete or after=mark only")
         _need(self.claim or "lease" not in self.model_fields_set, "lease needs claim=COLUMN")
         _need((self.after == "mark") == bool(self.set), "after=mark and set=column:value go together")
@@ -81,27 +105,54 @@ class SqlSource(Consumer):
         """By a cursor, rows come in its order."""
         return Capabilities(replayable=True, ordered=bool(self.cursor))
 
+    def clashes(self, other: Endpoint) -> str | None:
+        """Two cursors of one position, or two that take the same work without claiming it."""
+        if not isinstance(other, SqlSource):
+            return None
+        if self.cursor and self.name == other.name:
+            return f"both keep their position as name={self.name}"
+        shared = self.claim and self.claim == other.claim
+        if self.after and other.after and self.target == other.target and not shared and self.query == other.query:
+            return f"both take all work of {self.target}: let them share it by claim=COLUMN"
+        return None
+
+    async def probe(self, runtime: Runtime) -> str:
+        """What the database is, and how many rows wait; whether options and tables fit, too."""
+        database = await database_of(runtime, self.target.partition("/")[0])
+        feed = await database.read(Feeds(self, runtime, database).made)
+        await feed.start()
+
+        def look(connection: Connection) -> str:
+            found = feed.count(connection, _COUNTED)
+            waiting = f"{found} or more" if found == _COUNTED else str(found)
+            return f"{database.dialect.version(connection)}, {self.target}: {waiting} rows waiting"
+
+        return await database.read(look)
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver rows for ever; raises DefinitionError if the options do not fit the database."""
         name = self.target.partition("/")[0]
         database = await database_of(runtime, name)
-        feed = await database.read(partial(self._feed, runtime=runtime, database=database))
+        feed = await database.read(Feeds(self, runtime, database).made)
         bell = await bell_of(runtime, name, self.listen) if self.listen else None
         await feed.start()
         if isinstance(feed, ClaimFeed):
             runtime.spawn(feed.keep)
         found: list[Delivery[Any]] = []
-        try:
-            while True:
-                rung = bell.next if bell else None
-                found = list(reversed(await feed.page()))
-                idle = not found
-                while found:
-                    yield found.pop()
-                if idle:
-                    await self._rest(runtime, rung)
-        finally:
-            await feed.close(found)
+        counts = _Counts(feed)
+        with runtime.metered(self, counts.readers()):
+            try:
+                while True:
+                    rung = bell.next if bell else None
+                    found = list(reversed(await feed.page()))
+                    counts.rows += len(found)
+                    idle = not found
+                    while found:
+                        yield found.pop()
+                    if idle:
+                        await self._rest(runtime, rung)
+            finally:
+                await feed.close(found)
 
     async def _rest(self, runtime: Runtime, rung: anyio.Event | None) -> None:
         if rung is None:
@@ -110,110 +161,22 @@ class SqlSource(Consumer):
         with runtime.resting(), anyio.move_on_after(self.poll):
             await rung.wait()
 
-    def _feed(self, connection: Connection, runtime: Runtime, database: Database) -> CursorFeed | WorkFeed | ClaimFeed:
-        name, _, table = self.target.partition("/")
-        shape = reflected(connection, table, f"sql:{name}", database.dialect) if table else None
-        if self.query:
-            reader = query_reader(connection, self.query, f"sql:{name}", compares_rows=database.dialect.compares_rows)
-        else:
-            assert shape is not None
-            reader = table_reader(shape, f"sql:{name}")
-        if self.cursor:
-            return self._by_cursor(runtime, database, reader, shape)
-        assert shape is not None
-        return self._as_work(connection, database, reader, shape)
 
-    def _by_cursor(self, runtime: Runtime, database: Database, reader: Reader, shape: Shape | None) -> CursorFeed:
-        key = split_names(self.key) or (shape.primary_key if shape else ())
-        reader.check([self.cursor], "cursor")
-        reader.check(key, "key")
-        if shape:
-            shape.check_unique(key)
-        marks = runtime.store.marks(f"sql-cursor:{self.name}")
-        label = self.target if shape else f"{self.target}/{self.name}"
-        order = [self.cursor, *key]
-        return CursorFeed(database, reader, label, order, self.batch, self.poll, self.overlap, marks)
+@dataclass(eq=False)
+class _Counts:
+    """What a source counts."""
 
-    def _as_work(
-        self, connection: Connection, database: Database, reader: Reader, shape: Shape
-    ) -> WorkFeed | ClaimFeed:
-        key = split_names(self.key)
-        reader.check(key, "key")
-        shape.check_unique(key)
-        values = _assignments(self.set)
-        shape.check(list(values), "set")
-        for name in set(values) & set(key):
-            raise BadOption(f"set={self.set}: '{name}' is part of the key", hint="mark another column")
-        mode = "delete" if self.after == "delete" else "update"
-        ending = Statements(shape, mode, key, dialect=database.dialect, engine=connection.dialect)
-        group = GroupCommit(database, self.batch)
-        if self.claim:
-            return self._as_claimed(connection, database, reader, shape, ending, group, values)
-        left = _left(reader, shape, key, values) if values else None
-        return WorkFeed(database, reader, self.target, key, self.batch, self.poll, left, ending, values, group)
+    feed: Feed
+    rows: int = 0
 
-    def _as_claimed(
-        self,
-        connection: Connection,
-        database: Database,
-        reader: Reader,
-        shape: Shape,
-        ending: Statements,
-        group: GroupCommit,
-        values: Mapping[str, str],
-    ) -> ClaimFeed:
-        key = split_names(self.key)
-        shape.check([self.claim], "claim")
-        if not isinstance(shape.table.columns[self.claim].type, DateTime):
-            hint = f"ALTER TABLE {shape.name} ADD claimed_until TIMESTAMP"
-            raise BadOption(f"claim={self.claim}: the column does not hold times", hint=hint)
-        if not database.dialect.keeps_fractions(shape.table.columns[self.claim]):
-            hint = f"ALTER TABLE {shape.name} MODIFY {self.claim} DATETIME(6)"
-            raise BadOption(f"claim={self.claim}: the column keeps whole seconds only", hint=hint)
-        if self.claim in (*key, *values):
-            raise BadOption(f"claim={self.claim}: it is part of key or set", hint="claim by a column of its own")
-        claiming = Statements(shape, "update", key, dialect=database.dialect, engine=connection.dialect)
-        most = self.batch if "batch" in self.model_fields_set else _CLAIMED
-        return ClaimFeed(
-            database,
-            reader,
-            shape,
-            self.target,
-            key,
-            most,
-            self.poll,
-            ending,
-            values,
-            group,
-            self.claim,
-            self.lease,
-            claiming,
-        )
+    def readers(self) -> dict[str, Callable[[], float]]:
+        return {
+            "unfinished": lambda: self.feed.unfinished,
+            "refused": lambda: self.feed.refused,
+            "rows_total": lambda: self.rows,
+        }
 
 
 def _need(found: object, reason: str) -> None:
     if not found:
         raise ValueError(reason)
-
-
-def _assignments(text: str) -> Mapping[str, str]:
-    """What `set=` says.
-
-    >>> _assignments("state:done, by:routekit")
-    {'state': 'done', 'by': 'routekit'}
-    """
-    values: dict[str, str] = {}
-    for pair in split_names(text):
-        name, colon, value = pair.partition(":")
-        if not colon or not name:
-            raise BadOption(f"set={text}: '{pair}' sets nothing", hint="write set=column:value")
-        values[name.strip()] = value.strip()
-    return values
-
-
-def _left(reader: Reader, shape: Shape, key: Columns, values: Mapping[str, str]) -> ColumnElement[bool]:
-    """The condition for rows that are not yet marked; a query need not have the columns that are."""
-    unmarked = table_reader(shape, "").source.alias("unmarked")
-    differs = or_(*(unmarked.columns[name].is_distinct_from(given(value)) for name, value in values.items()))
-    same = and_(*(unmarked.columns[name] == reader.source.columns[name] for name in key))
-    return exists().where(same, differs)

@@ -108,6 +108,13 @@ class Sqlite:
         [found] = connection.exec_driver_sql(f"SELECT {form}), {form}, ?)", (f"{seconds:+} seconds",))
         return found[0], found[1]
 
+    def version(self, connection: Connection) -> str:
+        """The version of the library."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def cut_off(self, driver_connection: Any) -> None:
+        """Nothing: it can be closed at any time."""
+
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by SQLite's result code."""
         if isinstance(error, OverflowError | UnicodeEncodeError):  # raised while binding, by no statement

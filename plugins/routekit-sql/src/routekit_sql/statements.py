@@ -47,6 +47,11 @@ class Statements:
         self._numbered = self._numbered_column()
         self._plans: dict[tuple[str, ...], tuple[Plan, Callable[[Row], Parameters]]] = {}
 
+    @property
+    def columns(self) -> Columns:
+        """The columns of the table."""
+        return self._shape.columns
+
     def bind(self, row: Row) -> Bound:
         """The plan and the parameters for a row; raises BodyError for a row that does not fit the table."""
         if self._numbered is not None and self._numbered in row and row[self._numbered] is None:

@@ -47,6 +47,7 @@ class Shape:
             or column.computed is not None
             or column.identity is not None
             or column is self.table.autoincrement_column
+            or column.autoincrement is True
         )
 
     @property

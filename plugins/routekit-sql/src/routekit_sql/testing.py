@@ -1,7 +1,7 @@
 """For tests: a PostgreSQL or MariaDB server of one's own, in a temporary folder, on a free port of the loopback.
 
 with PostgreSQL() as server:
-    url = server.url            # postgresql://routekit:secret@127.0.0.1:43211/postgres
+    url = server.url            # postgresql://routekit:...@127.0.0.1:43211/postgres
     server.kill()               # as a power cut
     server.start()              # on the same data
 """
@@ -20,7 +20,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import ClassVar, Self
 
-PASSWORD = "secret"  # noqa: S105  # of servers that live as long as a test
+PASSWORD = "s3cret-of-tests"  # noqa: S105  # of servers that live as long as a test
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
 _WITHIN = 60.0
 """Seconds that a server may take to start; it takes one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 from sqlalchemy import ColumnElement
+from sqlalchemy.engine import Connection
 
 from routekit import Delivery, Message
 
@@ -40,6 +41,16 @@ class WorkFeed:
     _in_flight: set[Position] = field(default_factory=set[Position])
     _refused: dict[Position, float] = field(default_factory=dict[Position, float])
 
+    @property
+    def unfinished(self) -> int:
+        """Rows that were delivered and are not done."""
+        return len(self._in_flight)
+
+    @property
+    def refused(self) -> int:
+        """Rows that wait for another try."""
+        return len(self._refused)
+
     async def start(self) -> None:
         """Nothing is kept: the table itself says what is left."""
         await self.database.read(lambda connection: self.reader.check_no_null(connection, self.key, "the source"))
@@ -58,7 +69,11 @@ class WorkFeed:
         self._after = ()
         return []
 
-    def _rows(self, connection: Any) -> Sequence[Row]:
+    def count(self, connection: Connection, most: int) -> int:
+        """How many rows are left."""
+        return self.reader.count(connection, self.key, (), most, self.left)
+
+    def _rows(self, connection: Connection) -> Sequence[Row]:
         return self.reader.page(connection, self.key, self._after, self.most, self.left)
 
     def _held(self, key: Position) -> bool:
