@@ -62,7 +62,7 @@ class Acknowledging(SourceGiven):
                 (await life.next("the others, while the first one is at work")).finish()
             await anyio.sleep(self.quiet)
             await life.crash()
-        found = await self.left(bench)
+        found = await self.left(bench, "the message that was unfinished at a crash, in another life", 1)
         assert first.message.body in found, "the message that was unfinished at a crash has not come again"
 
     @trial(pulled, promised("replayable"), in_real_time)
