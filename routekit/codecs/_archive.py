@@ -4,10 +4,11 @@ import io
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from pydantic import Field, InstanceOf
 
+from ..about import About
 from ..codec import Codec, Record
 from ..errors import BodyError
 from ..units import Bytes
@@ -17,6 +18,14 @@ from ._packed import MAX_BYTES, inside
 
 class Archive(Codec):
     """Several files in one."""
+
+    about: ClassVar[About] = About(
+        headers={
+            "entry.name": "the name of the entry, with `/` between its folders",
+            "entry.row": "with a codec inside: the number of the record in its entry, from 1",
+        },
+        raises={BodyError: "no archive, or one that unpacks to too much; a bad entry costs only itself"},
+    )
 
     inner: InstanceOf[Codec] | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 from pydantic import Field, InstanceOf
 
+from ..about import About
 from ..codec import Codec, Record
 from ..errors import BodyError
 from ..units import Bytes
@@ -19,12 +20,17 @@ MAX_RATIO = 200
 class Packed(Codec):
     """Compresses what another codec writes."""
 
+    about: ClassVar[About] = About(raises={BodyError: "what is broken, cut, or unpacks to more than it may"})
+
     of_bytes: ClassVar[bool] = True
 
     inner: InstanceOf[Codec] | None = Field(
         default=None, description="the codec of what is inside; unset: bytes, or what the suffixes say: `.csv.gz`"
     )
     max_bytes: Bytes = Field(default=MAX_BYTES, gt=0, description="what unpacks to more is refused")
+    max_document: Bytes = Field(
+        default=64 << 20, gt=0, description="where it is read whole, or without a codec inside: a larger one is refused"
+    )
     max_ratio: int = Field(
         default=MAX_RATIO, gt=0, description="what unpacks to more than so many times its size is refused"
     )
@@ -49,7 +55,7 @@ class Packed(Codec):
 
     def decode(self, data: bytes) -> Any:
         """The document inside, decoded."""
-        whole = self._opened(io.BytesIO(data)).read()
+        whole = self._whole(io.BytesIO(data))
         return whole if self.inner is None else self.inner.decode(whole)
 
     def encode(self, body: Any) -> bytes:
@@ -58,11 +64,18 @@ class Packed(Codec):
 
     def records(self, stream: BinaryIO) -> Iterator[Record]:
         """The records inside, read lazily; without a codec one of bytes. Raises BodyError where the data is broken."""
-        opened = self._opened(stream)
         if self.inner is None:
-            yield Record(1, opened.read())
+            yield Record(1, self._whole(stream))
         else:
-            yield from self.inner.records(opened)
+            yield from self.inner.records(self._opened(stream))
+
+    def _whole(self, stream: BinaryIO) -> bytes:
+        """All that is inside, which has to fit into memory."""
+        whole = self._opened(stream).read(self.max_document + 1)
+        if len(whole) > self.max_document:
+            hint = "read it as records of a codec inside, bit by bit, or raise it"
+            raise BodyError(f"it unpacks to more than max_document={self.max_document:,} bytes", hint=hint)
+        return whole
 
     def _opened(self, stream: BinaryIO) -> BinaryIO:
         limits = Limits(self.max_bytes, self.max_ratio)

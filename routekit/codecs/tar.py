@@ -13,6 +13,16 @@ from ..hookspecs import hookimpl
 from ._archive import Archive
 from ._entries import Contents, Entry, name_of
 
+_NAMES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_LONGEST = 1 << 20
+"""Bytes of what is said about an entry before its content."""
+
 _DAMAGE = (tarfile.TarError, EOFError, ValueError, OverflowError)
 
 
@@ -43,7 +53,17 @@ class Tar(Archive):
 
 
 class _Info(tarfile.TarInfo):
-    """An end that is no end is an error: the library would take what follows a broken header for nothing."""
+    """An end that is no end is an error: the library would take what follows a broken header for nothing.
+
+    So is a long name or a list of attributes that has no end: the library would read it into memory.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Info":
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _NAMES and info.size > _LONGEST:
+            raise _broken(f"a name or list of attributes has {info.size:,} bytes")
+        return info
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> "_Info":
@@ -69,7 +89,7 @@ def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
         raise _broken(error) from None
 
 
-def _broken(error: Exception) -> BodyError:
+def _broken(error: Exception | str) -> BodyError:
     return BodyError(f"this is no tar file, or only a piece of one: {error}", hint="was it copied whole?")
 
 

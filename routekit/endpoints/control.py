@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from ..about import About
 from ..endpoint import PER_MESSAGE, Endpoint, PathField, Producer
 from ..errors import BadOption, DefinitionError, UnknownName
 from ..hookspecs import hookimpl
@@ -26,6 +27,18 @@ class Control(Producer):
     """
 
     scheme = "control"
+    about = About(
+        raises={
+            UnknownName: "nothing of that name, or nothing that does that",
+            BadOption: "an option that the action does not have",
+        },
+        example="""
+            from routekit import from_
+
+            evening = from_("cron:0 22 * * *").to("control:pause?route=orders")
+            orders = from_("timer:order", int).to("log:orders")
+        """,
+    )
     raises = (UnknownName, BadOption)
     action: PathField = Field(description="what to do")
     route: Annotated[str | None, PER_MESSAGE] = Field(

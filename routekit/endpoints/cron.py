@@ -9,6 +9,7 @@ import anyio
 from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator
 
+from ..about import About
 from ..endpoint import Consumer, Endpoint, PathField
 from ..hookspecs import hookimpl
 from ..message import Delivery, Message
@@ -24,6 +25,14 @@ class Cron(Consumer):
     """
 
     scheme = "cron"
+    about = About(
+        headers={"cron.schedule": "the schedule"},
+        example="""
+            from routekit import from_
+
+            nightly = from_("cron:30 2 * * *?zone=Europe/Berlin").to("log:nightly")
+        """,
+    )
     schedule: PathField = Field(description="minute hour day month weekday, as in crontab(5)")
     zone: str = Field(default="UTC", description="name of the time zone, such as Europe/Berlin")
 

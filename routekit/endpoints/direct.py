@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import Field
 
+from ..about import About
 from ..endpoint import Deliver, Endpoint, Listener, PathField, Producer
 from ..errors import DefinitionError
 from ..hookspecs import hookimpl
@@ -42,6 +43,14 @@ async def exchange() -> AsyncGenerator[Exchange]:
     yield Exchange()
 
 
+_EXAMPLE = """
+    from routekit import from_
+
+    shop = from_("timer:order", int).to("direct:book")
+    booking = from_("direct:book", int).to("log:booked")
+"""
+
+
 class DirectSource(Listener):
     """Takes what other routes send to `direct:name`, within their calls: their acknowledgement waits for this route.
 
@@ -49,6 +58,10 @@ class DirectSource(Listener):
     """
 
     scheme = "direct"
+    about = About(
+        raises={DefinitionError: "another route of this service reads from that name"},
+        example=_EXAMPLE,
+    )
     internal: ClassVar[bool] = True
     name: PathField = Field(description="name of the route that is called, within this process")
 
@@ -65,6 +78,7 @@ class DirectSink(Producer):
     """Hands the message to the route that reads from `direct:name` and waits for its outcome, which is the answer."""
 
     scheme = "direct"
+    about = About(example=_EXAMPLE)
     name: PathField = Field(description="name of the route that is called, within this process")
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..about import About
 from ..endpoint import Endpoint, PathField, Producer
 from ..events import Logged
 from ..hookspecs import hookimpl
@@ -17,6 +18,13 @@ class Log(Producer):
     """Writes `name: body` to the log of the service. Delivered when written."""
 
     scheme = "log"
+    about = About(
+        example="""
+            from routekit import from_
+
+            ticks = from_("timer:tick", int).to("log:ticks?level=debug&headers=true")
+        """
+    )
     name: PathField = Field(description="name that begins each line")
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="level of the line")
     headers: bool = Field(default=False, description="write the headers too")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ..about import About
 from ..endpoint import Endpoint, PathField, Producer
 from ..errors import Unavailable
 from ..hookspecs import hookimpl
@@ -34,6 +35,15 @@ class Mock(Producer):
     """Remembers the last messages; may be told to fail, to see what a route does then."""
 
     scheme = "mock"
+    about = About(
+        raises={Unavailable: "as often as `fail` says"},
+        figures={"received": "messages that it remembers"},
+        example="""
+            from routekit import Retry, from_
+
+            tried = from_("timer:tick", int).to("mock:erp?fail=2", retry=Retry(3, first=0.1))
+        """,
+    )
     name: PathField = Field(description="name of the mock, within this service")
     keep: int = Field(default=1000, ge=1, description="messages remembered at most, the newest")
     fail: int = Field(default=0, ge=0, description="number of sends that fail first, as if the other side were away")
@@ -50,7 +60,8 @@ class Mock(Producer):
                 raise Unavailable(f"mock:{self.name} was told to fail", hint=f"{failures} more times")
             received.append(message)
 
-        yield send
+        with runtime.metered(self, {"received": lambda: len(received)}):
+            yield send
 
 
 @hookimpl

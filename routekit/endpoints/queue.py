@@ -79,6 +79,14 @@ async def queues() -> AsyncGenerator[Queues]:
             _log.error("queue:%s: %d messages were left at the end, and are lost", name, len(queue))
 
 
+_EXAMPLE = """
+    from routekit import from_
+
+    fast = from_("timer:tick?every=10ms", int).to("queue:work?size=100", priority=lambda number: number % 2)
+    slow = from_("queue:work", int).to("log:work")
+"""
+
+
 class QueueSource(Consumer):
     """Takes the messages of `queue:name`, the most urgent first. A message that is refused goes back to the front.
 
@@ -88,7 +96,7 @@ class QueueSource(Consumer):
 
     scheme = "queue"
     capabilities = Capabilities(ordered=True, volatile=True)
-    about = About(figures={"waiting": "messages in the queue"})
+    about = About(figures={"waiting": "messages in the queue"}, example=_EXAMPLE)
     internal: ClassVar[bool] = True
     name: PathField = Field(description="name of the queue, within this process")
 
@@ -116,6 +124,7 @@ class QueueSink(Producer):
 
     scheme = "queue"
     capabilities = Capabilities(ordered=True, volatile=True)
+    about = About(example=_EXAMPLE)
     name: PathField = Field(description="name of the queue, within this process")
     size: int = Field(default=1000, ge=1, description="messages in the queue at most; then the sender waits")
     priority: Annotated[int, PER_MESSAGE] = Field(

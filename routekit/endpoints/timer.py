@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 from pydantic import Field
 
+from ..about import About
 from ..endpoint import Consumer, Endpoint, PathField
 from ..hookspecs import hookimpl
 from ..message import Delivery, Message
@@ -21,6 +22,14 @@ class Timer(Consumer):
     """
 
     scheme = "timer"
+    about = About(
+        headers={"timer.name": "the name"},
+        example="""
+            from routekit import from_
+
+            beats = from_("timer:heart?every=30s", int).to("log:beats")
+        """,
+    )
     name: PathField = Field(description="name of the timer, which is in the ids of its messages")
     every: Seconds = Field(default=1.0, gt=0, description="seconds between two ticks")
     delay: Seconds | None = Field(default=None, ge=0, description="seconds before the first tick, else `every`")

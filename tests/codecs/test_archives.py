@@ -270,6 +270,20 @@ def test_the_table_of_a_zip_is_not_read_when_it_is_far_too_long(large: bool) -> 
         read("zip", table + end, max_entries=10)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_what_a_tar_says_of_an_entry_is_bounded(kind: bytes) -> None:
+    """A name or list of attributes of many megabytes is not read into memory."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 50 << 20
+    data = info.tobuf(tarfile.GNU_FORMAT) + bytes(50 << 20)
+    tracemalloc.start()
+    with pytest.raises(BodyError, match="a name or list of attributes has 52,428,800 bytes"):
+        list(Tar().records(io.BytesIO(data)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
 @each
 def test_a_large_entry_needs_a_codec(kind: str) -> None:
     """Without one it would be held in memory: it is refused, the others are read."""

@@ -128,6 +128,19 @@ def test_what_grows_too_much_is_refused(kind: str) -> None:
         KINDS[kind](max_bytes="1MB", max_ratio=1_000_000).decode(bomb)
 
 
+@each
+def test_a_large_document_is_not_read_into_memory(kind: str) -> None:
+    """Read whole, it may have `max_document` bytes; a codec inside reads it bit by bit, however large it is."""
+    data = PACK[kind](b"".join(b"%d\n" % n for n in range(100_000)))
+    small = KINDS[kind](max_document=1000)
+    with pytest.raises(BodyError, match="more than max_document=1,000 bytes; read it as records"):
+        small.decode(data)
+    with pytest.raises(BodyError, match="more than max_document=1,000 bytes"):
+        list(small.records(io.BytesIO(data)))
+    lines = KINDS[kind](max_document=1000, inner=JsonLines())
+    assert sum(1 for _ in lines.records(io.BytesIO(data))) == 100_000
+
+
 def test_a_file_cannot_claim_gigabytes_for_its_dictionary() -> None:
     """The memory that xz may take is bounded."""
     data = bytearray(lzma.compress(b"x", format=lzma.FORMAT_ALONE))

@@ -205,6 +205,15 @@ async def test_a_file_without_a_known_suffix_fails_with_advice(bench: Any, inbox
 
 
 @pytest.mark.anyio
+async def test_a_file_without_any_suffix_fails_with_advice(bench: Any, inbox: Path, tree: Any) -> None:
+    """Nothing is guessed."""
+    (inbox / "orders").write_text("x")
+    assert await bench.take(FileSource(directory=inbox, after="move", read="records")) == []
+    reason = json.loads(tree(inbox)[".failed/orders.error.json"])["reason"]
+    assert reason == "the name has no suffix that would say what is in it; give a codec, or choose by include"
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt"])
 async def test_an_empty_file_of_records_is_done_at_once(bench: Any, inbox: Path, tree: Any, name: str) -> None:
     """Without any record there is nothing to wait for."""

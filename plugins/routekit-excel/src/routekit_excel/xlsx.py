@@ -9,7 +9,7 @@ from typing import Annotated, Any, BinaryIO, ClassVar, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from routekit import BodyError, Bytes, Codec, Record
+from routekit import About, BodyError, Bytes, Codec, Record
 
 from .table import records
 from .workbook import Limits, Workbook
@@ -29,6 +29,19 @@ class Xlsx(Codec):
 
     name: ClassVar[str] = "xlsx"
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm")
+    about: ClassVar[About] = About(
+        headers={"sheet.name": "the name of the sheet", "sheet.row": "the number of the row, as Excel shows it"},
+        raises={BodyError: "no workbook, no header, or more than it may unpack to; a bad row costs only itself"},
+        example="""
+            from pathlib import Path
+
+            from routekit import Records, from_
+
+            prices = from_("file:in?include=*.xlsx&read=path&after=move", Path).split(
+                Records(dict, codec={"name": "xlsx", "sheet": "Prices"}), on_error="dead_letter_items"
+            )
+        """,
+    )
 
     sheet: str = Field(default="", description="the sheet, by its name or its number from 1; unset: the first")
     skip: int = Field(default=0, ge=0, description="rows above the header, such as a title")

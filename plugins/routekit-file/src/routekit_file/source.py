@@ -290,4 +290,8 @@ class FileSource(Consumer):
 
 
 def _codec_for(runtime: Runtime, codec: Codec | None, suffix: str) -> Codec:
+    if codec is None and not suffix:
+        raise BodyError(
+            "the name has no suffix that would say what is in it", hint="give a codec, or choose by include"
+        )
     return codec or runtime.codec(suffix)
