@@ -1,5 +1,6 @@
 """What is made is whole: it formats, it has no mistakes of style or type, and its own tests pass."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -78,6 +79,20 @@ def test_its_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(blocks) == len(kinds) - ("sink" in kinds) - ("hook" in kinds)
         for block in blocks:
             exec(block.removeprefix("python\n"), {})
+
+
+def test_it_enters_by_the_doors() -> None:
+    """It imports what the interface is and nothing inside, and runs on any event loop: as ours have to."""
+    doors = {"routekit", "routekit.testing", "routekit.testing.conformance"}
+    for kinds in (EVERYTHING, CALLED):
+        for path, text in rendered(Plan("acme", kinds), year=2026, version="0.1.0").items():
+            if path.endswith(".py"):
+                nodes = list(ast.walk(ast.parse(text)))
+                named = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+                named |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+                inside = {name for name in named if name and name.split(".")[0] == "routekit"}
+                assert inside <= (doors if path.startswith("tests/") else {"routekit"}), path
+                assert not named & {"asyncio", "trio"}, path
 
 
 def test_the_workflow_does_what_the_readme_says() -> None:
