@@ -95,6 +95,9 @@ class Server:
         match asked["do"]:
             case "keep":
                 self.kept[asked["id"]] = asked["body"]
+            case "put":
+                self.waiting[asked["id"]] = asked["body"]
+                self._change()
             case "take":
                 free = next((one for one in self.waiting if one not in self._taken), None)
                 if free is None:
@@ -148,6 +151,11 @@ class Link:
                 await self.close()
             return answer
 
+    async def say(self, **said: Any) -> None:
+        async with self._lock:
+            assert self._wire is not None
+            await self._wire.send(**said)
+
     async def broken(self, error: Exception) -> None:
         await self.close()
 
@@ -172,6 +180,14 @@ class PipeSource(Consumer):
 
     def link(self) -> Link:
         return self.linked(self.port)
+
+    async def probe(self, runtime: Runtime) -> str:
+        link = self.link()
+        try:
+            await link.ask(do="hello")
+        finally:
+            await link.end()
+        return "a server of pipes"
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         link = self.link()
@@ -203,6 +219,14 @@ class PipeSink(Producer):
 
     def link(self) -> Link:
         return self.linked(self.port)
+
+    async def probe(self, runtime: Runtime) -> str:
+        link = self.link()
+        try:
+            await link.ask(do="hello")
+        finally:
+            await link.end()
+        return "a server of pipes"
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

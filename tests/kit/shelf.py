@@ -3,7 +3,7 @@
 The faulty ones in `faulty/` are made from these, each with one thing done wrong.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ import anyio.lowlevel
 from pydantic import Field, SecretStr
 
 from routekit import (
+    About,
     BodyError,
     Capabilities,
     Consumer,
@@ -28,6 +29,7 @@ from routekit import (
     Unavailable,
 )
 
+LIMIT = 1 << 20
 POISON = b"poison"
 TOKEN = "hunter2"
 
@@ -41,6 +43,7 @@ class World:
         self.bells: dict[str, Deliver] = {}
         self.up = True
         self.notes: dict[str, Any] = {}
+        self.passed = 0
         self._changed = anyio.Event()
 
     def changed(self) -> None:
@@ -80,7 +83,8 @@ class ShelfSource(Consumer):
     """Takes what waits on a shelf, in order; it is gone when it is done."""
 
     scheme = "shelf"
-    capabilities: ClassVar[Capabilities] = Capabilities(replayable=True, ordered=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(replayable=True, ordered=True, largest=LIMIT)
+    about: ClassVar[About] = About(figures={"taken_total": "messages taken", "waiting": "messages that wait"})
     name: PathField = Field(description="name of the shelf")
     token: SecretStr = Field(default=SecretStr(TOKEN), description="what opens it")
 
@@ -91,16 +95,24 @@ class ShelfSource(Consumer):
     async def ask(self) -> None:
         await self.world.answer(self.token.get_secret_value())
 
+    async def probe(self, runtime: Runtime) -> str:
+        await self.ask()
+        return f"shelf {self.name}: {len(self.world.waiting)} waiting"
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        return {"taken_total": lambda: self.world.passed, "waiting": lambda: len(self.world.waiting)}
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         taken: set[str] = set()
-        while True:
-            await self.ask()
-            message = self.pick(taken)
-            if message is None:
-                await self.rest(runtime)
-            else:
-                taken.add(message.id)
-                yield self.delivery(message, taken)
+        with runtime.metered(self, self.figures()):
+            while True:
+                await self.ask()
+                message = self.pick(taken)
+                if message is None:
+                    await self.rest(runtime)
+                else:
+                    taken.add(message.id)
+                    yield self.delivery(message, taken)
 
     def pick(self, taken: set[str]) -> Message[Any] | None:
         return next((message for key, message in self.world.waiting.items() if key not in taken), None)
@@ -110,8 +122,14 @@ class ShelfSource(Consumer):
             await self.world.change()
 
     def delivery(self, message: Message[Any], taken: set[str]) -> Delivery[Any]:
-        error = BodyError("this is no message") if message.body == POISON else None
-        return Delivery(self.read(message), partial(self.ack, message), partial(self.nack, message, taken), error)
+        self.world.passed += 1
+        done, refused = partial(self.ack, message), partial(self.nack, message, taken)
+        return Delivery(self.read(message), done, refused, self.wrong(message))
+
+    def wrong(self, message: Message[Any]) -> BodyError | None:
+        if len(message.body) > LIMIT:
+            return BodyError("this is too large for a shelf")
+        return BodyError("this is no message") if message.body == POISON else None
 
     def read(self, message: Message[Any]) -> Message[Any]:
         return message
@@ -130,7 +148,10 @@ class ShelfSink(Producer):
     """Puts messages on a shelf, each once by its id; a list of bodies is put there whole."""
 
     scheme = "shelf"
-    capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, transactional=True, idempotent=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        ordered=True, transactional=True, idempotent=True, largest=LIMIT
+    )
+    about: ClassVar[About] = About(figures={"kept_total": "messages put there"})
     name: PathField = Field(description="name of the shelf")
     token: SecretStr = Field(default=SecretStr(TOKEN), description="what opens it")
 
@@ -144,17 +165,31 @@ class ShelfSink(Producer):
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         await self.ask()
-        yield self.send
+        with runtime.metered(self, self.figures()):
+            yield self.send
+
+    async def probe(self, runtime: Runtime) -> str:
+        await self.ask()
+        return f"shelf {self.name}"
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        return {"kept_total": lambda: self.world.passed}
 
     async def send(self, message: Message[Any]) -> None:
         bodies: Sequence[Any] = message.body if isinstance(message.body, list) else [message.body]
-        if POISON in bodies:
-            raise Rejected("this can never be put on a shelf")
+        self.refuse(bodies)
         await self.ask()
         await self.keep({f"{message.id}/{n}": message.with_body(body) for n, body in enumerate(bodies)})
 
+    def refuse(self, bodies: Sequence[Any]) -> None:
+        if POISON in bodies:
+            raise Rejected("this can never be put on a shelf")
+        if any(len(body) > LIMIT for body in bodies):
+            raise Rejected("this is too large for a shelf")
+
     async def keep(self, messages: dict[str, Message[Any]]) -> None:
         self.world.kept |= messages
+        self.world.passed += len(messages)
 
 
 class BellSource(Listener):

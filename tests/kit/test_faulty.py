@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from routekit import Endpoint, Producer
+from routekit.testing.conformance import SinkContract, SourceContract, cases
+
 from .faulty import bells, pipes, sinks, sources
 from .faulty.finding import FOUND, named
 
@@ -39,3 +42,14 @@ def test_exactly_the_tests_fail_that_are_meant_to(
     failed = {report.nodeid.rpartition("::")[2] for report in reports if report.failed}
     assert len(reports) > 20
     assert {name if "asyncio-" in name else name.partition("[")[0] for name in failed} == FAULTS[fault]
+
+
+def test_each_case_is_about_a_fault() -> None:
+    """For each case of the kit there is a faulty plugin that it finds, in each direction unless both share it."""
+    shared = {case.name for case in cases(SourceContract)} & {case.name for case in cases(SinkContract)}
+    found = {
+        base: {name.partition("[")[0] for kind, names in FOUND.items() if issubclass(kind, base) for name in names}
+        for base in (Producer, Endpoint)
+    }
+    assert not {case.name for case in cases(SinkContract)} - shared - found[Producer]
+    assert not {case.name for case in cases(SourceContract)} - found[Endpoint]

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from math import isfinite
 
@@ -39,8 +39,8 @@ class Looking(Contract):
         """Let a message pass."""
         raise NotImplementedError
 
-    async def untouched(self, bench: Bench) -> None:
-        """Fail if anything was taken or sent."""
+    async def unchanged(self, bench: Bench, doing: Callable[[], Awaitable[None]]) -> None:
+        """Fail if doing it takes or sends anything."""
         raise NotImplementedError
 
     # What it says of itself.
@@ -117,9 +117,12 @@ class Looking(Contract):
 
         Open a connection, ask for the state, close it; do not subscribe, and do not send a test message.
         """
-        for _ in range(2):
-            await bench.probed(self.tried(), self.kind)
-        await self.untouched(bench)
+
+        async def probing() -> None:
+            for _ in range(2):
+                await bench.probed(self.tried(), self.kind)
+
+        await self.unchanged(bench, probing)
 
     @trial(has_own("probe"), connects, either(given("server"), given("stop_server", "start_server")))
     async def test_a_probe_of_what_is_away_raises(self, bench: Bench) -> None:

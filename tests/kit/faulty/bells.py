@@ -1,12 +1,13 @@
 """Listeners with one thing done wrong each, and the tests that have to find it."""
 
 from functools import partial
+from math import inf
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
-from routekit import Deliver, Message, Runtime
+from routekit import Deliver, Expired, Message, Runtime, Unavailable
 
 from ..shelf import BellSource
 from .finding import found_by
@@ -106,3 +107,55 @@ class EndsWithItsCaller(BellSource):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             await super().listen(runtime, deliver)
+
+
+@found_by("test_calls_beyond_the_slots_wait", "test_one_slot_is_one_at_a_time")
+class GivesUpForItsCallers(BellSource):
+    """A call that has to wait is told that nobody has time."""
+
+    async def answer(self, deliver: Deliver, message: Message[Any]) -> Message[Any] | None:
+        with anyio.move_on_after(0.05) as scope:
+            waiting = self.world.notes.setdefault("waiting", [])
+            waiting.append(scope)
+            if len(waiting) < 3:
+                scope.deadline = inf
+            return await deliver(message)
+        raise Unavailable("nobody has time")
+
+
+@found_by("test_the_caller_is_told_when_time_is_up")
+class TakesTheEndForDone(BellSource):
+    """When time is up, that is all that could be done."""
+
+    async def answer(self, deliver: Deliver, message: Message[Any]) -> Message[Any] | None:
+        try:
+            return await deliver(message)
+        except Expired:
+            return message
+
+
+@found_by("test_a_call_that_is_cut_off_is_no_success")
+class AnswersInTheEnd(BellSource):
+    """Whoever waits when it ends is told that all is well."""
+
+    async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def work(message: Message[Any], told: dict[str, Any], done: anyio.Event) -> None:
+                try:
+                    told["reply"] = await deliver(message)
+                except Exception as error:
+                    told["error"] = error
+                finally:
+                    done.set()
+
+            async def inside(message: Message[Any]) -> Message[Any] | None:
+                told: dict[str, Any] = {}
+                done = anyio.Event()
+                tasks.start_soon(work, message, told, done)
+                await done.wait()
+                if "error" in told:
+                    raise told["error"]
+                return told.get("reply")
+
+            await super().listen(runtime, inside)

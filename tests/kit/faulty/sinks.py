@@ -1,7 +1,7 @@
 """Sinks with one thing done wrong each, and the tests that have to find it."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from routekit import Message, Rejected, Runtime, Send, Unavailable
 
-from ..shelf import POISON, ShelfSink
+from ..shelf import LIMIT, POISON, ShelfSink
 from .finding import found_by
 
 _numbers = count()
@@ -28,8 +28,7 @@ class ReturnsTooSoon(ShelfSink):
             yield partial(self.send_later, tasks)
 
     async def send_later(self, tasks: Any, message: Message[Any]) -> None:
-        if message.body == POISON or isinstance(message.body, list):
-            raise Rejected("this can never be put on a shelf")
+        self.refuse([POISON] if isinstance(message.body, list) else [message.body])
         await self.ask()
         tasks.start_soon(self.later, message)
 
@@ -60,7 +59,7 @@ class RejectsWhenAway(ShelfSink):
             raise Rejected("it did not work") from error
 
 
-@found_by("test_what_can_never_be_delivered_is_rejected")
+@found_by("test_what_can_never_be_delivered_is_rejected", "test_what_is_too_large_is_rejected")
 class TriesForEver(ShelfSink):
     """It says of what can never be delivered that it is worth another try."""
 
@@ -216,7 +215,8 @@ class OpensWithoutLooking(ShelfSink):
 
         if up:
             await self.ask()
-        yield send
+        with runtime.metered(self, self.figures()):
+            yield send
 
 
 @found_by("test_a_server_that_is_away_is_unavailable")
@@ -284,7 +284,12 @@ class NoHeaders(ShelfSink):
         await super().keep({key: one.with_headers({}) for key, one in messages.items()})
 
 
-@found_by("test_a_secret_is_not_told", "test_a_wrong_secret_is_not_told")
+@found_by(
+    "test_a_secret_is_not_told",
+    "test_a_wrong_secret_is_not_told",
+    "test_a_probe_of_what_is_away_raises",
+    "test_a_probe_with_a_wrong_secret_raises",
+)
 class TellsItsToken(ShelfSink):
     """In the text of an error."""
 
@@ -293,3 +298,63 @@ class TellsItsToken(ShelfSink):
             await super().ask()
         except Unavailable as error:
             raise Unavailable(f"shelf://me:{self.token.get_secret_value()}@kit is away") from error
+
+
+@found_by("test_what_is_too_large_is_rejected")
+class CutsOffWhatIsTooLarge(ShelfSink):
+    """What is too large is put there as far as there is room."""
+
+    async def send(self, message: Message[Any]) -> None:
+        await super().send(message if isinstance(message.body, list) else message.with_body(message.body[:LIMIT]))
+
+
+@found_by("test_it_may_be_closed_twice")
+class ClosesOnce(ShelfSink):
+    """Who leaves it twice is told that it is closed."""
+
+    def open(self, runtime: Runtime) -> Any:
+        return _Once(super().open(runtime))
+
+
+class _Once:
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._left = False
+
+    async def __aenter__(self) -> Send:
+        return await self._manager.__aenter__()
+
+    async def __aexit__(self, *error: object) -> Any:
+        if self._left:
+            raise RuntimeError("it is closed already")
+        self._left = True
+        return await self._manager.__aexit__(*error)
+
+
+@found_by("test_a_probe_changes_nothing")
+class ProbesWithAMessage(ShelfSink):
+    """It sends a message to see whether it arrives."""
+
+    async def probe(self, runtime: Runtime) -> str:
+        await self.send(Message(b"hello", id="probe"))
+        return "it works"
+
+
+@found_by("test_figures_go_with_the_endpoint")
+class KeepsItsFigures(ShelfSink):
+    """Its figures are shown for ever."""
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
+        await self.ask()
+        self.world.notes.setdefault("shown", []).append(shown := runtime.metered(self, self.figures()))
+        shown.__enter__()
+        yield self.send
+
+
+@found_by("test_figures_are_named_and_documented")
+class CountsInMilliseconds(ShelfSink):
+    """A figure has a unit that no other has, and no word about it."""
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        return {**super().figures(), "took_ms": lambda: 12.0}

@@ -1,7 +1,7 @@
 """Sources with one thing done wrong each, and the tests that have to find it."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from itertools import count
 from typing import Any
 
@@ -9,9 +9,9 @@ import anyio
 import anyio.lowlevel
 from pydantic import Field
 
-from routekit import Capabilities, Delivery, Message, Runtime
+from routekit import BodyError, Capabilities, Delivery, Message, Runtime
 
-from ..shelf import POISON, ShelfSource
+from ..shelf import LIMIT, POISON, TOKEN, ShelfSource
 from .finding import found_by
 
 _numbers = count()
@@ -36,17 +36,18 @@ class LosesWhatIsCancelled(ShelfSource):
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         taken: set[str] = set()
-        while True:
-            await self.ask()
-            message = self.pick(taken)
-            if message is None:
-                await self.rest(runtime)
-                continue
-            taken.add(message.id)
-            del self.world.waiting[message.id]
-            await anyio.lowlevel.checkpoint()
-            self.world.waiting = {message.id: message, **self.world.waiting}
-            yield self.delivery(message, taken)
+        with runtime.metered(self, self.figures()):
+            while True:
+                await self.ask()
+                message = self.pick(taken)
+                if message is None:
+                    await self.rest(runtime)
+                    continue
+                taken.add(message.id)
+                del self.world.waiting[message.id]
+                await anyio.lowlevel.checkpoint()
+                self.world.waiting = {message.id: message, **self.world.waiting}
+                yield self.delivery(message, taken)
 
 
 @found_by("test_the_unfinished_one_comes_again_though_later_ones_are_done")
@@ -261,6 +262,8 @@ class NeverAsksAgain(ShelfSource):
 @found_by(
     "test_a_secret_is_not_told",
     "test_a_wrong_secret_is_not_told",
+    "test_a_probe_of_what_is_away_raises",
+    "test_a_probe_with_a_wrong_secret_raises",
 )
 class TellsItsToken(ShelfSource):
     """In a line of the log that nobody is meant to read."""
@@ -273,6 +276,8 @@ class TellsItsToken(ShelfSource):
 @found_by(
     "test_a_secret_is_not_told",
     "test_a_wrong_secret_is_not_told",
+    "test_a_probe_of_what_is_away_raises",
+    "test_a_probe_with_a_wrong_secret_raises",
 )
 class TellsItsTokenWhenItFails(ShelfSource):
     """In the text of an error."""
@@ -311,7 +316,7 @@ class PromisesMore(ShelfSource):
     """With its options it promises what nobody tries."""
 
     def promises(self) -> Capabilities:
-        return Capabilities(replayable=True, ordered=True, volatile=True)
+        return Capabilities(replayable=True, ordered=True, volatile=True, largest=LIMIT)
 
 
 @found_by(
@@ -328,3 +333,110 @@ class PromisesTooMuch(ShelfSource):
                 yield delivery
         finally:
             self.world.waiting.clear()
+
+
+@found_by("test_one_slot_is_one_at_a_time")
+class DropsWhatHasToWait(ShelfSource):
+    """What waits while another is at work is too old when it comes to it."""
+
+    async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
+        late = False
+        async for delivery in super().consume(runtime):
+            if late and len(self.world.waiting) > 5:
+                self.world.waiting.pop(delivery.message.id)
+                continue
+            begun = anyio.current_time()
+            yield delivery
+            late = anyio.current_time() - begun > 0.05
+
+
+@found_by("test_it_may_be_closed_twice")
+class ClosesOnce(ShelfSource):
+    """Who closes it twice is told that it is closed."""
+
+    def consume(self, runtime: Runtime) -> Any:
+        return _Once(super().consume(runtime))
+
+
+class _Once:
+    def __init__(self, deliveries: AsyncGenerator[Any]) -> None:
+        self._deliveries = deliveries
+        self._closed = False
+
+    def __aiter__(self) -> Any:
+        return self
+
+    def __anext__(self) -> Any:
+        return anext(self._deliveries)
+
+    async def aclose(self) -> None:
+        if self._closed:
+            raise RuntimeError("it is closed already")
+        self._closed = True
+        await self._deliveries.aclose()
+
+
+@found_by("test_what_is_too_large_harms_nobody")
+class CutsOffWhatIsTooLarge(ShelfSource):
+    """Of what is too large there comes as much as there is room for."""
+
+    def wrong(self, message: Message[Any]) -> BodyError | None:
+        return super().wrong(self.read(message))
+
+    def read(self, message: Message[Any]) -> Message[Any]:
+        return message.with_body(message.body[:LIMIT])
+
+
+@found_by("test_what_is_too_large_harms_nobody")
+class SwallowsWhatIsTooLarge(ShelfSource):
+    """What is too large is left out, and nobody hears of it."""
+
+    def pick(self, taken: set[str]) -> Message[Any] | None:
+        for key in [key for key, message in self.world.waiting.items() if len(message.body) > LIMIT]:
+            del self.world.waiting[key]
+        return super().pick(taken)
+
+
+@found_by("test_a_probe_says_what_is_there")
+class ProbesInSilence(ShelfSource):
+    """It looks, and says nothing."""
+
+    async def probe(self, runtime: Runtime) -> str:
+        await super().probe(runtime)
+        return " "
+
+
+@found_by("test_a_probe_changes_nothing")
+class ProbesByTaking(ShelfSource):
+    """It takes a message to see whether one comes."""
+
+    async def probe(self, runtime: Runtime) -> str:
+        found = await super().probe(runtime)
+        for key in list(self.world.waiting)[:1]:
+            del self.world.waiting[key]
+        return found
+
+
+@found_by("test_a_probe_of_what_is_away_raises", "test_a_probe_with_a_wrong_secret_raises")
+class ProbesNothing(ShelfSource):
+    """It says that all is well, without a look."""
+
+    async def probe(self, runtime: Runtime) -> str:
+        return "all is well"
+
+
+@found_by("test_a_probe_with_a_wrong_secret_raises")
+class ProbesThePortOnly(ShelfSource):
+    """It looks whether somebody is there, and not whether it may come in."""
+
+    async def probe(self, runtime: Runtime) -> str:
+        await self.world.answer(TOKEN)
+        return "somebody is there"
+
+
+@found_by("test_figures_are_named_and_documented")
+class CountsBackwards(ShelfSource):
+    """A counter falls."""
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        return {**super().figures(), "taken_total": lambda: -self.world.passed}

@@ -1,6 +1,6 @@
 """What the author of a sink gives, and how its cases are tried."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
@@ -57,7 +57,8 @@ class SinkGiven(Looking):
         sink = cast("SinkLife", life)
         await sink.send(self.message(sink.service.counts()[TRIED].received + 1))
 
-    async def untouched(self, bench: Bench) -> None:
+    async def unchanged(self, bench: Bench, doing: Callable[[], Awaitable[None]]) -> None:
+        await doing()
         await anyio.sleep(self.quiet)
         found = await self.delivered()
         assert not found, f"nothing was sent, and there is {shown(found)}"

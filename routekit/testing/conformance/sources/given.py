@@ -60,9 +60,13 @@ class SourceGiven(Looking):
         (await source.next()).finish()
         await source.settled()
 
-    async def untouched(self, bench: Bench) -> None:
+    async def unchanged(self, bench: Bench, doing: Callable[[], Awaitable[None]]) -> None:
+        if not self.listens:
+            await self.put(self.message(1))
+        await doing()
         async with bench.source_life(self.source()) as life:
-            await life.give(self.message(1))
+            if self.listens:
+                await life.give(self.message(1))
             taken = await life.next("a message, after a probe")
             self.same_body(taken, 1, "the first message after a probe")
             taken.finish()
