@@ -1,13 +1,16 @@
-"""HTTP beside what a programmer would write by hand: the sink beside plain httpx, a route beside a Starlette handler.
+"""HTTP beside what a programmer would write by hand: the sink beside plain httpx, a route beside a Starlette
+handler and one of FastAPI.
 
 Server and client are two processes, with 20 requests in flight.
 """
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +25,7 @@ from .figures import Figure, alternately
 
 IN_FLIGHT = 20
 REQUESTS = 4_000
-ROUNDS = 3
+ROUNDS = 5
 
 
 class Order(BaseModel):
@@ -41,11 +44,14 @@ def figures() -> list[Figure]:
     with _Server("starlette") as port:
         url = f"http://127.0.0.1:{port}/orders"
         plain, sink = alternately(ROUNDS, lambda: anyio.run(_plain, url), lambda: anyio.run(_sink, url))
-    with _Server("starlette") as bare_port, _Server("routekit") as route_port:
-        bare, route = alternately(ROUNDS, lambda: anyio.run(_load, bare_port), lambda: anyio.run(_load, route_port))
+    with _Server("starlette") as bare_port, _Server("fastapi") as fast_port, _Server("routekit") as route_port:
+        bare, fast, route = alternately(
+            ROUNDS, *(partial(anyio.run, _load, port) for port in (bare_port, fast_port, route_port))
+        )
     return [
         Figure("http: requests of the sink", sink, "/s", f"plain httpx {plain:,.0f}/s", 3 * plain, "higher"),
-        Figure("http: requests to a route", route, "/s", f"Starlette handler {bare:,.0f}/s", 0.5 * bare, "higher"),
+        Figure("http: requests to a route", route, "/s", f"Starlette handler {bare:,.0f}/s", 0.9 * bare, "higher"),
+        Figure("http: the same, beside FastAPI", route, "/s", f"FastAPI {fast:,.0f}/s", 1.3 * fast, "higher"),
     ]
 
 
@@ -121,24 +127,54 @@ async def _load(port: int) -> float:
     """Requests over kept connections by hand, since any client costs more than the server that is measured."""
     request = b"POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     request += b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
-    left = REQUESTS * 2
-
-    async def worker() -> None:
-        nonlocal left
-        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-            while left > 0:
-                left -= 1
-                await stream.send(request)
-                answer = await stream.receive()
-                while b"}" not in answer.partition(b"\r\n\r\n")[2]:
-                    answer += await stream.receive()
-                assert answer.startswith(b"HTTP/1.1 200"), answer
-
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    load = _Load(request, done)
     start = perf_counter()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(IN_FLIGHT):
-            tasks.start_soon(worker)
-    return REQUESTS * 2 / (perf_counter() - start)
+    callers = [(await loop.create_connection(lambda: _Caller(load), "127.0.0.1", port))[0] for _ in range(IN_FLIGHT)]
+    await done
+    seconds = perf_counter() - start
+    for transport in callers:
+        transport.close()
+    return load.total / seconds
+
+
+class _Load:
+    """What all callers have to do together."""
+
+    total = REQUESTS * 3
+
+    def __init__(self, request: bytes, done: "asyncio.Future[None]") -> None:
+        self.request, self.done = request, done
+        self.left, self.answered = self.total, 0
+
+
+class _Caller(asyncio.Protocol):
+    """Asks, and asks again when it is answered."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self._answer = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if not self._answer.endswith(b"}"):
+            return
+        assert self._answer.startswith(b"HTTP/1.1 200"), self._answer
+        self._answer = b""
+        self._load.answered += 1
+        if self._load.answered == self._load.total:
+            self._load.done.set_result(None)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._load.left:
+            self._load.left -= 1
+            self._transport.write(self._load.request)
 
 
 class _Server:
@@ -159,7 +195,6 @@ class _Server:
 
 
 async def _serve_starlette(port: int) -> None:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -169,7 +204,24 @@ async def _serve_starlette(port: int) -> None:
         order = Order.model_validate_json(await request.body())
         return Response(order.model_dump_json(), media_type="application/json")
 
-    app = Starlette(routes=[Route("/orders", orders, methods=["POST"])])
+    await _uvicorn(Starlette(routes=[Route("/orders", orders, methods=["POST"])]), port)
+
+
+async def _serve_fastapi(port: int) -> None:
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.post("/orders")
+    async def orders(order: Order) -> Order:
+        return order
+
+    await _uvicorn(app, port)
+
+
+async def _uvicorn(app: Any, port: int) -> None:
+    import uvicorn
+
     config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", http="httptools")
     await uvicorn.Server(config).serve()
 
@@ -178,6 +230,9 @@ async def _serve_routekit(port: int) -> None:
     flow = from_(f"http:127.0.0.1:{port}/orders", Order, policy=Policy())
     async with running(flow, setup=setup_for(Run(), now=time.time)):
         await anyio.sleep_forever()
+
+
+SERVERS = {"starlette": _serve_starlette, "fastapi": _serve_fastapi, "routekit": _serve_routekit}
 
 
 def main(kind: str) -> None:
@@ -190,7 +245,7 @@ def main(kind: str) -> None:
 
     async def run() -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_serve_starlette if kind == "starlette" else _serve_routekit, port)
+            tasks.start_soon(SERVERS[kind], port)
             while True:
                 try:
                     async with await anyio.connect_tcp("127.0.0.1", port):

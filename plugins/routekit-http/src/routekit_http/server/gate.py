@@ -48,6 +48,7 @@ class Gate:
         self._bearers = bearers
         self._now = now
         self.replays = Replays()
+        self.wants_claims = bearers is not None
 
     async def claims(self, request: HTTPConnection) -> Mapping[str, Any] | None:
         """The claims of the caller's token, before anything of the request is read; raises Refusal."""

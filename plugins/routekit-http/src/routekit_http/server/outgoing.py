@@ -35,7 +35,19 @@ def response_of(
         return Response(bytes(body), code, headers, media or "application/octet-stream")
     if isinstance(body, str):
         return Response(body, code, headers, media or "text/plain")
-    return Response(json.encode(body), code, headers, media or "application/json")
+    if headers or media:
+        return Response(json.encode(body), code, headers, media or "application/json")
+    return _Json(json.encode(body), code)
+
+
+class _Json(Response):
+    """A document with no other headers than its own, made in fewer steps."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
 def _status(reply: Message[Any] | None, status: int | None) -> int | None:

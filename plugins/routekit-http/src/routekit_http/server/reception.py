@@ -104,9 +104,8 @@ class Reception:
         """The reply; the scope has a deadline while the content is waited for."""
         heads: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))  # of two with one name the first counts
         headers = self._headers(request, params, heads)
-        claims = await self._gate.claims(request)
-        if claims is not None:
-            headers["http.claims"] = dict(claims)
+        if self._gate.wants_claims:
+            headers["http.claims"] = dict(await self._gate.claims(request) or ())
         id_ = heads.get(self._id_header, b"").decode("latin-1") if self._id_header else ""
         self._incoming.check(heads)
         if self._incoming.kind == "stream":
@@ -118,11 +117,13 @@ class Reception:
             raw = await self._incoming.raw(request)
             scope.deadline = inf
         proof = self._gate.proof(request, raw)
+        body = raw if self._incoming.kind == "raw" else await self._incoming.body(request, raw, params)
+        if proof is None:
+            return await self._deliver(Message(body, headers, id_))
         if self._gate.served(proof):
             return None
-        reply = await self._deliver(Message(await self._incoming.body(request, raw, params), headers, id_))
-        if proof is not None:
-            self._gate.replays.done(proof)
+        reply = await self._deliver(Message(body, headers, id_))
+        self._gate.replays.done(proof)
         return reply
 
     def _headers(self, request: Request, params: Mapping[str, str], heads: Mapping[bytes, bytes]) -> dict[str, Any]:

@@ -122,7 +122,8 @@ class HttpServer(Listener):
         """Answer until cancelled; see `Listener.listen`."""
         host, port, path = self._place
         app = await app_of(runtime, self.scheme, host, port)
-        incoming = Incoming(self.body, self.max_body)
+        plain = self.body == "auto" and not {*self.method} & {"GET", "DELETE"}
+        incoming = Incoming("raw" if plain else self.body, self.max_body)
         gate = await gate_of(runtime, self.signature, self.jwt)
         reception = Reception(self, incoming, gate, runtime.codec("json"), deliver)
         template = template_of(path)
