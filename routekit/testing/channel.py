@@ -99,6 +99,17 @@ class Channel:
             raise came.error
         return came.reply
 
+    async def settled(self, within: float) -> None:
+        """Wait until the outcome of all that came from here is known; raises AssertionError after so many seconds."""
+        __tracebackhide__ = True
+        with anyio.move_on_after(within):
+            while not all(came.over for came in self.arrivals):
+                await self._world.traffic.change()
+        left = [came for came in self.arrivals if not came.over]
+        if left:
+            lines = [f"{len(left)} of what came from {named(self._key)} is not settled within {within} s"]
+            raise AssertionError("\n".join([*lines, *self._outcomes()]))
+
     @overload
     def expect(
         self,

@@ -26,6 +26,12 @@ def means(key: Key, endpoint: Endpoint) -> bool:
     return key == address or matches(key, address) or matches(key, endpoint.uri()) or _with_options(key, endpoint)
 
 
+def called(endpoint: Endpoint) -> str:
+    """What an endpoint is best called by: its address, or its URI where that has no path, as for an exchange."""
+    address = address_of(endpoint)
+    return endpoint.uri() if address == f"{endpoint.scheme}:" else address
+
+
 def named(key: Key) -> str:
     """A key, for people."""
     return key if isinstance(key, str) else key.uri()

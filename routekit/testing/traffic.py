@@ -6,10 +6,10 @@ from typing import Any, Literal, TypeAlias, cast
 
 import anyio
 
-from ..endpoint import Producer, address_of
+from ..endpoint import Producer
 from ..events import DeadLettered, Event, RouteDegraded, RouteStarted
 from ..message import Message
-from .matching import Key
+from .matching import Key, called
 
 State: TypeAlias = Literal["waiting", "taken", "done", "ended", "dead", "refused"]
 """`waiting` to be taken, `taken` and not told of yet, `done` with a reply, `ended` early, `dead` (a dead letter), or
@@ -39,8 +39,8 @@ class Sent:
 
     @property
     def address(self) -> str:
-        """Scheme and path of where it was sent."""
-        return address_of(self.endpoint)
+        """Scheme and path of where it was sent, or the whole URI where there is no path."""
+        return called(self.endpoint)
 
 
 @dataclass(eq=False)

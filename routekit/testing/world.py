@@ -20,7 +20,7 @@ from .clock import Clock
 from .departures import Departures
 from .endpoints import Feed, Inlet
 from .endpoints import Sink as Collector
-from .matching import Key, Way, means, named
+from .matching import Key, Way, called, means, named
 from .traffic import Arrival, Traffic
 from .twins import sink_twin, source_twin
 
@@ -169,7 +169,7 @@ class World(Catalog):
         sources: list[Endpoint] = [one.endpoint for one in self.sources if way != "sink"]
         if (self.sinks or self.sources) and not any(means(key, endpoint) for endpoint in (*sinks, *sources)):
             used = {"sink": "sends to it", "source": "reads from it", "any": "sends to it or reads from it"}[way]
-            hint = did_you_mean(named(key), {address_of(endpoint) for endpoint in (*sinks, *sources)})
+            hint = did_you_mean(named(key), {called(endpoint) for endpoint in (*sinks, *sources)})
             raise UnknownName(f"'{named(key)}': no route {used}", hint=hint)
 
     def _twin(self, endpoint: Endpoint) -> Twin:
@@ -209,12 +209,12 @@ class World(Catalog):
             return
         for key in self._given:
             if key not in self._used:
-                addresses = [address_of(one.endpoint) for one in (*self.sources, *self.sinks)]
+                addresses = [called(one.endpoint) for one in (*self.sources, *self.sinks)]
                 raise AssertionError(
                     f"'{named(key)}' was replaced, but no route sends to it or reads from it; "
                     f"{did_you_mean(named(key), addresses)}"
                 )
-        read = [address_of(one.endpoint) for one in self.sources]
+        read = [called(one.endpoint) for one in self.sources]
         for came in self.traffic.arrivals:
             if not came.sent and not any(one.wants(came) for one in self.sources):
                 raise AssertionError(

@@ -146,6 +146,7 @@ async def test_many_messages_that_are_as_expected_take_one_line() -> None:
     ]
     channel.expect(range(300))
     channel.expect([*range(300)][::-1], in_order=False)
+    (await sent(-1, *range(300), -2)).expect(range(300), others=True)
 
 
 async def test_another_order_is_said_to_be_one() -> None:
@@ -280,6 +281,23 @@ async def test_what_was_not_taken_is_told() -> None:
             lines = str(raised.value).splitlines()
             assert "  1 was put to rabbitmq:in, and not taken" in lines
             assert any(line.startswith("  route away is not up: UnknownName: [http.nowhere]") for line in lines), lines
+
+
+async def test_a_test_may_wait_until_all_is_settled() -> None:
+    """Whatever became of it; what is not done in time is told."""
+
+    async def slow(n: int) -> int:
+        await anyio.sleep(60)
+        return 1 // n
+
+    with replace_endpoints() as world:
+        async with running(from_("rabbitmq:in", int).filter(lambda n: n < 5).transform(slow).to("mock:out")):
+            world["rabbitmq:in"].put(1, 0, 7)
+            await world["rabbitmq:in"].settled(within=200)
+            assert [came.state for came in world["rabbitmq:in"].arrivals] == ["done", "dead", "ended"]
+            world["rabbitmq:in"].put(1)
+            with pytest.raises(AssertionError, match="1 of what came from rabbitmq:in is not settled within 30 s"):
+                await world["rabbitmq:in"].settled(within=30)
 
 
 async def test_an_expectation_waits_in_virtual_time() -> None:

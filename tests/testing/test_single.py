@@ -73,6 +73,16 @@ async def test_a_name_that_is_no_route_is_told(routes: Path) -> None:
         await run_route("broken.route", [])
 
 
+async def test_what_has_no_path_is_called_by_its_uri() -> None:
+    """Two exchanges are told apart, and one that is misspelt is offered the other."""
+    flow = from_("timer:t").to("rabbitmq:?exchange=orders&key=new").to("rabbitmq:?exchange=audit")
+    run = await run_route(flow, [1])
+    assert run.sent == {"rabbitmq:?exchange=orders&key=new": [1], "rabbitmq:?exchange=audit": [1]}
+    run["rabbitmq:?exchange=orders"].expect([1])
+    with pytest.raises(UnknownName, match=r"did you mean 'rabbitmq:\?exchange=audit'"):
+        run["rabbitmq:?exchange=audits"].expect([1])
+
+
 async def test_messages_keep_their_headers_and_ids() -> None:
     """Others get ids."""
     flow = from_("rabbitmq:in", int).transform(lambda n, message: (n, message.id, message.headers.get("h")))

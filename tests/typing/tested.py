@@ -64,6 +64,7 @@ async def right() -> None:
         async with running(orders):
             await world["rabbitmq:sales"].expect(count=3, within=60)
             world["rabbitmq:orders"].put(Order(1), Order(2))
+            await world["rabbitmq:orders"].settled(within=60)
             reply = await world["rabbitmq:orders"].give(Order(1))
             assert reply is None or reply.id
     with replace_endpoints({Timer(name="t").uri(): Feed([1])}) as typed:
