@@ -107,24 +107,25 @@ class SinkThatSaysGoodbye(PipeSink):
 
 
 class EasilyHurt(Link):
-    """Who is turned away at the door does not come again."""
+    """Who is turned away at the door again and again does not come any more."""
 
-    hurt = False
+    hurt = 0
 
     async def ask(self, **said: Any) -> dict[str, Any]:
-        if self.hurt:
+        if self.hurt > 3:
             raise Rejected("we are not wanted there")
-        fresh = self._wire is None
         try:
-            return await super().ask(**said)
+            answer = await super().ask(**said)
         except Unavailable as error:
-            self.hurt = fresh and isinstance(error.__cause__, anyio.BrokenResourceError)
+            self.hurt = self.hurt + 1 if isinstance(error.__cause__, anyio.BrokenResourceError) else 0
             raise
+        self.hurt = 0
+        return answer
 
 
 @found_by("test_it_outlives_refused_connections")
 class GivesUpAtTheDoor(PipeSink):
-    """A connection that ends as soon as it is made was the last one."""
+    """Some connections that end as soon as they are made are the last ones."""
 
     linked = EasilyHurt
 
