@@ -71,14 +71,17 @@ def test_its_own_tests_pass(tmp_path: Path, kinds: tuple[str, ...]) -> None:
 
 
 def test_its_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the README shows are routes that can be written so."""
+    """What the README shows are routes that can be written so, and whose types fit."""
     for number, kinds in enumerate([EVERYTHING, CALLED]):
         folder = made(tmp_path, f"acme{number}", kinds)
         monkeypatch.syspath_prepend(folder / "src")
         blocks = (folder / "README.md").read_text(encoding="utf-8").split("```")[1::2]
         assert len(blocks) == len(kinds) - ("sink" in kinds) - ("hook" in kinds)
-        for block in blocks:
-            exec(block.removeprefix("python\n"), {})
+        for place, block in enumerate(blocks):
+            code = block.removeprefix("python\n")
+            exec(code, {})
+            (folder / "src" / f"shown{place}.py").write_text(code, encoding="utf-8")
+        run(folder, "pyright", "--pythonpath", sys.executable, "src")
 
 
 def test_it_enters_by_the_doors() -> None:
