@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
 import aiohttp
@@ -105,7 +106,7 @@ class Connection:
         return await self._once(call, guarded)
 
     async def _once(self, call: Call, guarded: Guarded) -> httpx.Response:
-        url = httpx.URL(call.url).copy_merge_params(list(call.query)) if call.query else httpx.URL(call.url)
+        url = _url(call.url).copy_merge_params(list(call.query)) if call.query else _url(call.url)
         own, client = origin_of(url) == self.origin, self.client
         if call.foreign and not (own or call.private or self.settings.allow_private):
             check_url(url)
@@ -130,11 +131,16 @@ class Connection:
             response = await client.send(request, stream=True)
         finally:
             await _ended(stream)
-        self.limiter.learn(response.status_code, response.headers, self.now())
+        told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        self.limiter.learn(response.status_code, told, self.now())
         return response
 
     def _signer(self, url: httpx.URL) -> Signer | None:
         return self.signer if origin_of(url) == self.origin else None
+
+
+_url = lru_cache(maxsize=1024)(httpx.URL)
+"""Taking a URL apart is a tenth of a small request."""
 
 
 @asynccontextmanager

@@ -48,6 +48,8 @@ def exhausted(headers: Mapping[str, str], now: float) -> float | None:
     >>> exhausted({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1800000012"}, 1_800_000_000.0)
     12.0
     """
+    if not any("limit" in name for name in headers):
+        return None
     fields = dict(_STRUCTURED.findall(headers.get("ratelimit", "")))
     if fields.get("r") == "0" and "t" in fields:
         return min(float(fields["t"]), MOST)
