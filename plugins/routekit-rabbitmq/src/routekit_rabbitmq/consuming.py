@@ -36,6 +36,7 @@ class Subscription:
         self._open: dict[int, None] = {}
         self._done: list[int] = []
         self._telling = False
+        self._delivered = 0
         self._news = anyio.Event()
         self._broken: RouteKitError | None = None
         self._left = False
@@ -72,6 +73,14 @@ class Subscription:
     def empty(self) -> bool:
         """Whether nothing has come that was not read yet."""
         return not self._waiting and self._broken is None
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What it counts: messages that wait here, those at work, and those that have come in all."""
+        return {
+            "prefetched": lambda: len(self._waiting),
+            "unacknowledged": lambda: len(self._unsettled),
+            "delivered_total": lambda: self._delivered,
+        }
 
     async def arrival(self) -> None:
         """Wait until there is something to read, or the channel broke."""
@@ -176,6 +185,7 @@ class Subscription:
 
     async def _take(self, delivered: DeliveredMessage) -> None:
         if not self._left:  # else it goes back when the channel closes
+            self._delivered += 1
             self._open[_tag(delivered)] = None
             self._waiting.append(delivered)
             self._news.set()

@@ -1,6 +1,6 @@
 """A connection to a broker that is there whenever it is asked for, and the channels on it."""
 
-from typing import cast
+from typing import Any, cast
 
 import aio_pika
 import anyio
@@ -31,6 +31,7 @@ class Line:
         self.place = settings.place
         self._purpose = purpose
         self._connection: AbstractConnection | None = None
+        self._connected = 0
         self._connecting = Joint(self._connect)
 
     async def channel(self, what: str, *, confirms: bool) -> AbstractChannel:
@@ -44,6 +45,19 @@ class Line:
             with anyio.fail_after(self.settings.timeout, shield=True):  # a channel that is half open would be nobody's
                 await channel.initialize()
             return channel
+
+    @property
+    def version(self) -> str:
+        """The version of the broker that it was last connected to."""
+        transport = None if self._connection is None else self._connection.transport
+        properties: Any = {} if transport is None else getattr(transport.connection, "server_properties", {})
+        found = properties.get("version", "")
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    @property
+    def reconnects(self) -> int:
+        """How often it has connected again."""
+        return max(0, self._connected - 1)
 
     async def blocked(self) -> bool:
         """Whether the broker takes nothing from us for now, since it is short of memory or disk."""
@@ -73,6 +87,7 @@ class Line:
                 timeout=settings.timeout,
                 connection_class=Link,
             )
+            self._connected += 1
             return self._connection
 
 

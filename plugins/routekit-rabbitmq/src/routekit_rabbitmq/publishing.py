@@ -49,6 +49,8 @@ class Publisher:
         self._opening = Joint(self._open)
         self._sending: dict[str, _Sending] = {}
         self._numbers = count(1)
+        self._opened = 0
+        self._blocked = False
 
     async def ready(self) -> Wire:
         """The channel, opened if need be; raises what prevents it."""
@@ -75,15 +77,25 @@ class Publisher:
             if sending.free is not None:
                 sending.free.set()
 
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What it counts: messages on their way, whether the broker takes none, channels opened, connections again."""
+        return {
+            "unconfirmed": lambda: len(self._sending),
+            "blocked": lambda: float(self._blocked),
+            "channels_total": lambda: self._opened,
+            "reconnects_total": lambda: self._line.reconnects,
+        }
+
     async def watch(self, tell: Callable[[str], None]) -> None:
         """For as long as it is used: give up a channel whose confirmations do not come.
 
         While the broker blocks publishers, waiting is right; `tell` is told when that begins and when it ends.
         """
-        blocked = False
         while True:
             await anyio.sleep(min(1.0, self._patience / 4 or 1.0))
-            if blocked is not (blocked := await self._line.blocked()):
+            blocked, before = await self._line.blocked(), self._blocked
+            self._blocked = blocked
+            if blocked is not before:
                 state = (
                     "takes nothing for now, since it is short of memory or disk" if blocked else "takes messages again"
                 )
@@ -114,6 +126,7 @@ class Publisher:
             with told(self._what, self._line.place), anyio.fail_after(self._line.settings.timeout):
                 await self._prepare(channel)
             self._channel, self._wire = channel, await wire(channel)
+            self._opened += 1
             return self._wire
         finally:
             if self._channel is not channel:

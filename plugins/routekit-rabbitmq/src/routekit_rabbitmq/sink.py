@@ -14,6 +14,7 @@ from .asking import Answers, asking
 from .broker import broker_of
 from .content import Contents
 from .faults import Returned
+from .probing import looked_at
 from .properties import Properties
 from .publishing import Publisher
 from .sending import GIVEN, Sending
@@ -82,11 +83,20 @@ class RabbitMQSink(Topology, Producer):
             raise ValueError(problem)
         return self
 
+    async def probe(self, runtime: Runtime) -> str:
+        """What the broker is, and whether the queue or exchange is there, with the options given here."""
+        broker = await broker_of(runtime, self.connection, self.url)
+        return await looked_at(broker.giving, self._what, self, declare=self.declare)
+
+    @property
+    def _what(self) -> str:
+        return f"rabbitmq:{self.queue}" if self.queue else f"rabbitmq: exchange '{self.exchange}'"
+
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         """A send function; raises Unavailable if broker or target are not there, DefinitionError if it is refused."""
         broker = await broker_of(runtime, self.connection, self.url)
-        what = f"rabbitmq:{self.queue}" if self.queue else f"rabbitmq: exchange '{self.exchange}'"
+        what = self._what
         answers = Answers(runtime, what, self.timeout) if self.reply else None
         publisher = Publisher(
             broker.giving, what, partial(self._prepare, answers), self.confirm_within, tied=self.reply
@@ -104,7 +114,8 @@ class RabbitMQSink(Topology, Producer):
                 self.mandatory,
                 {name: getattr(self, name) for name in GIVEN if getattr(self, name) is not None},
             )
-            yield send if answers is None else partial(asking, send, answers)
+            with runtime.metered(self, publisher.figures()):
+                yield send if answers is None else partial(asking, send, answers)
         finally:
             await publisher.close()
 

@@ -13,6 +13,7 @@ from .broker import Broker, broker_of
 from .consuming import Subscription
 from .counting import Deliveries
 from .position import Position
+from .probing import looked_at
 from .replying import Replying
 from .taking import Taking
 from .topology import Topology, bind, declare_exchange, declare_queue
@@ -113,6 +114,11 @@ class RabbitMQSource(Topology, Consumer):
             raise ValueError(problem)
         return self
 
+    async def probe(self, runtime: Runtime) -> str:
+        """What the broker is, and how many messages wait; whether queue and exchange have the options given here."""
+        broker = await broker_of(runtime, self.connection, self.url)
+        return await looked_at(broker.taking, f"rabbitmq:{self.queue}", self, declare=self.declare)
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """Deliver messages for ever; raises Unavailable when they cannot be had any more."""
         broker = await broker_of(runtime, self.connection, self.url)
@@ -121,12 +127,14 @@ class RabbitMQSource(Topology, Consumer):
         )
         subscription = await self._subscribe(runtime, broker, position)
         taking = self._taking(runtime, broker, subscription, position)
+        figures = {**subscription.figures(), "reconnects_total": lambda: broker.taking.reconnects}
         try:
-            while True:
-                if taking.empty and not await subscription.arrives(QUIET):
-                    with runtime.resting():
-                        await subscription.arrival()
-                yield await taking.next()
+            with runtime.metered(self, figures):
+                while True:
+                    if taking.empty and not await subscription.arrives(QUIET):
+                        with runtime.resting():
+                            await subscription.arrival()
+                    yield await taking.next()
         finally:
             await subscription.leave()
 
