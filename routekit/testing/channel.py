@@ -41,17 +41,21 @@ class Channel:
         self._world = world
         self._key = key
         self._since = since
+        self._read = since
+        self._tries: list[Sent] = []
+        self._sent: list[Sent] = []
 
     @property
     def tries(self) -> list[Sent]:
         """Every send, also those that failed, in order."""
-        self._world.known(self._key)
-        return [one for one in self._world.traffic.sends[self._since :] if self._is_here(one)]
+        self._look()
+        return [*self._tries]
 
     @property
     def sent(self) -> list[Sent]:
         """Every send that succeeded, in order, with its options and what the other side has of it."""
-        return [one for one in self.tries if one.error is None]
+        self._look()
+        return [*self._sent]
 
     @property
     def messages(self) -> list[Message[Any]]:
@@ -168,7 +172,7 @@ class Channel:
     async def _within(self, expected: Expectation, seconds: float) -> None:
         __tracebackhide__ = True
         with anyio.move_on_after(seconds):
-            while not expected.hopeless(self.sent) and (expected.absence or not expected.holds(self.sent)):
+            while not expected.hopeless(sent := self.sent) and (expected.absence or not expected.holds(sent)):
                 await self._world.traffic.change()
         self._check(expected, f" within {seconds} s")
 
@@ -224,6 +228,17 @@ class Channel:
             what = f"message {event.message_id}" if which is None else shown(which)
             yield f"  {what} became a dead letter of route {event.route}: {_error(event.error, event.step)}"
         yield from _more(dead, "dead letters")
+
+    def _look(self) -> None:
+        """Take note of what was sent since the last look: who waits looks at every send."""
+        self._world.known(self._key)
+        sends = self._world.traffic.sends
+        for one in sends[self._read :]:
+            if self._is_here(one):
+                self._tries.append(one)
+                if one.error is None:
+                    self._sent.append(one)
+        self._read = len(sends)
 
     def _is_here(self, one: Sent) -> bool:
         return means(self._key, one.endpoint)

@@ -57,9 +57,16 @@ class Expectation:
 
     def holds(self, sent: Sequence[Sent]) -> bool:
         """Whether what was sent is as expected."""
-        return self._counts(len(sent)) and all(
-            row.sent is not None and not row.wrong and (row.expected is not None or self.others or self.bodies is None)
-            for row in self.rows(sent)
+        few = self.size is not None and len(sent) < self.size
+        return (
+            not few
+            and self._counts(len(sent))
+            and all(
+                row.sent is not None
+                and not row.wrong
+                and (row.expected is not None or self.others or self.bodies is None)
+                for row in self.rows(sent)
+            )
         )
 
     def rows(self, sent: Sequence[Sent]) -> list[Row]:
@@ -136,10 +143,9 @@ class Expectation:
             equal = same.get(repr(plain(body)), [])
             if equal and not self._wrong(e, sent[equal[-1]]):
                 pairs.append((e, equal.pop()))
-        wanted = [e for e in range(len(self.bodies or ())) if e not in {pair[0] for pair in pairs}]
-        there = [s for s in range(len(sent)) if s not in {pair[1] for pair in pairs}]
         if isinstance(self.headers, Sequence) or isinstance(self.options, Sequence):  # equal bodies are not the same
-            pairs, wanted, there = [], list(range(len(self.bodies or ()))), list(range(len(sent)))
+            pairs = []
+        wanted, there = _unpaired(pairs, len(self.bodies or ()), len(sent))
         return [*pairs, *_free(wanted, self._fit(wanted, there, sent))]
 
     def _fit(self, wanted: Sequence[int], there: Sequence[int], sent: Sequence[Sent]) -> set[tuple[int, int]]:
@@ -160,8 +166,7 @@ class Expectation:
     def _similar(self, pairs: Sequence[tuple[int, int]], sent: Sequence[Sent]) -> Iterator[tuple[int, int]]:
         """Those that are left, each with the one most like it; in order they must lie between the same neighbours."""
         bodies = self.bodies or ()
-        left = [e for e in range(len(bodies)) if e not in {pair[0] for pair in pairs}]
-        rest = [s for s in range(len(sent)) if s not in {pair[1] for pair in pairs}]
+        left, rest = _unpaired(pairs, len(bodies), len(sent))
         if len(left) * len(rest) > _ALIKE:
             return
         like = {(e, s): closeness(bodies[e], sent[s].body) for e in left for s in rest}
@@ -216,6 +221,12 @@ def _fields(what: str, expected: Fields | Sequence[Fields] | None, number: int, 
             return []
         expected = expected[number]
     return differences(having(expected), dict(found), what)
+
+
+def _unpaired(pairs: Sequence[tuple[int, int]], wanted: int, sent: int) -> tuple[list[int], list[int]]:
+    """Which of the expected and of the sent messages have no counterpart."""
+    expected, found = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    return [e for e in range(wanted) if e not in expected], [s for s in range(sent) if s not in found]
 
 
 def _longest(wanted: range, there: range, fit: set[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -90,6 +90,7 @@ class Traffic:
         self.arrivals: list[Arrival] = []
         self.dead: list[DeadLettered] = []
         self.degraded: dict[str, Exception] = {}
+        self._letters: dict[tuple[str, str], DeadLettered] = {}
         self._redeliver = redeliver
         self._boxes: list[_Box] = []
         self._waiters: list[anyio.Event] = []
@@ -124,7 +125,7 @@ class Traffic:
     def settled(self, came: Arrival, reply: Message[Any] | None, error: Exception | None) -> None:
         """Note what became of a message; a refused one may come again."""
         came.reply, came.error = reply, error
-        letter = next((one for one in self.dead if (one.route, one.message_id) == (came.route, came.message.id)), None)
+        letter = self._letters.get((came.route, came.message.id))
         if error is not None:
             came.state = "waiting" if came.deliveries <= self._redeliver else "refused"
         elif letter is not None:
@@ -145,6 +146,7 @@ class Traffic:
         """Keep what became a dead letter, and which routes are not up, since a source or sink is away."""
         if isinstance(event, DeadLettered):
             self.dead.append(event)
+            self._letters[event.route, event.message_id] = event
             self._changed()
         elif isinstance(event, RouteDegraded):
             self.degraded[event.route] = event.error
