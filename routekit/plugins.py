@@ -32,7 +32,7 @@ _log = logging.getLogger("routekit.plugins")
 INNER = "inner"
 """The option of a codec that is another codec: that of what is compressed, or of an archive's entries."""
 
-_SHORT = {"tgz": "tar.gz", "tbz2": "tar.bz2", "txz": "tar.xz"}
+_SHORT = {"tgz": "tar.gz", "tbz2": "tar.bz2", "txz": "tar.xz", "tzst": "tar.zst"}
 
 
 @dataclass(frozen=True, slots=True)

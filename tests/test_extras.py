@@ -1,10 +1,12 @@
 """extras"""
 
 import doctest
+import sys
 
 import pytest
 
 from routekit import DefinitionError, JsonSchema, extras, jmespath, jsonpath, template, xpath
+from routekit.codecs.zstd import Zstd
 from routekit.extras import library
 
 MISSING = {
@@ -13,6 +15,7 @@ MISSING = {
     "lxml": (lambda: xpath("//a"), "xpath"),
     "jinja2": (lambda: template("a"), "template"),
     "jsonschema": (lambda: JsonSchema(True), "jsonschema"),
+    **({} if sys.version_info >= (3, 14) else {"backports": (Zstd, "zstd")}),
 }
 
 
@@ -29,8 +32,6 @@ def test_a_library_that_is_there_is_given() -> None:
 @pytest.mark.parametrize("module", MISSING)
 def test_a_library_that_is_missing_is_named_with_what_to_install(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is written, so that `check` finds it."""
-    import sys
-
     write, extra = MISSING[module]
     for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, name)
@@ -42,8 +43,6 @@ def test_a_library_that_is_missing_is_named_with_what_to_install(module: str, mo
 
 def test_a_library_that_is_broken_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it lacks itself is another matter."""
-    import sys
-
     monkeypatch.setattr(sys, "meta_path", [_Nothing("antigravity", lacks="nowhere"), *sys.meta_path])
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         library("antigravity", extra="x", asked="y")

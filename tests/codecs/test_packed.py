@@ -20,11 +20,13 @@ from routekit.codecs.csv import Csv
 from routekit.codecs.gzip import Gzip
 from routekit.codecs.json import Json
 from routekit.codecs.jsonl import JsonLines
+from routekit.codecs.tar import Tar
 from routekit.codecs.xz import Xz
+from routekit.codecs.zstd import Zstd, _library
 from routekit.plugins import Catalog
 
-KINDS: dict[str, Any] = {"gzip": Gzip, "bz2": Bzip2, "xz": Xz}
-PACK: dict[str, Any] = {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+KINDS: dict[str, Any] = {"gzip": Gzip, "bz2": Bzip2, "xz": Xz, "zstd": Zstd}
+PACK: dict[str, Any] = {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zstd": Zstd().packed}
 each = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -51,8 +53,10 @@ def test_what_is_packed_comes_back(kind: str, data: bytes, more: bytes, step: in
 @each
 def test_others_read_and_write_the_same(kind: str) -> None:
     """What is written is what the format's own library reads, and the other way round."""
-    unpack = {"gzip": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress}[kind]
+    zstd = _library()
+    unpack = {"gzip": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress, "zstd": zstd.decompress}[kind]
     assert unpack(KINDS[kind]().encode("Müller")) == "Müller".encode()
+    assert Zstd().decode(zstd.compress(b"without a checksum")) == b"without a checksum"
     assert KINDS[kind]().decode(PACK[kind](b"other")) == b"other"
 
 
@@ -149,6 +153,12 @@ def test_a_file_cannot_claim_gigabytes_for_its_dictionary() -> None:
         Xz().decode(bytes(data))
 
 
+def test_a_file_cannot_claim_gigabytes_for_its_window() -> None:
+    """The memory that zstd may take is bounded: this frame asks for 2 GB."""
+    with pytest.raises(BodyError, match=r"too much memory|[Ww]indow"):
+        Zstd().decode(b"\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")
+
+
 @each
 def test_memory_does_not_grow_with_the_file(kind: str) -> None:
     """Of 7 MB of records only a few blocks are held."""
@@ -186,6 +196,8 @@ def test_what_is_neither_bytes_nor_text_needs_a_codec() -> None:
         (".jsonl.bz2", Bzip2(inner=JsonLines())),
         (".2026.11.csv", Csv()),
         (".gz.csv", Csv()),
+        (".csv.zst", Zstd(inner=Csv())),
+        (".tzst", Zstd(inner=Tar())),
     ],
 )
 def test_the_suffixes_say_what_is_inside(suffixes: str, codec: Any) -> None:
