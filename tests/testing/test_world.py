@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
@@ -539,3 +540,23 @@ async def test_equal_twins_are_opened_once() -> None:
         await run_route(flow, [1])
         assert [one.address for one in world.traffic.sends] == ["rows:a", "rows:a", "rows:a", "rows:b"]
         assert len(world.sinks) == 3
+
+
+@pytest.mark.real_time
+async def test_files_may_be_real_beside_twins(tmp_path: Path) -> None:
+    """With their headers, answers and options; what went over them is known."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("hello")
+    flow = (
+        from_("file:${IN}?after=delete", str)
+        .to("rows:texts")
+        .to("file:${OUT}?exists=replace", name=lambda text, message: message.headers["file.name"], codec="text")
+    )
+    folders = {"IN": str(tmp_path / "in"), "OUT": str(tmp_path / "out")}
+    with a_world(keep=["file:*"], lookup=folders.get) as world:
+        await run_routes(flow)
+        assert world["rows:texts"].bodies == ["hello"]
+        assert [came.state for came in world["file:${IN}"].arrivals] == ["done"]
+        world["file:${OUT}"].expect(["hello"], options={"name": "a.txt"})
+    assert (tmp_path / "out" / "a.txt").read_text() == "hello"
+    assert not (tmp_path / "in" / "a.txt").exists()
