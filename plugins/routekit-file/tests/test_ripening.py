@@ -66,3 +66,12 @@ async def test_the_rest_is_no_longer_than_the_ripening(bench: Any, inbox: Path) 
     bench.between = [wait(2), lambda: (inbox / "b").write_text("y"), wait(3)]
     assert await bench.work(FileSource(directory=inbox, after="delete", stable=5, poll=60)) == [b"x"]
     assert bench.rests[:4] == [5, 3, 3, 2]
+
+
+async def test_the_first_look_may_be_delayed(bench: Any, inbox: Path) -> None:
+    """Nothing is taken before, and the wait is no rest: a run of the routes does not end meanwhile."""
+    (inbox / "a").write_text("x")
+    start = anyio.current_time()
+    assert await bench.work(FileSource(directory=inbox, after="delete", delay=30)) == [b"x"]
+    assert anyio.current_time() - start == pytest.approx(30)
+    assert bench.rests == [1]
