@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from routekit import Message, from_
-from routekit.testing import a_message, replace_endpoints, run_routes
+from routekit.testing import Inlet, Sink, a_message, replace_endpoints, run_routes, running
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +87,35 @@ async def test_a_batch_is_a_list() -> None:
         world["timer:t"].put({"n": 1})
         await run_routes(from_("timer:t").to("rabbitmq:in"), noted("rabbitmq:in?batch=5&codec=json", "out"))
         assert world["mock:out"].bodies == [[{"n": 1}]]
+
+
+BODIES = [b"bytes", "text \u00fc", {"n": 1}, [1, 2], None, 1.5]
+HEADERS = {"shop": "de", "n": 1, "flag": True, "list": [1, "a"], "correlation-id": "c1", "x-delivery-count": 7}
+
+
+async def test_the_twin_and_the_broker_bring_the_same(setup: Any, outside: Any, queue: str) -> None:
+    """By a queue and by an exchange: bodies, ids and headers are those that a real broker passes on."""
+    names = {"key": lambda _, message: f"order.{message.id}"}
+    bound = f"rabbitmq:{queue}?exchange={queue}-x&exchange_type=topic&bind=order.*"
+    send = from_(feed := Inlet()).to(
+        f"rabbitmq:?exchange={queue}-x&exchange_type=topic&declare=true&priority=2", **names
+    )
+    messages = [Message(body, HEADERS, f"m{number}") for number, body in enumerate(BODIES)]
+
+    async def brought(**how: Any) -> list[Message[Any]]:
+        read, taken = Sink(), from_(bound)
+        async with running(taken.to(read), setup=how.get("setup")), running(send, setup=how.get("setup")):
+            for message in messages:
+                await feed.give(message)
+            with anyio.fail_after(20):
+                while len(read.messages) < len(messages):
+                    await anyio.sleep(0.01)
+        return read.messages
+
+    real = await brought(setup=setup())
+    await outside.delete(queue)
+    with replace_endpoints():
+        twins = await brought()  # MARK
+    for one, other in zip(real, twins, strict=True):
+        passed_on = {name: value for name, value in one.headers.items() if name != "rabbitmq.timestamp"}
+        assert (one.body, one.id, passed_on) == (other.body, other.id, dict(other.headers))

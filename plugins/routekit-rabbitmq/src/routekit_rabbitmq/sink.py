@@ -13,6 +13,7 @@ from routekit import PER_MESSAGE, Capabilities, Codec, Logged, Producer, Runtime
 from .asking import Answers, asking
 from .broker import broker_of
 from .content import Contents
+from .describing import SINK
 from .faults import Returned
 from .probing import looked_at
 from .properties import Properties
@@ -33,6 +34,7 @@ class RabbitMQSink(Topology, Producer):
     scheme = "rabbitmq"
     capabilities = Capabilities(ordered=True)
     raises = (Returned,)
+    about = SINK
 
     key: Annotated[str, PER_MESSAGE] = Field(
         default="", max_length=255, description="the routing key, where there is an exchange"

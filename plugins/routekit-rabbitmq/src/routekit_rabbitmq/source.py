@@ -12,6 +12,7 @@ from routekit import Capabilities, Codec, Consumer, Delivery, Runtime, Seconds
 from .broker import Broker, broker_of
 from .consuming import Subscription
 from .counting import Deliveries
+from .describing import SOURCE
 from .position import Position
 from .probing import looked_at
 from .replying import Replying
@@ -32,6 +33,7 @@ class RabbitMQSource(Topology, Consumer):
 
     scheme = "rabbitmq"
     capabilities = Capabilities(replayable=True, ordered=True)
+    about = SOURCE
 
     declare: bool = Field(default=True, description="make queue, exchange and bindings if they are missing")
     bind: str = Field(
