@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Message, from_
+from routekit import Message, Retry, from_
 from routekit.testing import Inlet, Sink, a_message, replace_endpoints, run_routes, running
 
 pytestmark = pytest.mark.anyio
@@ -95,15 +95,14 @@ HEADERS = {"shop": "de", "n": 1, "flag": True, "list": [1, "a"], "correlation-id
 
 async def test_the_twin_and_the_broker_bring_the_same(setup: Any, outside: Any, queue: str) -> None:
     """By a queue and by an exchange: bodies, ids and headers are those that a real broker passes on."""
-    names = {"key": lambda _, message: f"order.{message.id}"}
-    bound = f"rabbitmq:{queue}?exchange={queue}-x&exchange_type=topic&bind=order.*"
-    send = from_(feed := Inlet()).to(
-        f"rabbitmq:?exchange={queue}-x&exchange_type=topic&declare=true&priority=2", **names
-    )
+    to, bound = f"rabbitmq:?exchange={queue}-x&declare=true", f"rabbitmq:{queue}?exchange={queue}-x&bind=order.*"
+    topic = "&exchange_type=topic"
+    patient = Retry(100, first=0.1, most=0.1)  # the queue need not be bound yet
+    send = from_(feed := Inlet()).to(f"{to}{topic}&priority=2", key=lambda _, one: f"order.{one.id}", retry=patient)
     messages = [Message(body, HEADERS, f"m{number}") for number, body in enumerate(BODIES)]
 
     async def brought(**how: Any) -> list[Message[Any]]:
-        read, taken = Sink(), from_(bound)
+        read, taken = Sink(), from_(f"{bound}{topic}")
         async with running(taken.to(read), setup=how.get("setup")), running(send, setup=how.get("setup")):
             for message in messages:
                 await feed.give(message)
@@ -115,7 +114,7 @@ async def test_the_twin_and_the_broker_bring_the_same(setup: Any, outside: Any, 
     real = await brought(setup=setup())
     await outside.delete(queue)
     with replace_endpoints():
-        twins = await brought()  # MARK
+        twins = await brought()
     for one, other in zip(real, twins, strict=True):
         passed_on = {name: value for name, value in one.headers.items() if name != "rabbitmq.timestamp"}
         assert (one.body, one.id, passed_on) == (other.body, other.id, dict(other.headers))
