@@ -65,6 +65,7 @@ async def test_a_message_comes_with_what_a_broker_passes_on() -> None:
                 "rabbitmq.exchange": "",
                 "rabbitmq.routing_key": "orders",
                 "rabbitmq.redelivered": False,
+                "rabbitmq.deliveries": 1,
                 "rabbitmq.content_type": "application/json",
                 "rabbitmq.priority": 3,
                 "correlation-id": "c1",

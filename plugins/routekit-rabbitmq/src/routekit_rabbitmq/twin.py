@@ -60,9 +60,9 @@ class RabbitMQTwin(Twin):
         return Message(body, headers_of(cast("Any", delivered)), known_as(message.id))
 
     def read(self, source: Consumer | Listener, message: Message[Any]) -> Message[Any]:
-        """As the source gives it; where messages come in batches, each is one of its own."""
+        """As the source gives it, for the first time; where messages come in batches, each is one of its own."""
         assert isinstance(source, RabbitMQSource)
-        found = super().read(source, message)
+        found = super().read(source, message).with_header(f"{PREFIX}deliveries", 1)
         return found if source.batch is None else found.with_body([found.body]).with_header(f"{PREFIX}batch", 1)
 
 
