@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from routekit import BadOption, Unavailable
@@ -146,3 +147,14 @@ async def test_work_that_could_touch_other_rows_is_refused(host: Any, options: A
     """What is deleted or marked must be exactly the row that was delivered."""
     with pytest.raises(BadOption, match=why):
         raise await host.refusal("crm/orders", **options)
+
+
+async def test_a_row_that_is_done_while_others_are_read_is_not_delivered_again(host: Any) -> None:
+    """What is read at the same time as it is deleted was in flight when the reading began."""
+    async with host.reading("crm/orders", **DELETE) as reading:
+        for number in range(1, 60):
+            orders(host, number)
+            [delivery] = await reading.poll()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delivery.ack, None)
+                assert await reading.poll() == []

@@ -68,6 +68,10 @@ class Dialect(Protocol):
         """A value of a body as the driver takes it; raises BodyError for one that cannot be stored without loss."""
         ...
 
+    def parameters(self, values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+        """The values of many rows for one column, each as `parameter` gives it."""
+        ...
+
     def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
         """The time now and that so many seconds later, by the clock of the database, for columns of times."""
         ...

@@ -179,6 +179,10 @@ class MariaDB:
         """The value as text; raises BodyError for one that cannot be stored without loss."""
         return loose_text_of(value, column)
 
+    def parameters(self, values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+        """The values of many rows for one column, each as `parameter` gives it."""
+        return [loose_text_of(value, column) for value in values]
+
     def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
         """Now, and so many seconds later, in UTC."""
         statement = "SELECT UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"

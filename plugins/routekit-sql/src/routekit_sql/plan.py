@@ -67,6 +67,17 @@ class Plan:
 
         return bind
 
+    def bind_all(self, rows: Sequence[Row]) -> Sequence[Parameters]:
+        """The parameters of rows that all bring the columns of the plan; raises BodyError for one of them."""
+        columns: list[Sequence[Any]] = list(zip(*map(self.take, rows), strict=True))
+        for place, values in enumerate(columns):
+            columns[place] = self.dialect.parameters(values, self.columns[place])
+        found: list[Parameters] = list(zip(*columns, strict=True))
+        for place in self.never_null:
+            if None in columns[place]:
+                raise BodyError("NULL is not allowed here", column=self.columns[place].name)
+        return found
+
     def _no_null(self, values: Parameters) -> None:
         for place in self.never_null:
             if values[place] is None:

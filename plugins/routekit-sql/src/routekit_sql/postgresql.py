@@ -18,7 +18,7 @@ from routekit import BodyError, DefinitionError, RouteKitError, Unavailable, Unk
 from .bounded import bounded
 from .drivers import driver, watched
 from .settings import ConnectionSettings
-from .texts import PLAIN, text_of
+from .texts import PLAIN, text_of, texts_of
 
 _AWAY: Final[Mapping[str, str]] = {
     "08": "the connection was lost",
@@ -114,6 +114,10 @@ class PostgreSQL:
     def parameter(self, value: Any, column: Column[Any]) -> Any:
         """The value as text; raises BodyError for one that cannot be stored without loss."""
         return text_of(value, column)
+
+    def parameters(self, values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+        """The values of many rows for one column, each as `parameter` gives it."""
+        return texts_of(values, column)
 
     def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
         """Now, and so many seconds later, in UTC."""

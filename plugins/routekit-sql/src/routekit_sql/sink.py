@@ -154,6 +154,9 @@ def bound(statements: Statements, rows: Rows, body: Any) -> list[Bound]:
     found = rows.of(body)
     if len(found) == 1:
         return [statements.bind(found[0])]
+    together = statements.bind_all(found) if found else []
+    if together is not None:
+        return together
     unit: list[Bound] = []
     for number, row in enumerate(found, 1):
         try:

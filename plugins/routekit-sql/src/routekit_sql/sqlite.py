@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routekit import BadOption, BodyError, DefinitionError, RouteKitError, Unavailable, UnknownName
 
 from .settings import ConnectionSettings
-from .values import PLAIN, parameter
+from .values import PLAIN, parameter, parameters
 
 _AWAY = {
     sqlite3.SQLITE_BUSY: "another process holds its lock",
@@ -101,6 +101,10 @@ class Sqlite:
     def parameter(self, value: Any, column: Column[Any]) -> Any:
         """The value as the driver takes it; raises BodyError for one that cannot be stored without loss."""
         return parameter(value, column)
+
+    def parameters(self, values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+        """The values of many rows for one column, each as `parameter` gives it."""
+        return parameters(values, column)
 
     def moments(self, connection: Connection, seconds: float) -> tuple[Any, Any]:
         """Now, and so many seconds later, as text in UTC."""

@@ -66,6 +66,16 @@ class Statements:
             self._plans[names] = found
         return found[0], found[1](row)
 
+    def bind_all(self, rows: Sequence[Row]) -> list[Bound] | None:
+        """As `bind` for many rows, if they bring the same columns and none is wrong; else None."""
+        if len(set(map(tuple, rows))) != 1 or (self._numbered is not None and self._numbered in rows[0]):
+            return None
+        try:
+            plan, _ = self.bind(rows[0])
+            return [(plan, parameters) for parameters in plan.bind_all(rows)]
+        except BodyError:
+            return None  # one by one it is told which row it is
+
     def _numbered_column(self) -> str | None:
         """The column that a new row must not bring as NULL, or the database would give it no number."""
         column = self._shape.table.autoincrement_column

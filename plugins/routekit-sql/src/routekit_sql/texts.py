@@ -1,11 +1,12 @@
 """A value of a body as text, which a server reads by the type of its column and refuses if it does not fit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
+from math import isnan
 from pathlib import PurePath
 from typing import Any, Final, cast
 from uuid import UUID
@@ -39,6 +40,19 @@ def text_of(value: Any, column: Column[Any]) -> Any:
             else _other(value, column)
         )
     return value if type(value) is str else _other(value, column)
+
+
+def texts_of(values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+    """The values of many rows for one column: what all of them need is found out at once."""
+    kinds = frozenset(map(type, values))
+    if not needs_json(column) and not isinstance(column.type, ARRAY | Integer):
+        if kinds <= PLAIN:
+            return values
+        if kinds == frozenset[type]((float,)) and not any(map(isnan, values)):
+            return list(map(float.__repr__, values))
+    if kinds == frozenset[type]((int,)) and not needs_json(column):
+        return list(map(int.__repr__, values))
+    return [text_of(value, column) for value in values]
 
 
 def _other(value: Any, column: Column[Any]) -> Any:

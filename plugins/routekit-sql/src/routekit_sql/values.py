@@ -1,6 +1,6 @@
 """A value of a body as a parameter that the driver takes, for the column that it goes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -46,6 +46,14 @@ def parameter(value: Any, column: Column[Any]) -> Any:
     if isinstance(column.type, String | NullType) and (isinstance(value, BaseModel) or is_dataclass(value)):
         return as_json(value, column)
     return refuse(value, column)
+
+
+def parameters(values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
+    """The values of many rows for one column: what all of them need is found out at once."""
+    kinds = frozenset(map(type, values))
+    if needs_json(column) or not kinds <= PLAIN or (float in kinds and any(value != value for value in values)):
+        return [parameter(value, column) for value in values]
+    return values
 
 
 def as_json(value: Any, column: Column[Any]) -> str:

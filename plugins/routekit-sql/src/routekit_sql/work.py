@@ -60,10 +60,12 @@ class WorkFeed:
         now = anyio.current_time()
         self._refused = {key: due for key, due in self._refused.items() if due > now}
         while len(self._in_flight) + len(self._refused) < WINDOW:
+            before = frozenset(self._in_flight)  # what is done while we read is still in what we have read
             rows = await self.database.read(self._rows)
             ended = len(rows) < self.most
             self._after = () if ended else position_of(rows[-1], self.key)
-            fresh = [row for row in rows if not self._held(position_of(row, self.key))]
+            positions = [position_of(row, self.key) for row in rows]
+            fresh = [row for row, at in zip(rows, positions, strict=True) if at not in before and not self._held(at)]
             if fresh or ended:
                 return [self._delivery(row) for row in fresh]
         self._after = ()
