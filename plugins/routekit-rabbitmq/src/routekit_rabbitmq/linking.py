@@ -8,7 +8,6 @@ import anyio
 from aio_pika import Connection
 from aio_pika.abc import UnderlayConnection
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
-from yarl import URL
 
 
 class Gathering:
@@ -53,7 +52,7 @@ class _Transport(aiormq.TransportFactory):
     def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
         self._soon = soon
 
-    async def create(self, url: URL, **kwargs: Any) -> tuple[Any, Any]:
+    async def create(self, url: Any, **kwargs: Any) -> tuple[Any, Any]:
         made = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, writer = await made.create(url, **kwargs)
         return reader, Gathering(writer, self._soon)
@@ -70,7 +69,7 @@ class _Wired(aiormq.Connection):
 
 class _Underlay(UnderlayConnection):
     @classmethod
-    async def make_connection(cls, url: URL, timeout: Any = None, **kwargs: Any) -> aiormq.abc.AbstractConnection:
+    async def make_connection(cls, url: Any, timeout: Any = None, **kwargs: Any) -> aiormq.abc.AbstractConnection:
         made: Any = _Wired(url, **kwargs)
         with anyio.fail_after(timeout):
             await made.connect()
