@@ -141,8 +141,10 @@ class ClaimFeed:
 
         async def ack(_: object) -> None:
             found = dict(zip(self.key, position, strict=True))
-            await self.group.commit([self.ending.bind({**self.values, **found})])
-            self._in_flight.discard(position)
+            try:
+                await self.group.commit([self.ending.bind({**self.values, **found})])
+            finally:
+                self._in_flight.discard(position)  # if it is not done, its claim runs out, and it comes again
 
         async def nack(_: object) -> None:
             self._in_flight.discard(position)

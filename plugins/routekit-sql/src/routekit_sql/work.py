@@ -90,8 +90,13 @@ class WorkFeed:
 
         async def ack(_: object) -> None:
             found = dict(zip(self.key, position, strict=True))
-            await self.group.commit([self.ending.bind({**self.values, **found})])
-            self._in_flight.discard(position)
+            try:
+                await self.group.commit([self.ending.bind({**self.values, **found})])
+            except Exception:  # whatever it was, the row is not done, and comes again
+                self._refused[position] = anyio.current_time() + self.again
+                raise
+            finally:
+                self._in_flight.discard(position)
 
         async def nack(_: object) -> None:
             self._refused[position] = anyio.current_time() + self.again
