@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..events import Counts, Event
 from ..flow import Flow
@@ -54,8 +54,19 @@ def routes_of(*flows: Flow[Any] | Route, **named: Flow[Any]) -> list[Route]:
 async def running(*flows: Flow[Any] | Route, setup: Setup | None = None, **named: Flow[Any]) -> AsyncGenerator[Service]:
     """The routes, running until the block is left; then they stop orderly."""
     service = Service(routes_of(*flows, **named), setup or setup_for(Run()))
-    async with service.started():
-        yield service
+    try:
+        async with service.started():
+            yield service
+    except BaseExceptionGroup as group:  # such as of a pytest.fail, which is no Exception
+        raise _only(group) from None
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What was raised, if it is a single thing: a test should read that, and no groups of groups."""
+    first, *more = group.exceptions
+    if more:
+        return group
+    return _only(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def probed(*flows: Flow[Any] | Route, setup: Setup | None = None, **named: Flow[Any]) -> list[Probed]:

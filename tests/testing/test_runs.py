@@ -78,6 +78,16 @@ async def test_most_ends_an_endless_run() -> None:
     assert sink.bodies == [1, 2, 3]
 
 
+async def test_what_fails_a_test_while_routes_run_is_raised_itself() -> None:
+    """An error as well as what pytest raises, which is none; several at once are a group."""
+    with pytest.raises(ZeroDivisionError):
+        async with running(from_("timer:t")):
+            raise ZeroDivisionError
+    with pytest.raises(pytest.fail.Exception, match="so it is"):
+        async with running(from_("timer:t")):
+            pytest.fail("so it is")
+
+
 async def test_wall_time_follows_the_clock_of_the_test() -> None:
     """An hour of sleep is an hour of wall time."""
     setup = setup_for(Run())
