@@ -57,7 +57,7 @@ class Entry:
     promises: tuple[str, ...] = ()
     """What an endpoint promises whatever its options are, a sentence each."""
     written: str = ""
-    """The class to write it as a typed value, with its module: `routekit_file.FileSource`."""
+    """The class to write it as a typed value, with its module: `routekit_acme.AcmeSource`."""
     remarks: tuple[str, ...] = ()
     """What it promises and takes back with some options only."""
     headers: tuple[Meaning, ...] = ()

@@ -7,6 +7,8 @@ async def test_big_orders_are_shipped():
     assert run.filtered == [{"id": 2, "amount": 5}]
 """
 
+from ..check import check as check
+from ..loader import load as load
 from ..plugins import Catalog as Catalog
 from .builders import a_letter as a_letter
 from .builders import a_message as a_message

@@ -80,7 +80,7 @@ def test_constraints_are_names_and_versions() -> None:
 def test_everything_needed_is_constrained() -> None:
     """What a pyproject.toml asks for has a version in constraints.txt; `make constraints` puts it there."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    versions = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    versions = {normal(line.split("==")[0]) for line in lines if "==" in line}
     ours = {project(folder)["name"] for folder in (ROOT, *PLUGINS)}
     assert {name for folder in (ROOT, *PLUGINS) for name in needed(folder)} - versions - ours == set()
 
@@ -92,7 +92,12 @@ def needed(folder: Path) -> list[str]:
     lists += whole["project"].get("optional-dependencies", {}).values()
     lists += whole.get("dependency-groups", {}).values()
     found = [re.match(r"[A-Za-z0-9._-]+", requirement) for requirements in lists for requirement in requirements]
-    return [match[0].lower().replace("_", "-") for match in found if match]
+    return [normal(match[0]) for match in found if match]
+
+
+def normal(name: str) -> str:
+    """A name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

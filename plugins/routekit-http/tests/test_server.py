@@ -11,8 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from routekit import BodyError, Logged, Policy, Rejected, Throttled, Unavailable, from_
-from routekit.check import check
-from routekit.testing import Catalog, Run, Sink, running, setup_for
+from routekit.testing import Catalog, Run, Sink, check, running, setup_for
 
 pytestmark = pytest.mark.anyio
 

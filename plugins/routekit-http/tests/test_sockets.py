@@ -14,8 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.server import ServerConnection, serve
 
 from routekit import DefinitionError, Flow, Logged, Policy, Rejected, RouteDegraded, from_
-from routekit.check import check
-from routekit.testing import Catalog, Inlet, Run, Sink, running, setup_for
+from routekit.testing import Catalog, Inlet, Run, Sink, check, running, setup_for
 
 pytestmark = pytest.mark.anyio
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -280,7 +279,8 @@ class Elsewhere:
         self.after(connection)
 
     def listen(self, connection: ServerConnection) -> None:
-        self.heard.extend(connection)
+        for message in connection:
+            self.heard.append(message)
 
     def close(self) -> None:
         for connection in self.connections:
