@@ -101,6 +101,8 @@ class TestSink(Outside, SinkContract):
         return found if (table, name) == ("http", "kit") else None
 
     def answer(self, asked: Any) -> Any:
+        if asked.method == "HEAD":  # a probe
+            return self.says(200)
         if asked.body == b"poison":
             return self.says(422)
         self.kept.append(Message(asked.body, asked.headers))
@@ -131,6 +133,8 @@ class TestPoll(Outside, SourceContract):
         return found if (table, name) == ("http", "kit") else None
 
     def answer(self, asked: Any) -> Any:
+        if asked.method == "HEAD":  # a probe
+            return self.says(200)
         query = httpx.URL(f"http://x{asked.path}").params
         after, limit = int(query.get("after", "0")), int(query["limit"])
         rows = [row for row in self.kept if row["seq"] >= after][:limit]

@@ -6,13 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-from routekit import Capabilities, Message, Runtime, Send
+from routekit import About, Capabilities, Message, Runtime, Send
 
+from .about import SINK
 from .answers import HttpAnswer, Reading, selected
 from .calls import Call
 from .connection import Connection, Guarded, connection_of
 from .content import Content, content_of
 from .errors import HttpConflict, HttpRejected, HttpUnavailable
+from .probing import found_at
 from .requests import Requests
 from .settings import ConnectionSettings, connection_settings
 from .targets import placed
@@ -30,7 +32,12 @@ class HttpSink(Requests):
 
     scheme = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
+    about: ClassVar[About] = SINK
     raises: ClassVar[tuple[type[Exception], ...]] = (HttpRejected, HttpConflict, HttpUnavailable)
+
+    async def probe(self, runtime: Runtime) -> str:
+        """What answers at the beginning of the connection, asked with HEAD."""
+        return await found_at(runtime, self.to)
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
@@ -41,7 +48,9 @@ class HttpSink(Requests):
         else:
             settings = ConnectionSettings(url=target.origin or "http://anywhere.invalid")
         connection, guarded = await connection_of(runtime, target.connection or target.origin, settings)
-        yield _Sending(self, runtime, connection, guarded).send
+        sending = _Sending(self, runtime, connection, guarded)
+        with runtime.metered(self, {"requests_total": lambda: connection.requests, "at_work": lambda: sending.at_work}):
+            yield sending.send
 
 
 class HttpsSink(HttpSink):
@@ -54,6 +63,7 @@ class _Sending:
     """Makes a request of each message, and the answer of what comes back."""
 
     def __init__(self, sink: Requests, runtime: Runtime, connection: Connection, guarded: Guarded) -> None:
+        self.at_work = 0
         self._sink = sink
         self._target = sink.to
         self._base = connection.settings.url
@@ -73,7 +83,11 @@ class _Sending:
         async def read(response: Any) -> HttpAnswer | None:
             return await self._reading.read(call, response, self._connection.now(), file)
 
-        answer = await self._connection.exchange(call, self._guarded, read)
+        self.at_work += 1
+        try:
+            answer = await self._connection.exchange(call, self._guarded, read)
+        finally:
+            self.at_work -= 1
         return None if answer is None else self._answered(message, answer, file)
 
     def _answered(self, message: Message[Any], answer: HttpAnswer, file: Path | None) -> Message[Any] | None:

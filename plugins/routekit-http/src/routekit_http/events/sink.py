@@ -9,6 +9,7 @@ from pydantic import Field, InstanceOf, field_validator
 
 from routekit import (
     PER_MESSAGE,
+    About,
     BodyError,
     Capabilities,
     Codec,
@@ -21,7 +22,9 @@ from routekit import (
     Send,
 )
 
+from ..server.about import STREAM
 from ..server.gate import gate_of
+from ..server.probing import serveable
 from ..server.serving import app_of
 from ..targets import address_of
 from .channel import open_channel
@@ -40,6 +43,7 @@ class SseSink(Producer):
     scheme: ClassVar[str] = "sse"
     web: ClassVar[str] = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, volatile=True)
+    about: ClassVar[About] = STREAM
 
     address: PathField = Field(description="HOST:PORT/path to serve")
     event: Annotated[str | None, PER_MESSAGE] = Field(default=None, description="the type of the event")
@@ -60,6 +64,11 @@ class SseSink(Producer):
         if found is None or not 0 <= found[1] <= 65535 or "{" in found[2]:
             raise ValueError("write HOST:PORT/path, such as 0.0.0.0:8080/events")
         return address
+
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the address can be served."""
+        host, port, _ = cast("tuple[str, int, str]", address_of(self.address))
+        return serveable(runtime, self.web, host, port)
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

@@ -8,12 +8,26 @@ import anyio
 import httpx
 from pydantic import BeforeValidator, Field, model_validator
 
-from routekit import Bytes, Capabilities, Consumer, Delivery, Logged, Message, PathField, Runtime, Seconds, Unavailable
+from routekit import (
+    About,
+    Bytes,
+    Capabilities,
+    Consumer,
+    Delivery,
+    Logged,
+    Message,
+    PathField,
+    Runtime,
+    Seconds,
+    Unavailable,
+)
 
+from ..about import EVENTS
 from ..answers import chunks_of
 from ..calls import Call
 from ..connection import FAULTS, Connection, Guarded, connection_of
 from ..errors import HttpUnavailable
+from ..probing import found_at
 from ..settings import ConnectionSettings, connection_settings
 from ..targets import placed, target_of
 from ..values import headers_of, pairs_of
@@ -45,6 +59,7 @@ class SseSource(Consumer):
     scheme: ClassVar[str] = "sse"
     web: ClassVar[str] = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
+    about: ClassVar[About] = EVENTS
 
     target: PathField = Field(description="NAME/path by a connection of the settings, or //host/path")
     name: str = Field(default="", description="the id of the last event is kept under this name; needed")
@@ -67,6 +82,10 @@ class SseSource(Consumer):
         if not self.name:
             raise ValueError("name=... is missing: the place in the stream is kept under it")
         return self
+
+    async def probe(self, runtime: Runtime) -> str:
+        """What answers at the beginning of the connection, asked with HEAD."""
+        return await found_at(runtime, target_of(self.web, self.target))
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[bytes]]:
         """The events; see `Consumer.consume`."""

@@ -46,6 +46,10 @@ class Feed:
     _ending: bool = False
     _refused: list[tuple[float, Any, Reading]] = field(default_factory=list[tuple[float, Any, Reading]])
 
+    def __len__(self) -> int:
+        """Pages that are not done yet."""
+        return len(self._progress) if hasattr(self, "_progress") else 0
+
     async def deliveries(self) -> AsyncGenerator[Delivery[Any]]:
         """From the position that was kept, for ever; an orderly end keeps what is done of the page in hand."""
         position = await self._begun()

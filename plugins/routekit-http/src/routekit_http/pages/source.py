@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from routekit import Bytes, Capabilities, Consumer, Delivery, PathField, Runtime, Seconds
+from routekit import About, Bytes, Capabilities, Consumer, Delivery, PathField, Runtime, Seconds
 
+from ..about import POLL
 from ..connection import connection_of
+from ..probing import found_at
 from ..settings import ConnectionSettings, connection_settings
 from ..targets import placed, target_of
 from .feed import Feed
@@ -31,6 +33,7 @@ class HttpPoll(Consumer):
 
     scheme = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(replayable=True, ordered=True)
+    about: ClassVar[About] = POLL
 
     target: PathField = Field(description="NAME/path by a connection of the settings, or //host/path")
     name: str = Field(default="", description="the position is kept under this name; needed")
@@ -83,6 +86,10 @@ class HttpPoll(Consumer):
         self.pager()
         return self
 
+    async def probe(self, runtime: Runtime) -> str:
+        """What answers at the beginning of the connection, asked with HEAD."""
+        return await found_at(runtime, target_of(self.scheme, self.target))
+
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         """The rows; see `Consumer.consume`."""
         target = target_of(self.scheme, self.target)
@@ -96,9 +103,11 @@ class HttpPoll(Consumer):
         feed = Feed(
             self.name, self.paging, self.pager(), fetching.fetch, marks, runtime, self.id, self.poll, self.max_pages
         )
-        async with aclosing(feed.deliveries()) as deliveries:
-            async for delivery in deliveries:
-                yield delivery
+        figures = {"requests_total": lambda: connection.requests, "pages": lambda: len(feed)}
+        with runtime.metered(self, figures):
+            async with aclosing(feed.deliveries()) as deliveries:
+                async for delivery in deliveries:
+                    yield delivery
 
     def pager(self) -> Paging:
         """The way to page; raises ValueError for what cannot be."""

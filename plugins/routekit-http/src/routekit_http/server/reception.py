@@ -47,6 +47,7 @@ class Reception:
     """
 
     def __init__(self, endpoint: Answering, incoming: Incoming, gate: Gate, json: Codec, deliver: Deliver) -> None:
+        self.requests = 0
         self._endpoint = endpoint
         self._incoming = incoming
         self._gate = gate
@@ -56,6 +57,9 @@ class Reception:
         self._id_header = endpoint.id_header.lower().encode()
         self._inside: set[anyio.CancelScope] = set()
         self._left = anyio.Event()
+
+    def __len__(self) -> int:
+        return len(self._inside)
 
     async def open(self) -> None:
         """Let requests in until cancelled."""
@@ -71,6 +75,7 @@ class Reception:
 
     async def answer(self, request: Request, params: Mapping[str, str]) -> Response:
         """The answer to a request; an error is one, too."""
+        self.requests += 1
         try:
             if len(self._inside) >= self._endpoint.most:
                 raise Unavailable("too many requests are at work")  # noqa: TRY301 - it is answered like any other

@@ -1,6 +1,7 @@
 """One server for each address, which all routes share: uvicorn, as a guest in the engine's event loop."""
 
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
@@ -51,14 +52,8 @@ class _Guest(Server):
 async def open_server(scheme: str, host: str, port: int, settings: ServerSettings) -> AsyncGenerator[App]:
     """A server at an address; port 0 is any free one. Raises Unavailable if the address cannot be had."""
     where = f"{scheme}:{host}:{port}"
-    context = None
-    if scheme == "https":
-        if settings.cert is None:
-            raise DefinitionError(
-                f"{where} has no certificate", hint=f'write cert and key into [http_server."{host}:{port}"]'
-            )
-        context = server_context(settings.cert, settings.key, settings.key_password, settings.client_ca, where)
-    bound = _bound(host, port, where)
+    context = certified(scheme, host, port, settings)
+    bound = bound_to(host, port, where)
     app = App(settings, _url(scheme, bound))
     config = Config(
         app.asgi,
@@ -102,7 +97,19 @@ async def app_of(runtime: Runtime, scheme: str, host: str, port: int) -> App:
     return await runtime.shared(open_server, scheme, host, port, settings)
 
 
-def _bound(host: str, port: int, where: str) -> socket.socket:
+def certified(scheme: str, host: str, port: int, settings: ServerSettings) -> ssl.SSLContext | None:
+    """The context of a server that speaks TLS, None of one that does not; raises DefinitionError."""
+    if scheme != "https":
+        return None
+    where = f"{scheme}:{host}:{port}"
+    if settings.cert is None:
+        hint = f'write cert and key into [http_server."{host}:{port}"]'
+        raise DefinitionError(f"{where} has no certificate", hint=hint)
+    return server_context(settings.cert, settings.key, settings.key_password, settings.client_ca, where)
+
+
+def bound_to(host: str, port: int, where: str) -> socket.socket:
+    """A socket that listens there; raises Unavailable. `where` names it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         kind, tcp = socket.SOCK_STREAM, socket.IPPROTO_TCP

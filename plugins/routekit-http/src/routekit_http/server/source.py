@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from routekit import (
+    About,
     Bytes,
     Capabilities,
     Consumer,
@@ -21,9 +22,11 @@ from routekit import (
 from ..pages import HttpPoll, HttpsPoll
 from ..requests import Names
 from ..targets import address_of
+from .about import SERVER
 from .gate import gate_of
 from .incoming import BodyKind, Incoming
 from .openapi import Description
+from .probing import serveable
 from .reception import Reception
 from .serving import app_of
 from .table import Entry
@@ -51,6 +54,7 @@ class HttpServer(Listener):
     scheme = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
     polled: ClassVar[type[Consumer]] = HttpPoll
+    about: ClassVar[About] = SERVER
 
     address: PathField = Field(description="HOST:PORT/path; {names} take a part of the path each, {name*} all the rest")
     method: Methods = Field(default=("POST",), description="comma list of methods")
@@ -118,6 +122,11 @@ class HttpServer(Listener):
             return cast("Self", cls.polled.of(path, options))
         return super().of(path, options)
 
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the address can be served."""
+        host, port, _ = self._place
+        return serveable(runtime, self.scheme, host, port)
+
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
         """Answer until cancelled; see `Listener.listen`."""
         host, port, path = self._place
@@ -140,7 +149,8 @@ class HttpServer(Listener):
             bool(self.signature),
         )
         entry = Entry(runtime.route, self.method, template, reception.answer, described)
-        with app.table.entered(entry), runtime.resting():
+        figures = {"requests_total": lambda: reception.requests, "at_work": lambda: len(reception)}
+        with app.table.entered(entry), runtime.metered(self, figures), runtime.resting():
             runtime.emit(Logged(runtime.route, "info", f"serving {', '.join(self.method)} {app.url}{path}"))
             await reception.open()
 

@@ -7,8 +7,9 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import Field, model_validator
 
-from routekit import Bytes, Capabilities, Consumer, Delivery, Logged, Message, PathField, Runtime, Seconds
+from routekit import About, Bytes, Capabilities, Consumer, Delivery, Logged, Message, PathField, Runtime, Seconds
 
+from ..about import HEARING
 from ..targets import target_of
 from .dialing import Dialing
 
@@ -25,6 +26,7 @@ class WsPoll(Consumer):
 
     scheme: ClassVar[str] = "ws"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, volatile=True)
+    about: ClassVar[About] = HEARING
 
     target: PathField = Field(description="NAME/path by a connection of the settings, or //host/path")
     hello: str = Field(default="", description="what is sent as soon as it is connected, such as what to subscribe to")
@@ -41,6 +43,12 @@ class WsPoll(Consumer):
     def _fits(self) -> "WsPoll":
         target_of(_WEB[self.scheme], self.target)
         return self
+
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether it can be connected to: it is, and closed again."""
+        dialing = Dialing(self.scheme, self.target, runtime, self.max_message, self.ping)
+        async with dialing.opened(self.query, self.headers):
+            return f"{self.scheme}:{self.target} is a WebSocket"
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[str | bytes]]:
         """What comes; see `Consumer.consume`."""

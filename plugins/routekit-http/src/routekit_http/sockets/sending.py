@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import Field, InstanceOf, model_validator
 
-from routekit import Bytes, Capabilities, Codec, Message, PathField, Producer, Runtime, Seconds, Send
+from routekit import About, Bytes, Capabilities, Codec, Message, PathField, Producer, Runtime, Seconds, Send
 
+from ..about import SENDING
 from ..errors import HttpRejected, HttpUnavailable
 from ..targets import target_of
 from .bodies import frame_of
@@ -30,6 +31,7 @@ class WsSend(Producer):
 
     scheme: ClassVar[str] = "ws"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, volatile=True)
+    about: ClassVar[About] = SENDING
     raises: ClassVar[tuple[type[Exception], ...]] = (HttpRejected, HttpUnavailable)
 
     target: PathField = Field(description="NAME/path by a connection of the settings, or //host/path")
@@ -48,6 +50,12 @@ class WsSend(Producer):
     def _fits(self) -> "WsSend":
         target_of(_WEB[self.scheme], self.target)
         return self
+
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether it can be connected to: it is, and closed again."""
+        dialing = Dialing(self.scheme, self.target, runtime, self.max_message, self.ping)
+        async with dialing.opened(self.query, self.headers):
+            return f"{self.scheme}:{self.target} is a WebSocket"
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

@@ -7,10 +7,24 @@ import anyio
 from pydantic import Field, field_validator
 from starlette.requests import HTTPConnection
 
-from routekit import Capabilities, Codec, Consumer, Deliver, Endpoint, Listener, Logged, Message, PathField, Runtime
+from routekit import (
+    About,
+    Capabilities,
+    Codec,
+    Consumer,
+    Deliver,
+    Endpoint,
+    Listener,
+    Logged,
+    Message,
+    PathField,
+    Runtime,
+)
 
 from ..requests import Names
+from ..server.about import SOCKETS
 from ..server.gate import gate_of
+from ..server.probing import serveable
 from ..server.problems import problem_of
 from ..server.serving import app_of
 from ..server.templates import template_of
@@ -43,6 +57,7 @@ class WsServer(Listener):
     scheme: ClassVar[str] = "ws"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
     client: ClassVar[type[Consumer]] = WsPoll
+    about: ClassVar[About] = SOCKETS
 
     address: PathField = Field(description="HOST:PORT/path; {names} take a part of the path each, {name*} all the rest")
     reply: Literal["body", "none"] = Field(default="body", description="none: nothing is sent back, but what failed")
@@ -72,6 +87,11 @@ class WsServer(Listener):
         (host, port, path), (its_host, its_port, its_path) = place_of(self.address), place_of(other.address)
         same = (host, port, template_of(path).shape) == (its_host, its_port, template_of(its_path).shape)
         return f"both take what is said on {host}:{port}{path}" if port and same else None
+
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the address can be served."""
+        host, port, _ = place_of(self.address)
+        return serveable(runtime, _WEB[self.scheme], host, port)
 
     async def listen(self, runtime: Runtime, deliver: Deliver) -> None:
         """Take messages until cancelled; see `Listener.listen`."""

@@ -7,9 +7,11 @@ from typing import Annotated, Any, ClassVar, Self, cast
 from pydantic import Field, InstanceOf, field_validator
 from starlette.requests import HTTPConnection
 
-from routekit import PER_MESSAGE, Capabilities, Codec, Message, PathField, Producer, Runtime, Send
+from routekit import PER_MESSAGE, About, Capabilities, Codec, Message, PathField, Producer, Runtime, Send
 
+from ..server.about import TELLING
 from ..server.gate import gate_of
+from ..server.probing import serveable
 from ..server.serving import app_of
 from ..targets import address_of
 from .bodies import frame_of
@@ -31,6 +33,7 @@ class WsSink(Producer):
     scheme: ClassVar[str] = "ws"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, volatile=True)
     client: ClassVar[type[Producer]] = WsSend
+    about: ClassVar[About] = TELLING
 
     address: PathField = Field(description="HOST:PORT/path to serve")
     to: Annotated[str | None, PER_MESSAGE] = Field(
@@ -57,6 +60,11 @@ class WsSink(Producer):
         if address_of(path) is None:
             return cast("Self", cls.client.of(path, options))
         return super().of(path, options)
+
+    async def probe(self, runtime: Runtime) -> str:
+        """Whether the address can be served."""
+        host, port, _ = place_of(self.address)
+        return serveable(runtime, _WEB[self.scheme], host, port)
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:

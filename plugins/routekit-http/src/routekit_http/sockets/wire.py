@@ -67,6 +67,12 @@ class Wire:
     async def _read(self, take: Take) -> str:
         asked = False
         while True:
+            for event in self._protocol.events_received():  # the first may have come with the handshake
+                if isinstance(event, Frame):
+                    await self._framed(event, take)
+            if self._protocol.state is not State.OPEN:
+                code, reason = self._protocol.close_code, self._protocol.close_reason
+                return f"it was closed: {code} {reason or ''}".rstrip()
             data = None
             with anyio.move_on_after(self._ping):
                 data = await self._received()
@@ -80,12 +86,6 @@ class Wire:
             else:
                 self._protocol.receive_eof()
             await self._flushed()
-            for event in self._protocol.events_received():
-                if isinstance(event, Frame):
-                    await self._framed(event, take)
-            if self._protocol.state is not State.OPEN:
-                code, reason = self._protocol.close_code, self._protocol.close_reason
-                return f"it was closed: {code} {reason or ''}".rstrip()
 
     async def _received(self) -> bytes:
         try:
