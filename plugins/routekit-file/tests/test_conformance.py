@@ -1,9 +1,10 @@
 """The file endpoints keep the contracts that every endpoint has to keep."""
 
-from collections.abc import AsyncGenerator, Sequence
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from routekit import Capabilities, Message
 from routekit.testing.conformance import SinkContract, SourceContract
@@ -34,14 +35,15 @@ class TestSource(Folder, SourceContract):
     kind = FileSource
 
     def source(self) -> FileSource:
-        return FileSource(directory=self.folder, after="delete", poll=0.01)
+        return FileSource(directory=self.folder, after="delete", poll=0.01, max_bytes=self.large)
 
 
 class TestSourceThatMoves(TestSource):
     loops = ("trio",)
+    promised = Capabilities(replayable=True, largest=1 << 20)
 
     def source(self) -> FileSource:
-        return FileSource(directory=self.folder, after="move", poll=0.01)
+        return FileSource(directory=self.folder, after="move", poll=0.01, max_bytes=1 << 20)
 
 
 class TestSourceThatRemembers(TestSource):
@@ -49,6 +51,34 @@ class TestSourceThatRemembers(TestSource):
 
     def source(self) -> FileSource:
         return FileSource(directory=self.folder, after="keep", poll=0.01)
+
+
+class TestSourceOfRecords(Folder, SourceContract):
+    kind = FileSource
+    bodies: ClassVar[Mapping[str, Any]] = {
+        "empty": "",
+        "unicode": "Grüße, 你好, 🐿",
+        "none": None,
+        "nested": {"a": [1, {"b": None}]},
+    }
+    large = 8 << 20
+    test_a_refused_one_is_kept_or_comes_again = None  # a refused record fails its file, which is kept as a whole
+
+    def source(self) -> FileSource:
+        return FileSource(directory=self.folder, after="delete", poll=0.01, read="records", codec="jsonl")
+
+    def body(self, number: int) -> Any:
+        return {"number": number}
+
+    def large_body(self, size: int) -> Any:
+        return {"text": "é" * (size // 2)}
+
+    async def put(self, message: Message[Any]) -> None:
+        line = json.dumps(message.body, ensure_ascii=False).encode() + b"\n"
+        await super().put(Message(line, id=message.id))
+
+    async def put_poison(self) -> None:
+        await super().put(Message(b'{"number": \n', id="kit-0-poison"))
 
 
 class TestSink(Folder, SinkContract):

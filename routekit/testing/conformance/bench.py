@@ -191,6 +191,8 @@ class Bench:
             if isinstance(error, Exception):
                 self.hear(error)
             found = life() if getattr(event, "route", "") == TRIED else None
+            if found is not None and isinstance(error, Exception):
+                found.told += 1
             if found is not None and isinstance(event, RouteDegraded):
                 found.degraded.append(event.error)
             elif found is not None and isinstance(event, RouteStarted):

@@ -80,6 +80,8 @@ class Life:
         self.service = service
         self.degraded: list[Exception] = []
         self.killed = False
+        self.told = 0
+        """How many events of its route told of an error."""
         self.up = False
         """Whether the route has started once."""
 
@@ -99,9 +101,9 @@ class Life:
         await self._bench.soon(lambda: not counts.in_flight, "the messages in flight to be acknowledged")
 
     def troubles(self) -> int:
-        """How often somebody was told that something is wrong: dead letters, refusals, and a degraded route."""
+        """How often somebody was told that something is wrong: by dead letters, refusals, or an event with an error."""
         counts = self.service.counts()[TRIED]
-        return counts.dead + counts.refused + len(self.degraded)
+        return counts.dead + counts.refused + self.told
 
     async def letters(self) -> Sequence[Letter]:
         """The dead letters so far."""
