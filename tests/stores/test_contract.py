@@ -1,5 +1,7 @@
 """What every store does: the same tests for all of them."""
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -181,6 +183,14 @@ async def test_a_letter_is_read_back(store: Store):
     await store.letters.add(letter("1", body={"n": [1, None, "x", 1.5, {"base64": "/w=="}]}))
     assert await store.letters.get("1") == letter("1", body={"n": [1, None, "x", 1.5, {"base64": "/w=="}]})
     assert await store.letters.get("2") is None
+
+
+async def test_a_letter_with_half_a_character_is_read_back(store: Store):
+    """Text that no encoding can hold, such as the name of a file that is no UTF-8, is no reason to lose a letter."""
+    odd = replace(letter("1", body={"half": "\ud83d"}), headers={"file.name": "caf\udce9.csv"}, reason="no 'caf\udce9'")
+    await store.letters.add(odd)
+    assert await store.letters.get("1") == odd
+    assert list(await store.letters.list()) == [odd]
 
 
 async def test_a_letter_with_the_same_id_replaces(store: Store):
