@@ -9,6 +9,7 @@ from ..endpoint import Endpoint
 from ..errors import RouteKitError
 from ..options import masked
 from ..route import Route
+from ..scopes import clauses_of, policy_of, scopes_of
 from ..step import Chain, finish
 from .binding import RouteRuntime
 from .services import Activity, Services
@@ -46,14 +47,16 @@ async def probed(routes: Sequence[Route], services: Services, within: float = WI
 
 
 def _endpoints(route: Route, services: Services) -> list[tuple[RouteRuntime, Endpoint]]:
-    """The source, what it sends to, what it reads from beside, and where its letters go."""
+    """The source, then what its steps, its dead letters and its rescues send to and read from, as they are written."""
     runtime = RouteRuntime(route, services, Activity())
-    source = services.catalog.source(route.source)
-    runtime.bind(route.chain, finish)
-    letters = None if route.policy is None else route.policy.dead_letter
-    if isinstance(letters, Chain):
-        runtime.bind(letters, finish)
-    return [(runtime, endpoint) for endpoint in (source, *runtime.endpoints)]
+    found: list[Endpoint] = [services.catalog.source(route.source)]
+    scopes = scopes_of(route, services.policy)
+    letters = policy_of(scopes).dead_letter
+    rescues = [clause.rescue.branch for clause in clauses_of(scopes)]
+    for chain in (route.chain, *([letters] if isinstance(letters, Chain) else []), *rescues):
+        runtime.bind(chain, finish)
+        found += [endpoint for endpoint in reversed(runtime.endpoints) if endpoint not in found]  # bound last to first
+    return [(runtime, endpoint) for endpoint in found]
 
 
 async def _probed(runtime: RouteRuntime, endpoint: Endpoint, within: float) -> Probed | None:

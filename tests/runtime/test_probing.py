@@ -8,7 +8,19 @@ import anyio
 import pytest
 from pydantic import ConfigDict
 
-from routekit import Consumer, Delivery, Message, Policy, Producer, Runtime, Send, Unavailable, dead_letters, from_
+from routekit import (
+    Consumer,
+    Delivery,
+    Message,
+    Policy,
+    Producer,
+    Runtime,
+    Send,
+    Unavailable,
+    dead_letters,
+    from_,
+    rescue,
+)
 from routekit.runtime.probing import Probed
 from routekit.runtime.service import Service
 from routekit.testing import Run, routes_of, running, setup_for
@@ -57,6 +69,16 @@ class Gone(Producer):
         yield send
 
 
+class Here(Gone):
+    """A sink whose other side is there."""
+
+    scheme = "here"
+
+    async def probe(self, runtime: Runtime) -> str:
+        await anyio.lowlevel.checkpoint()
+        return "it is here"
+
+
 async def probes(*flows: Any) -> list[Probed]:
     return await Service(routes_of(*flows), setup_for(Run())).probed(within=10)
 
@@ -64,12 +86,19 @@ async def probes(*flows: Any) -> list[Probed]:
 async def test_each_endpoint_with_another_side_is_asked_once() -> None:
     """Source, sinks in branches and the channel of dead letters are asked; what has no other side says nothing."""
     policy = Policy(dead_letter=dead_letters(lambda letters: letters.to(Gone(fault=True))))
-    flow = from_(Known(), policy=policy).tap(lambda copy: copy.to(Gone())).to(Gone()).to("mock:out")
+    flow = from_(Known(), policy=policy).tap(lambda copy: copy.to(Gone())).to(Gone()).to(Here()).to("mock:out")
     assert await probes(flow) == [
         Probed("route-1", "known:0", True, "known to route-1 at x://me:***@host"),
         Probed("route-1", "gone:false", False, "nobody answers at gone:", "start it"),
+        Probed("route-1", "here:false", True, "it is here"),
         Probed("route-1", "gone:true", False, "KeyError: 'version'"),
     ]
+
+
+async def test_what_a_rescue_sends_to_is_asked() -> None:
+    """Branches that only run when something fails are of no use if their sinks are away."""
+    policy = Policy(rescue={ValueError: rescue(lambda failed: failed.to(Here()))})
+    assert [probe.endpoint for probe in await probes(from_(Known(), policy=policy))] == ["known:0", "here:false"]
 
 
 async def test_an_endpoint_that_does_not_answer_is_away() -> None:
