@@ -1,12 +1,14 @@
-"""What the driver does when a connection goes, as errors of ours."""
+"""The driver: what it does when a connection goes, as errors of ours, and how it writes."""
 
 import asyncio
+from typing import Any
 
 import anyio
 import pytest
 
 from routekit import BodyError, Unavailable
 from routekit_rabbitmq.faults import told
+from routekit_rabbitmq.linking import Gathering
 
 pytestmark = pytest.mark.anyio
 
@@ -31,3 +33,38 @@ async def test_errors_of_ours_stay_what_they_are() -> None:
     """What is known already is not wrapped again."""
     with pytest.raises(BodyError, match=r"^bad$"), told("rabbitmq:q", "host:1"):
         raise BodyError("bad")
+
+
+class Paper:
+    """What a stream was told to do."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self.told.append(data)
+
+    async def drain(self) -> None:
+        self.told.append("drain")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+async def test_what_is_written_in_one_turn_goes_out_together() -> None:
+    """In order, and all of it before the stream is drained or closed."""
+    paper, later = Paper(), list[Any]()
+    writer = Gathering(paper, later.append)
+    writer.write(b"a")
+    writer.write(b"b")
+    assert paper.told == []
+    later.pop()()
+    assert (paper.told, later) == ([b"ab"], [])
+    writer.write(b"c")
+    await writer.drain()
+    writer.write(b"d")
+    writer.close()
+    assert paper.told == [b"ab", b"c", "drain", b"d", "close"]
+    while later:
+        later.pop()()
+    assert paper.told[-1] == "close"

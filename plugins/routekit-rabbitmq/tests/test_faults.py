@@ -79,6 +79,38 @@ async def test_a_queue_that_is_deleted_is_made_again(setup: Any, outside: Any, q
     assert "the broker ended the consumer; was the queue deleted?" in str(degraded(run)[0])
 
 
+async def test_a_consumer_whose_channel_is_closed(
+    setup: Any, server: Any, outside: Any, queue: str, eventually: Any
+) -> None:
+    """By the broker, for a message that is kept too long: the route consumes again, and the message comes again."""
+    await outside.declare(queue)
+    await outside.publish(queue, b"a")
+    gate, run, out = anyio.Event(), Run(), Sink()
+
+    async def wait(body: str) -> str:
+        await gate.wait()
+        return body
+
+    async def limit(milliseconds: int, tick: int) -> None:
+        """How long a message may be kept on a channel that is opened from now on, and how often that is looked at."""
+        text = f"application:set_env(rabbit, consumer_timeout, {milliseconds})"
+        text += f", application:set_env(rabbit, channel_tick_interval, {tick})."
+        await anyio.to_thread.run_sync(server.control, "eval", text)
+
+    await limit(300, 100)
+    try:
+        flow = from_(f"rabbitmq:{queue}", str, policy=Policy(concurrency=2)).transform(wait).to(out)
+        async with running(flow, setup=setup(run=run)):
+            await eventually(lambda: "has timed out waiting for delivery acknowledgement" in server.log)
+            gate.set()
+            await eventually(lambda: out.bodies == ["a", "a"])
+    finally:
+        await limit(1_800_000, 60_000)
+    assert isinstance(degraded(run)[0], Unavailable)
+    assert "channel" in str(degraded(run)[0])
+    assert await outside.bodies(queue) == []
+
+
 async def test_an_exchange_that_is_deleted_is_made_again(setup: Any, outside: Any, queue: str, eventually: Any) -> None:
     """While it is sent to: the broker closes the channel, the next try opens another one and declares the exchange."""
     await outside.declare(queue)

@@ -257,6 +257,30 @@ async def test_a_stop_gives_back_what_was_not_begun(setup: Any, outside: Any, qu
     assert sorted(await outside.bodies(queue, 2)) == [b"b", b"c"]
 
 
+async def test_messages_finish_in_any_order(setup: Any, outside: Any, queue: str, eventually: Any) -> None:
+    """What is done is acknowledged and nothing else, though acknowledgements go together; the rest comes again."""
+    await outside.declare(queue)
+    await outside.publish(queue, *(str(n).encode() for n in range(40)))
+    gates = {n: anyio.Event() for n in range(40)}
+    done = {1, 0, 2, 3, 7, 8, 9, 20, 22, 39, 4}
+
+    async def wait(number: int) -> int:
+        await gates[number].wait()
+        return number
+
+    out, rest = Sink(), Sink()
+    flow = from_(f"rabbitmq:{queue}?prefetch=40", int, policy=Policy(concurrency=40)).transform(wait).to(out)
+    async with running(mine=flow, setup=setup()) as service:
+        await eventually(lambda: service.counts()["mine"].in_flight == 40)
+        for number in done:
+            gates[number].set()
+        await eventually(lambda: service.counts()["mine"].done == len(done))
+        service.force()
+    await run_routes(from_(f"rabbitmq:{queue}", int).to(rest), setup=setup())
+    assert set(out.bodies) == done
+    assert sorted(rest.bodies) == sorted(set(range(40)) - done)
+
+
 async def test_a_paused_route_leaves_the_queue_to_others(setup: Any, outside: Any, queue: str, eventually: Any) -> None:
     """What was at work is finished, what was not begun goes back; once it is resumed it consumes again."""
     await outside.declare(queue)
