@@ -75,3 +75,12 @@ async def test_the_first_look_may_be_delayed(bench: Any, inbox: Path) -> None:
     assert await bench.work(FileSource(directory=inbox, after="delete", delay=30)) == [b"x"]
     assert anyio.current_time() - start == pytest.approx(30)
     assert bench.rests == [1]
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "none", "modified"])
+async def test_files_ripen_that_a_look_does_not_reach(bench: Any, inbox: Path, sort: Any) -> None:
+    """With one file a look, the others are as ripe as they were when their turn comes."""
+    for number in range(20):
+        (inbox / f"{number * 7 % 20:02}").touch()
+    bench.between = [wait(5)]
+    assert len(await bench.work(FileSource(directory=inbox, after="delete", stable=5, max_files=1, sort=sort))) == 20
