@@ -1,7 +1,10 @@
 """What is written is true: the examples in docstrings, and the routes of the README."""
 
+import ast
 import doctest
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -61,3 +64,14 @@ def test_every_option_is_in_the_readme(scheme: str) -> None:
         for name, field in list(kind.model_fields.items())[1:]:
             assert field.description, f"{kind.__name__}.{name}"
             assert f"`{name}" in README or f"{name}=" in README, f"{kind.__name__}.{name}"
+
+
+@pytest.mark.parametrize("name", ["auction", "shop"])
+def test_the_example_prints_what_it_shows(name: str) -> None:
+    """The lines after the command in its docstring are what a reader will see."""
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")), clean=False) or ""
+    _, *shown = re.findall(r"^    (.+)$", text, flags=re.MULTILINE)
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == shown

@@ -1,4 +1,4 @@
-"""HTTP for RouteKit: `http:` and `https:`, as sinks and as sources."""
+"""HTTP for RouteKit: requests, event streams and WebSockets, as sinks and as sources."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ from .sockets import WssSink as WssSink
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
-    """The sources and sinks of the schemes `http` and `https`."""
+    """The sources and sinks of `http`, `sse` and `ws`, each with its scheme for TLS."""
     http = [HttpServer, HttpsServer, HttpPoll, HttpsPoll, HttpSink, HttpsSink]
     sockets = [WsServer, WssServer, WsPoll, WssPoll, WsSink, WssSink, WsSend, WssSend]
     return [*http, SseSource, SsesSource, SseSink, SsesSink, *sockets]

@@ -163,8 +163,11 @@ class _Listening:
                     return
                 self.opened += 1
                 parser = Parser(self._source.max_event, self._id)
-                async with aclosing(self._chunks(response)) as chunks:
-                    async for event in self._parsed(parser, chunks):
+                async with (
+                    aclosing(self._chunks(response)) as chunks,
+                    aclosing(self._parsed(parser, chunks)) as events,
+                ):
+                    async for event in events:
                         yield event
             self._retry = min(parser.retry or self._retry, _LONGEST)
             with self._runtime.resting():
