@@ -74,23 +74,6 @@ async def test_files_that_stay_do_not_hide_those_behind_them(bench: Any, inbox: 
     assert await bench.work(source) == []
 
 
-async def test_files_that_do_not_ripen_do_not_hide_those_behind_them(bench: Any, inbox: Path) -> None:
-    """A file that changes all the time, such as a log, is not counted while it does."""
-    names = fill(inbox, 6)
-    grown = 0
-
-    async def grow() -> None:
-        nonlocal grown
-        for name in names[:3]:
-            grown += 1
-            os.utime(inbox / name, (grown, grown))
-        await anyio.sleep(0.02)
-
-    bench.between = [grow] * 4
-    source = FileSource(directory=inbox, after="delete", max_files=1, stable=0.01)
-    assert sorted(await bench.work(source)) == [b"00003", b"00004", b"00005"]
-
-
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("huge")

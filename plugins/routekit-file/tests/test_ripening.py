@@ -84,3 +84,18 @@ async def test_files_ripen_that_a_look_does_not_reach(bench: Any, inbox: Path, s
         (inbox / f"{number * 7 % 20:02}").touch()
     bench.between = [wait(5)]
     assert len(await bench.work(FileSource(directory=inbox, after="delete", stable=5, max_files=1, sort=sort))) == 20
+
+
+async def test_files_that_do_not_ripen_do_not_hide_those_behind_them(bench: Any, inbox: Path) -> None:
+    """A file that changes all the time, such as a log, is not counted while it does."""
+    for name in ("a-log", "b-log", "c", "d", "e"):
+        (inbox / name).write_text(name)
+
+    async def write() -> None:
+        grow(inbox / "a-log")
+        grow(inbox / "b-log")
+        await anyio.sleep(6)
+
+    bench.between = [write] * 4
+    source = FileSource(directory=inbox, after="delete", max_files=1, stable=5)
+    assert await bench.work(source) == [b"c", b"d", b"e"]

@@ -228,12 +228,13 @@ class FileSource(Consumer):
                     await taking.rest()
 
     def _probed(self, now: float) -> str:
-        if not readable(self.directory, create=self.create):
-            return f"{self.directory} is made at the start"
+        there = readable(self.directory, create=self.create)
         writable(self.directory, "where leases are written")
         if self.after == "move":
             writable(self._done_to.base, "where handled files go")
         writable(self._failed_to.base, "where refused files go")
+        if not there:
+            return f"{self.directory} is made at the start"
         try:
             found, _ = self._selection().scan(self.directory, now, lambda file: True)
         except OSError as error:
