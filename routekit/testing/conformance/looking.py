@@ -130,20 +130,20 @@ class Looking(Contract):
 
         Raise `Unavailable` from the error of the library, and give the probe a timeout.
         """
-        stops = self.has("stop_server", "start_server")
-        if stops:
-            await self.stop_server()
-        else:
+        through_proxy = self.has("server")  # that is quicker than a restart
+        if through_proxy:
             proxy_of(bench).refuse()
+        else:
+            await self.stop_server()
         error: Exception | None = None
         ended = False
         with bench.listening_to_logs(), anyio.move_on_after(bench.patience):
             error = await outcome(bench.probed(self.tried(), self.kind))
             ended = True
-        if stops:
-            await self.start_server()
-        else:
+        if through_proxy:
             proxy_of(bench).heal()
+        else:
+            await self.start_server()
         assert ended, f"the other side is away, and the probe has not ended after {bench.patience:g} seconds"
         assert error is not None, "the other side is away, and the probe found nothing wrong"
         assert isinstance(error, RouteKitError), f"a probe raises Unavailable or another RouteKitError, found {error!r}"
