@@ -76,14 +76,10 @@ class TestSource(Queue, SourceContract):
             await channel.default_exchange.publish(sent, self.queue)
 
 
-class TestClassic(TestSource):
-    kind_of_queue = "classic"
+class TestStream(TestSource):
+    kind_of_queue = "stream"
     stop_server = SourceContract.stop_server  # tried above, and it takes its time
     start_server = SourceContract.start_server
-
-
-class TestStream(TestClassic):
-    kind_of_queue = "stream"
     promised = Capabilities(replayable=True, ordered=True)
 
     def source(self) -> RabbitMQSource:

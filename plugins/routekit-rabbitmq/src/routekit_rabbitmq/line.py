@@ -15,7 +15,7 @@ from .joint import Joint
 from .linking import Link
 from .settings import ConnectionSettings
 
-CLOSING = 5.0
+CLOSING = 2.0
 """Seconds that a channel or connection gets to say goodbye."""
 
 
