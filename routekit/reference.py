@@ -238,6 +238,10 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
     default: object = field.get_default() if field.default_factory is None else cast("Any", field.default_factory)()
+    if isinstance(default, tuple | frozenset):
+        values = cast("Iterable[object]", default)
+        if all(isinstance(each, str) for each in values):
+            return ",".join(map(str, values))  # a comma list, as it is written in a URI
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 

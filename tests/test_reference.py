@@ -80,6 +80,8 @@ class Pigeon(Producer):
     speed: Literal["slow", "fast"] = "fast"
     tame: bool = True
     tags: list[str] = Field(default_factory=list[str])
+    colours: tuple[str, ...] = ("grey", "white")
+    stops: tuple[str, ...] = ()
     count: int = Field(default=1, ge=1, le=9, description="how many")
     password: SecretStr = SecretStr("hunter2")
 
@@ -163,6 +165,8 @@ def test_name_that_is_scheme_and_step() -> None:
         ("speed", Option("speed", "'slow' | 'fast'", "fast", "")),
         ("tame", Option("tame", "bool", "true", "")),
         ("tags", Option("tags", "list[str]", "[]", "")),
+        ("colours", Option("colours", "tuple[str, ...]", "grey,white", "")),
+        ("stops", Option("stops", "tuple[str, ...]", "", "")),
     ],
 )
 def test_options_as_people_write_them(name: str, expected: Option) -> None:
