@@ -4,16 +4,19 @@ import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 
-from routekit import Capabilities, Message
+from routekit import Capabilities, Message, Unavailable
 from routekit.testing.conformance import SinkContract, SourceContract
-from routekit_http import HttpPoll, HttpServer, HttpSink
+from routekit_http import HttpPoll, HttpServer, HttpSink, SseSource, WsServer
+from routekit_http.events.parsing import written
 
 
 class TestServer(SourceContract):
@@ -152,3 +155,65 @@ class TestPoll(Outside, SourceContract):
     def expected(self, body: Any) -> Any:
         number = next((n for n, row in enumerate(self.kept, 1) if row["id"] == body["id"]), 0)
         return {**body, "seq": number}
+
+
+class TestSocketServer(SourceContract):
+    kind = WsServer
+    loops = ("asyncio",)
+    answers = True
+    large = 1 << 19
+
+    @asynccontextmanager
+    async def outside(self, folder: Path) -> AsyncGenerator[None]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        yield
+
+    def source(self) -> str:
+        return f"ws:127.0.0.1:{self.port}/kit"
+
+    def server(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    async def put(self, message: Message[Any]) -> Message[Any] | None:
+        host, port = self.address
+        async with connect(f"ws://{host}:{port}/kit") as one:
+            await one.send(message.body)
+            answer = await one.recv()
+        if isinstance(answer, str) and answer.startswith('{"type": "about:blank"'):
+            raise Unavailable(answer)
+        return Message(answer)
+
+
+class TestEvents(Outside, SourceContract):
+    kind = SseSource
+    large = 1 << 19
+    bodies: ClassVar[Any] = {"plain": b"plain", "unicode": "Grüße, 你好, 🐿".encode(), "lines": b"one\ntwo\n"}
+
+    def source(self) -> str:
+        return "sse:kit/events?name=kit&retry=20ms&silence=1s"
+
+    def settings(self, table: str, name: str) -> Any:
+        host, port = self.address
+        found = {"url": f"http://{host}:{port}", "timeout": "1s"}
+        return found if (table, name) == ("http", "kit") else None
+
+    def answer(self, asked: Any) -> Any:
+        if asked.method == "HEAD":  # a probe
+            return self.says(200)
+        head = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
+        return self.says(headers=head, chunks=self.events(int(asked.headers.get("last-event-id", "0"))))
+
+    def events(self, last: int) -> Any:
+        yield b": hello\n\n"
+        while True:
+            yield from (written(body, id=str(number)) for number, body in self.numbered() if number > last)
+            last = len(self.kept)
+            yield partial(anyio.sleep, 0.005)
+
+    def numbered(self) -> Any:
+        return enumerate(self.kept, 1)
+
+    async def put(self, message: Message[Any]) -> None:
+        self.kept.append(message.body.decode())
