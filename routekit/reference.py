@@ -238,11 +238,15 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
     default: object = field.get_default() if field.default_factory is None else cast("Any", field.default_factory)()
-    if isinstance(default, tuple | frozenset):
-        values = cast("Iterable[object]", default)
-        if all(isinstance(each, str) for each in values):
-            return ",".join(map(str, values))  # a comma list, as it is written in a URI
-    return str(default).lower() if isinstance(default, bool) else str(default)
+    return _shown(default)
+
+
+def _shown(default: Any) -> str:
+    """A default as it is written in a URI: truth in lower case, texts with commas between them."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    values: list[Any] | None = [*default] if type(default) in (tuple, frozenset) else None
+    return str(default) if values is None or any(type(each) is not str for each in values) else ",".join(values)
 
 
 def _sized(default: str) -> str:
