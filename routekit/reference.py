@@ -245,7 +245,9 @@ def _shown(default: Any) -> str:
     """A default as it is written in a URI: truth in lower case, texts with commas between them."""
     if isinstance(default, bool):
         return str(default).lower()
-    values: list[Any] | None = [*default] if type(default) in (tuple, frozenset) else None
+    values: list[Any] | None = [*default] if type(default) is tuple else None
+    if type(default) is frozenset:
+        values = sorted(default, key=str)
     return str(default) if values is None or any(type(each) is not str for each in values) else ",".join(values)
 
 

@@ -82,6 +82,7 @@ class Pigeon(Producer):
     tags: list[str] = Field(default_factory=list[str])
     colours: tuple[str, ...] = ("grey", "white")
     stops: tuple[str, ...] = ()
+    winds: frozenset[str] = frozenset({"west", "east", "north", "south"})
     count: int = Field(default=1, ge=1, le=9, description="how many")
     password: SecretStr = SecretStr("hunter2")
 
@@ -166,6 +167,7 @@ def test_name_that_is_scheme_and_step() -> None:
         ("tame", Option("tame", "bool", "true", "")),
         ("tags", Option("tags", "list[str]", "[]", "")),
         ("colours", Option("colours", "tuple[str, ...]", "grey,white", "")),
+        ("winds", Option("winds", "frozenset[str]", "east,north,south,west", "")),
         ("stops", Option("stops", "tuple[str, ...]", "", "")),
     ],
 )
