@@ -241,14 +241,19 @@ def _default(field: FieldInfo) -> str:
     return _shown(default)
 
 
-def _shown(default: Any) -> str:
-    """A default as it is written in a URI: truth in lower case, texts with commas between them."""
-    if isinstance(default, bool):
-        return str(default).lower()
-    values: list[Any] | None = [*default] if type(default) is tuple else None
-    if type(default) is frozenset:
-        values = sorted(default, key=str)
-    return str(default) if values is None or any(type(each) is not str for each in values) else ",".join(values)
+def _shown(default: object) -> str:
+    """A default as it is written in a URI: truth in lower case, texts with commas between them, sets in order."""
+    match default:
+        case bool():
+            return str(default).lower()
+        case tuple() | frozenset():
+            values = list(cast("Iterable[object]", default))
+            texts = [each for each in values if isinstance(each, str)]
+            if len(texts) == len(values):
+                return ",".join(texts if isinstance(default, tuple) else sorted(texts))
+        case _:
+            pass
+    return str(cast("object", default))
 
 
 def _sized(default: str) -> str:
