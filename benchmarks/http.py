@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -47,7 +46,10 @@ def figures() -> list[Figure]:
         plain, sink = alternately(ROUNDS, lambda: anyio.run(_plain, url), lambda: anyio.run(_sink, url))
     with _Server("starlette") as bare_port, _Server("fastapi") as fast_port, _Server("routekit") as route_port:
         bare, fast, route = alternately(
-            ROUNDS, *(partial(anyio.run, _load, port) for port in (bare_port, fast_port, route_port))
+            ROUNDS,
+            lambda: anyio.run(_load, bare_port),
+            lambda: anyio.run(_load, fast_port),
+            lambda: anyio.run(_load, route_port),
         )
     return [
         Figure("http: requests of the sink", sink, "/s", f"plain httpx {plain:,.0f}/s", 3 * plain, "higher"),

@@ -16,12 +16,12 @@ class Corked:
         self.pause_reading = transport.pause_reading
         self.set_protocol = transport.set_protocol
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write, soon."""
         if self._head:
             data = self._head + data
             self._head = b""
-        elif data.startswith(b"HTTP/1."):
+        elif type(data) is bytes and data.startswith(b"HTTP/1."):
             self._head = data
             self._loop.call_soon(self.flush)
             return
