@@ -86,7 +86,7 @@ class Called(SourceGiven):
 
         `deliver` raises then, as for any refusal: answer the caller.
         """
-        async with bench.source_life(self.source(), slots=2, deadline=self.quiet) as life:
+        async with bench.source_life(self.source(), slots=2, deadline=self.quiet * 5) as life:
             call = await life.give(self.message(1))
             await life.next()
             await self.answered(bench, call, " whose time was up")
