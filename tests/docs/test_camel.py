@@ -46,6 +46,9 @@ def exists(word: str) -> bool:
     """Whether RouteKit has what a page names: a word, an option of one, a field of a policy, a scheme, a command."""
     if word.endswith(":"):
         return word[:-1] in Catalog().schemes()
+    scheme, colon, field = word.partition(":")
+    if colon:
+        return any(field in kind.model_fields for kind in Catalog().endpoints(scheme))
     if word.startswith("routekit "):
         return word.split()[1] in getattr(get_command(app), "commands", {})
     name, _, option = word.rstrip("=)").partition("(")
@@ -68,7 +71,7 @@ def test_every_entry_of_the_palette_is_in_the_table() -> None:
     assert [row[0] for row in rows("The palette")] == PALETTE
 
 
-@pytest.mark.parametrize("heading", ["The palette", "At the top of a file"])
+@pytest.mark.parametrize("heading", ["The palette", "At the top of a file", "Components"])
 def test_the_words_that_are_named_are_there(heading: str) -> None:
     """A row names words that exist, or says that there is none and why."""
     for name, words, note in rows(heading):
