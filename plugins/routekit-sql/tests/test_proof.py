@@ -20,6 +20,8 @@ from routekit_sql.testing import PostgreSQL, Server
 ROWS = int(os.environ.get("ROUTEKIT_SQL_PROOF", "5000"))
 WITHIN = 60 + ROWS / 100
 """Seconds that it may take."""
+LATE = 10.0
+"""Seconds after a crash within which something may be delivered twice: its lease, a start, and tries of the send."""
 
 TABLES = """
 CREATE TABLE work (id INTEGER PRIMARY KEY, note TEXT NOT NULL, taken_until TIMESTAMPTZ);
@@ -119,5 +121,7 @@ def test_nothing_is_lost_while_the_server_and_the_daemon_are_killed(tmp_path: Pa
             "SELECT extract(epoch FROM min(at)), extract(epoch FROM max(at)) FROM seen GROUP BY id HAVING count(*) > 1",
         )
     print(f"{ROWS} rows in {seconds:.1f} s, {len(crashes)} crashes, {seen - ROWS} delivered again")
-    assert all(any(float(first) - 1 < crash < last for crash in crashes) for first, last in twice)
+    for first, last in twice:
+        # what was at work when the server died may be tried by the old claim still while it is claimed anew
+        assert any(float(first) - LATE < crash < float(last) for crash in crashes)
     assert seen - ROWS <= len(crashes) * 400  # what one process has claimed, twice

@@ -28,6 +28,9 @@ class Dialect(Protocol):
     tells_upserts: bool
     """Whether the number of rows that an upsert has changed is that of those that are not as they were."""
 
+    streams: bool
+    """Whether the result of a query can be left before its end."""
+
     compares_rows: bool
     """Whether it finds what lies behind `(a, b) > (1, 2)` by an index."""
 
@@ -78,10 +81,6 @@ class Dialect(Protocol):
 
     def version(self, connection: Connection) -> str:
         """What it is and which version, as `PostgreSQL 15.8`."""
-        ...
-
-    def cut_off(self, driver_connection: Any) -> None:
-        """Prepare a connection for being closed although the result of a query was not read to its end."""
         ...
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:

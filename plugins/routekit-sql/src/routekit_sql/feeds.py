@@ -114,6 +114,8 @@ class Feeds:
         reader.check(key, "key")
         if shape:
             shape.check_unique(key)
+        if options.stream and not self.database.dialect.streams:
+            raise BadOption("stream=true: the driver of MariaDB would read all rows", hint="raise batch= instead")
         return CursorFeed(
             self.database,
             reader,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from math import ceil
 from typing import Any, Final
 
@@ -81,6 +81,7 @@ class MariaDB:
     one_writer = False
     numbers_null = True
     tells_upserts = False
+    streams = False
     compares_rows = False
     plain = PLAIN
 
@@ -199,14 +200,6 @@ class MariaDB:
         number, _, flavour = str(version).partition("-")
         kind = "MariaDB" if flavour.startswith("MariaDB") else "MySQL"
         return f"{kind} {number}" + (", which takes no writes" if standby else "")
-
-    def cut_off(self, driver_connection: Any) -> None:
-        """Let the driver not read the rest of the rows, which may be many; the server notices that nobody does."""
-        result, driver_connection._result = driver_connection._result, None
-        if result is not None:
-            result.unbuffered_active = False
-        with suppress(Exception):  # it may be closed already, in whatever state
-            driver_connection.close()
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by its code."""

@@ -42,6 +42,7 @@ class PostgreSQL:
 
     one_writer = False
     tells_upserts = True
+    streams = True
     compares_rows = True
     numbers_null = False
     plain = PLAIN
@@ -129,9 +130,6 @@ class PostgreSQL:
         """The version of the server, and whether it takes no writes."""
         [(version, standby)] = connection.exec_driver_sql("SELECT version(), pg_is_in_recovery()")
         return " ".join(str(version).split()[:2]) + (", a standby" if standby else "")
-
-    def cut_off(self, driver_connection: Any) -> None:
-        """Nothing: it can be closed at any time."""
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by its SQLSTATE."""

@@ -40,6 +40,7 @@ class Sqlite:
 
     one_writer = True
     tells_upserts = True
+    streams = True
     compares_rows = True
     numbers_null = True
     plain = PLAIN - {float}
@@ -115,9 +116,6 @@ class Sqlite:
     def version(self, connection: Connection) -> str:
         """The version of the library."""
         return f"SQLite {sqlite3.sqlite_version}"
-
-    def cut_off(self, driver_connection: Any) -> None:
-        """Nothing: it can be closed at any time."""
 
     def fault(self, error: Exception, where: str) -> RouteKitError | None:
         """What an error means, by SQLite's result code."""

@@ -1,6 +1,7 @@
 """Rows of one statement whose result stays open, so that it need not be run again for each page."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ class Stream:
         self._query = query
         self._connection: Connection | None = None
         self._result: CursorResult[Any] | None = None
+        self._cursor: Any = None
 
     async def next(self, most: int) -> Sequence[Row]:
         """Up to `most` rows; fewer if that is the end."""
@@ -45,13 +47,19 @@ class Stream:
         options: dict[str, Any] = {"stream_results": True, "max_row_buffer": most}
         self._result = connection.execution_options(**options).execute(self._query)
         assert self._result is not None
+        self._cursor = self._result.cursor  # one that could not be closed has to be closed after its connection
         return self._result
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        result, self._result = self._result, None
         if connection is None:
             return
-        if not connection.invalidated:
-            self._database.dialect.cut_off(connection.connection.driver_connection)
-            connection.invalidate()
-        connection.close()
+        raw: Any = None
+        with suppress(Exception):  # here and below: it may be lost already, in whatever state, and is left all the same
+            raw = connection.connection.dbapi_connection
+            if result is not None:
+                result.close()
+        for one in (raw, self._cursor, connection):
+            with suppress(Exception):
+                one.close()
