@@ -37,6 +37,7 @@ class Subscription:
         self._done: list[int] = []
         self._telling = False
         self._delivered = 0
+        self._quiet = False
         self._news = anyio.Event()
         self._broken: RouteKitError | None = None
         self._left = False
@@ -87,6 +88,22 @@ class Subscription:
         while self.empty:
             await self._news.wait()
             self._news = anyio.Event()
+
+    async def arrival_or_quiet(self) -> None:
+        """As `arrival`, or until `watch` found that nothing comes: a message pays for no timer."""
+        self._quiet = False
+        while self.empty and not self._quiet:
+            await self._news.wait()
+            self._news = anyio.Event()
+
+    async def watch(self, quiet: float) -> None:
+        """Until it is left: notice when nothing has come for so many seconds."""
+        while not self._left and self._broken is None:
+            before = self._delivered
+            await anyio.sleep(quiet)
+            if before == self._delivered and self.empty and not self._quiet:
+                self._quiet = True
+                self._news.set()
 
     async def arrives(self, within: float) -> bool:
         """Whether something comes within so many seconds."""

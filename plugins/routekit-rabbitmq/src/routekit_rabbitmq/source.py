@@ -1,6 +1,7 @@
 """The source `rabbitmq:queue`: its options, and the consuming of a queue or stream."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -129,11 +130,14 @@ class RabbitMQSource(Topology, Consumer):
         )
         subscription = await self._subscribe(runtime, broker, position)
         taking = self._taking(runtime, broker, subscription, position)
+        runtime.spawn(partial(subscription.watch, QUIET))
         figures = {**subscription.figures(), "reconnects_total": lambda: broker.taking.reconnects}
         try:
             with runtime.metered(self, figures):
                 while True:
-                    if taking.empty and not await subscription.arrives(QUIET):
+                    if taking.empty:
+                        await subscription.arrival_or_quiet()
+                    if taking.empty:
                         with runtime.resting():
                             await subscription.arrival()
                     yield await taking.next()
