@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from routekit.hookspecs import INTERFACE
+
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
 
@@ -117,6 +119,14 @@ def test_a_plugin_is_a_distribution_of_its_own(folder: Path) -> None:
     assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (package / "py.typed").exists()
     assert list(folder.glob("tests/**/test_*.py"))
+
+
+@each_plugin
+def test_a_plugin_says_for_which_interface_it_is_written(folder: Path) -> None:
+    """What we ask of strangers, our own plugins do."""
+    package = project(folder)["name"].replace("-", "_")
+    source = (folder / "src" / package / "__init__.py").read_text(encoding="utf-8")
+    assert re.search(rf"^routekit_interface = {INTERFACE}$", source, re.MULTILINE)
 
 
 @each_plugin

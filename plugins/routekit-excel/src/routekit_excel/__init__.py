@@ -6,6 +6,9 @@ from routekit import Codec, hookimpl
 
 from .xlsx import Xlsx as Xlsx
 
+routekit_interface = 1
+"""The plugin interface that this is written for."""
+
 
 @hookimpl
 def register_codecs() -> Sequence[type[Codec]]:

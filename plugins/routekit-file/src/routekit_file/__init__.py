@@ -5,6 +5,9 @@ from routekit import Endpoint, hookimpl
 from .sink import FileSink as FileSink
 from .source import FileSource as FileSource
 
+routekit_interface = 1
+"""The plugin interface that this is written for."""
+
 
 @hookimpl
 def register_endpoints() -> list[type[Endpoint]]:

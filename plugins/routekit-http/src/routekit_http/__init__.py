@@ -28,6 +28,9 @@ from .sockets import WssSend as WssSend
 from .sockets import WssServer as WssServer
 from .sockets import WssSink as WssSink
 
+routekit_interface = 1
+"""The plugin interface that this is written for."""
+
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:

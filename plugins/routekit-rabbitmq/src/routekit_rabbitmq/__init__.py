@@ -9,6 +9,9 @@ from .settings import ConnectionSettings as ConnectionSettings
 from .sink import RabbitMQSink as RabbitMQSink
 from .source import RabbitMQSource as RabbitMQSource
 
+routekit_interface = 1
+"""The plugin interface that this is written for."""
+
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:

@@ -8,6 +8,9 @@ from .settings import ConnectionSettings as ConnectionSettings
 from .sink import SqlSink as SqlSink
 from .source import SqlSource as SqlSource
 
+routekit_interface = 1
+"""The plugin interface that this is written for."""
+
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
