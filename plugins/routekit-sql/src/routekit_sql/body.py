@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from pydantic import BaseModel
 
 from routekit import BodyError
 
 Row: TypeAlias = Mapping[str, Any]
+
+_DICTS: Final[set[type]] = {dict}
 
 
 class Rows:
@@ -20,7 +22,7 @@ class Rows:
     def of(self, body: Any) -> Sequence[Row]:
         """The rows of a body; raises BodyError for one that has none."""
         if type(body) in (list, tuple):  # by identity: a named tuple is one row
-            return [self.one(part) for part in body]
+            return body if set(map(type, body)) == _DICTS else [self.one(part) for part in body]
         return (self.one(body),)
 
     def one(self, body: Any) -> Row:

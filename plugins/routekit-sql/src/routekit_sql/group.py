@@ -158,6 +158,9 @@ def _run(connection: Connection, rows: Sequence[Bound]) -> int:
 
 def _runs(rows: Sequence[Bound]) -> Sequence[tuple[Plan, list[Parameters]]]:
     """Neighbours with one plan, together: rows never change places."""
+    plans = {plan for plan, _ in rows}
+    if len(plans) == 1:
+        return [(plans.pop(), [parameters for _, parameters in rows])]
     runs: list[tuple[Plan, list[Parameters]]] = []
     for plan, parameters in rows:
         if not runs or runs[-1][0] is not plan:

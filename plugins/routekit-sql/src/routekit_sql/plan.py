@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, TypeAlias, cast
 
 from sqlalchemy import ARRAY, Column, Executable
@@ -69,14 +69,15 @@ class Plan:
 
     def bind_all(self, rows: Sequence[Row]) -> Sequence[Parameters]:
         """The parameters of rows that all bring the columns of the plan; raises BodyError for one of them."""
-        columns: list[Sequence[Any]] = list(zip(*map(self.take, rows), strict=True))
-        for place, values in enumerate(columns):
-            columns[place] = self.dialect.parameters(values, self.columns[place])
-        found: list[Parameters] = list(zip(*columns, strict=True))
+        taken = list(map(self.take, rows))
+        given: list[Sequence[Any]] = list(zip(*taken, strict=True))
+        columns = [self.dialect.parameters(values, column) for values, column in zip(given, self.columns, strict=True)]
         for place in self.never_null:
             if None in columns[place]:
                 raise BodyError("NULL is not allowed here", column=self.columns[place].name)
-        return found
+        if all(map(is_, columns, given)):
+            return taken
+        return list(zip(*columns, strict=True))
 
     def _no_null(self, values: Parameters) -> None:
         for place in self.never_null:

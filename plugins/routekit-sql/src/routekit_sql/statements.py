@@ -1,6 +1,7 @@
 """The statements of insert, upsert, update and delete, one plan for each set of columns that rows bring."""
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Executable, and_, bindparam, delete, insert, update
@@ -68,13 +69,16 @@ class Statements:
 
     def bind_all(self, rows: Sequence[Row]) -> list[Bound] | None:
         """As `bind` for many rows, if they bring the same columns and none is wrong; else None."""
-        if len(set(map(tuple, rows))) != 1 or (self._numbered is not None and self._numbered in rows[0]):
+        first = rows[0]
+        if len(set(map(len, rows))) != 1 or (self._numbered is not None and self._numbered in first):
             return None
         try:
-            plan, _ = self.bind(rows[0])
-            return [(plan, parameters) for parameters in plan.bind_all(rows)]
-        except BodyError:
-            return None  # one by one it is told which row it is
+            plan, _ = self.bind(first)
+            if len(plan.columns) != len(first) and len(set(map(tuple, rows))) != 1:
+                return None  # the plan takes not all, and so does not see that others are there
+            return list(zip(repeat(plan), plan.bind_all(rows)))
+        except (BodyError, KeyError):
+            return None  # one by one it is told which row it is, and that it lacks a column
 
     def _numbered_column(self) -> str | None:
         """The column that a new row must not bring as NULL, or the database would give it no number."""

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
+from operator import ne
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
@@ -51,7 +52,9 @@ def parameter(value: Any, column: Column[Any]) -> Any:
 def parameters(values: Sequence[Any], column: Column[Any]) -> Sequence[Any]:
     """The values of many rows for one column: what all of them need is found out at once."""
     kinds = frozenset(map(type, values))
-    if needs_json(column) or not kinds <= PLAIN or (float in kinds and any(value != value for value in values)):
+    if needs_json(column) or not kinds <= PLAIN:
+        return [parameter(value, column) for value in values]
+    if float in kinds and any(map(ne, values, values)):  # NaN alone is not what it is
         return [parameter(value, column) for value in values]
     return values
 
