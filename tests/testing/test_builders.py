@@ -35,9 +35,11 @@ async def test_a_letter_is_what_a_branch_of_dead_letters_gets() -> None:
         raise error
 
     policy = Policy(dead_letter=dead_letters(branch))
-    await run_route(from_("rabbitmq:in", policy=policy).transform(fail), [a_message(b"x", {"h": b"y"}, id="m")])
+    await run_route(
+        from_("file:in?after=delete", policy=policy).transform(fail), [a_message(b"x", {"h": b"y"}, id="m")]
+    )
     (real,) = taken
-    made = a_letter(b"x", error, {"h": b"y"}, id="m", route="route-1", source="rabbitmq:in")
+    made = a_letter(b"x", error, {"h": b"y"}, id="m", route="route-1", source="file:in?after=delete")
     for name in ("message_id", "route", "source", "step", "place", "error", "reason", "attempts", "body", "headers"):
         assert getattr(made.body, name) == getattr(real.body, name), name
     assert (made.id, made.meta.error, made.meta.attempt) == (real.id, real.meta.error, real.meta.attempt)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import uuid
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class Outside:
         for body in bodies:
             given = {"message_id": body.decode(errors="replace"), **properties}
             message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, **given)
-            await to.publish(message, routing_key=queue, mandatory=mandatory)
+            await _taken(lambda message=message: to.publish(message, routing_key=queue, mandatory=mandatory))
         await channel.close()
 
     async def reached(self, key: str, body: bytes, exchange: str) -> bool:
@@ -202,3 +202,17 @@ def kit_user(server: Server) -> None:
     """A user whose password nobody may read anywhere."""
     server.control("add_user", "kit", "kit-password-81f3")
     server.control("set_permissions", "kit", ".*", ".*", ".*")
+
+
+async def _taken(publish: Callable[[], Awaitable[Any]]) -> None:
+    """Publish until the broker takes it: a quorum queue that was just declared may refuse what comes too soon."""
+    with anyio.fail_after(20):
+        while True:
+            try:
+                await publish()
+            except aio_pika.exceptions.PublishError:
+                raise
+            except aio_pika.exceptions.DeliveryError:
+                await anyio.sleep(0.05)
+            else:
+                return
