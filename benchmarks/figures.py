@@ -60,7 +60,7 @@ def report(figures: Sequence[Figure]) -> Path:
             mark,
             figure.beside,
         )
-    Console(width=150).print(table)
+    Console(width=200).print(table)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / "latest.json"
     machine = {"python": platform.python_version(), "machine": platform.machine(), "cpus": cpu_count()}
