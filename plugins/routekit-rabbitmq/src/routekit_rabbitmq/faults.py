@@ -31,6 +31,10 @@ class Returned(Unavailable):
     """No queue takes the message: the broker has given it back."""
 
 
+class Refused(Unavailable):
+    """The broker does not take the message now: its queue is full, broken, or so new that it has no leader yet."""
+
+
 AWAY = (AMQPError, PAMQPException, ConnectionError, OSError, TimeoutError, ChannelInvalidStateError, RuntimeError)
 """What the driver raises when a connection or channel is not there, or not any more."""
 
@@ -77,7 +81,7 @@ def meaning(error: Exception, what: str, place: str) -> Exception:
     if isinstance(error, PublishError):
         return Returned(f"{what}: the broker returned the message: {_text(error)}", hint="is a queue bound there?")
     if isinstance(error, DeliveryError):
-        return Unavailable(f"{what}: the broker refused the message", hint="the queue may be full, or broken")
+        return Refused(f"{what}: the broker refused the message", hint="the queue may be full, or broken")
     if isinstance(error, ChannelNotFoundEntity):
         return Unavailable(f"{what}: {_text(error)}", hint="start what declares it, or write declare=true")
     if isinstance(error, ChannelPreconditionFailed):

@@ -9,12 +9,16 @@ from aio_pika.abc import AbstractChannel
 from aiormq import Channel as Wire
 
 from .confirming import Apart, Publication, Suspected, unavailable
-from .faults import told
+from .faults import Refused, told
 from .joint import Joint
 from .line import Line, goodbye, wire
 
 Prepare = Callable[[AbstractChannel], Awaitable[None]]
 """Declares what has to be there, on a channel that was just opened."""
+
+YOUNG = 3.0
+"""Seconds after a channel was prepared in which a refused message is sent again: a quorum queue that was just
+declared refuses messages until it has chosen its leader."""
 
 
 @dataclass(eq=False)
@@ -50,6 +54,7 @@ class Publisher:
         self._sending: dict[str, _Sending] = {}
         self._numbers = count(1)
         self._opened = 0
+        self._young = 0.0
         self._blocked = False
 
     async def ready(self) -> Wire:
@@ -66,8 +71,7 @@ class Publisher:
             await before.free.wait()
         sending = self._sending[known_as] = _Sending(anyio.current_time())
         try:
-            wire = await self.ready()
-            await publication.confirmed(wire, self._what, self._line.place)
+            await self._confirmed(publication)
         except Suspected as error:
             if self._tied:
                 raise unavailable(self._what, error) from error
@@ -112,6 +116,17 @@ class Publisher:
         if channel is not None:
             await goodbye(channel)
 
+    async def _confirmed(self, publication: Publication) -> None:
+        """Publish over the channel, and again while what refuses the message may be too young to take it."""
+        while True:
+            wire = await self.ready()
+            try:
+                return await publication.confirmed(wire, self._what, self._line.place)
+            except Refused:
+                if anyio.current_time() > self._young:
+                    raise
+            await anyio.sleep(0.05)
+
     def _waited(self) -> float:
         """Seconds that the oldest message has been on its way."""
         first = next(iter(self._sending.values()), None)
@@ -127,6 +142,7 @@ class Publisher:
                 await self._prepare(channel)
             self._channel, self._wire = channel, await wire(channel)
             self._opened += 1
+            self._young = anyio.current_time() + YOUNG
             return self._wire
         finally:
             if self._channel is not channel:
