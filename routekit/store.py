@@ -9,7 +9,7 @@ Each kind of state is its own small protocol, opened by a method of `Store`: a k
 a journal) is one more protocol and one more method, and stores in other databases implement kind by kind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -136,6 +136,167 @@ class Groups(Protocol):
 
     async def remove(self, number: int, *, remember: float = 0.0) -> None:
         """Forget a group; its key and the ids of its messages are remembered for some seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message in a journal. `number` says when it arrived among the others, and is never used again."""
+
+    number: int
+    id: str
+    message: str
+    """The message, as the route wrote it when it arrived or at its last checkpoint."""
+    place: str
+    """The checkpoint from which it goes on; empty for the start of the route."""
+    at: float
+    """When it arrived, in seconds since 1970."""
+
+
+class Arrival(Enum):
+    """What became of a message that was to be journaled."""
+
+    NEW = "new"
+    """It is in the journal now, and the caller's to process."""
+    OPEN = "open"
+    """A message of that id is in the journal, and not finished: nothing was changed."""
+    FINISHED = "finished"
+    """A message of that id was finished, and is remembered: nothing was changed."""
+
+
+class Journal(Protocol):
+    """The messages of one durable route, from their arrival until they are finished.
+
+    An entry belongs to the process that added it or took it. Once that is dead, or has lost its lease, another one may
+    take the entry; what the former one still writes to it then is refused with a StoreError.
+    """
+
+    async def add(self, id: str, message: str, *, owner: str) -> Arrival:
+        """Keep a message that has arrived; it is `owner`'s."""
+        ...
+
+    async def checkpoint(self, id: str, place: str, message: str, *, owner: str) -> None:
+        """From now on the message goes on at `place`, as it is then; effects recorded before are forgotten."""
+        ...
+
+    async def record(self, id: str, effect: str, result: str, *, owner: str) -> None:
+        """Remember that an effect of this message has happened, and what it gave."""
+        ...
+
+    async def effects(self, id: str) -> Mapping[str, str]:
+        """What was recorded for the message since its last checkpoint."""
+        ...
+
+    async def finish(self, id: str, *, owner: str, remember: float = 0.0) -> None:
+        """Forget the message and its effects; its id is remembered for some seconds."""
+        ...
+
+    async def take(self, *, owner: str, limit: int, after: int = 0) -> Sequence[Entry]:
+        """Unfinished messages as the caller's own, oldest first, those numbered above `after`.
+
+        They are those that were `owner`'s before, also under an earlier process of that name, and those of processes
+        that are dead. The ones that another living process works at are left out.
+        """
+        ...
+
+    async def count(self) -> int:
+        """How many are not finished."""
+        ...
+
+    async def prune(self, *, before: float) -> int:
+        """Forget the ids that need not be remembered any more at that time; returns how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A text that users keep, and how often it has been written: the first time is version 1."""
+
+    text: str
+    version: int
+    at: float
+    """When it was written, in seconds since 1970."""
+
+
+class Values(Protocol):
+    """Texts by key that several messages, and processes, may change at once: the state that users keep."""
+
+    async def get(self, key: str) -> Value | None: ...
+
+    async def put(self, key: str, text: str, *, version: int | None = None, until: float | None = None) -> Value | None:
+        """Write a value; with `version` only if that is the current one (0: there is none yet), else None is given.
+
+        It is forgotten at the time `until`, in seconds since 1970.
+        """
+        ...
+
+    async def delete(self, key: str, *, version: int | None = None) -> bool:
+        """Forget a value; false if there was none, or another version."""
+        ...
+
+    async def items(self, *, after: str = "", limit: int = 1000) -> Sequence[tuple[str, Value]]:
+        """Keys above `after` with their values, sorted by key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message in an outbox. `number` says when it came in among the others."""
+
+    number: int
+    id: str
+    message: str
+    at: float
+
+
+class Outbox(Protocol):
+    """Messages under one name that are still to be sent, in the order in which they were put in."""
+
+    async def add(self, parcels: Sequence[tuple[str, str]]) -> None:
+        """Put in messages, each with its id; one whose id is there already is left out. All or none."""
+        ...
+
+    async def take(self, *, owner: str, lease: float, limit: int) -> Sequence[Parcel]:
+        """The oldest ones, for `lease` seconds the caller's own; those of another owner whose lease runs are left out."""
+        ...
+
+    async def sent(self, numbers: Sequence[int], *, owner: str) -> None:
+        """Forget those, as far as they are still the owner's."""
+        ...
+
+    async def back(self, numbers: Sequence[int], *, owner: str) -> None:
+        """Give them back, so that they may be taken at once."""
+        ...
+
+    async def count(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that a person, or a tool in his name, did to what the store holds."""
+
+    when: float
+    """In seconds since 1970."""
+    who: str
+    action: str
+    """Such as `letters.discard`."""
+    what: str
+    """To what: a letter's id, a route."""
+    details: str = ""
+    """Why, and how, in one line."""
+
+
+class Audit(Protocol):
+    """What operators did, in order; nothing is ever changed in it."""
+
+    async def add(self, act: Act) -> None: ...
+
+    async def list(self, *, since: float | None = None, limit: int = 1000) -> Sequence[Act]:
+        """The newest first."""
+        ...
+
+    async def prune(self, *, before: float) -> int:
+        """Forget what is older, as the retention says; returns how many."""
         ...
 
 
