@@ -257,7 +257,7 @@ class Outbox(Protocol):
         ...
 
     async def take(self, *, owner: str, lease: float, limit: int) -> Sequence[Parcel]:
-        """The oldest ones, for `lease` seconds the caller's own; those of another owner whose lease runs are left out."""
+        """The oldest ones, for `lease` seconds the caller's own; those that another owner has now are left out."""
         ...
 
     async def sent(self, numbers: Sequence[int], *, owner: str) -> None:
