@@ -1,0 +1,62 @@
+"""The database from outside: its tables, how far the work is, and what is in them at the end."""
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+import psycopg
+
+from .orders import Row
+
+TABLES = """
+CREATE TABLE lines (
+    id TEXT PRIMARY KEY, number INTEGER NOT NULL, customer TEXT NOT NULL, sku TEXT NOT NULL,
+    quantity INTEGER NOT NULL CHECK (quantity > 0), cents INTEGER NOT NULL, writes INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE totals (
+    number INTEGER PRIMARY KEY, customer TEXT NOT NULL, lines INTEGER NOT NULL, cents INTEGER NOT NULL,
+    writes INTEGER NOT NULL DEFAULT 1
+);
+CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.writes := OLD.writes + 1; RETURN NEW; END';
+CREATE TRIGGER counted BEFORE UPDATE ON lines FOR EACH ROW EXECUTE FUNCTION counted();
+CREATE TRIGGER counted BEFORE UPDATE ON totals FOR EACH ROW EXECUTE FUNCTION counted();
+"""
+"""`writes` counts how often a row was written: a repetition that leaves no other trace."""
+
+_LINES = "SELECT id, number, customer, sku, quantity, cents FROM lines"
+_TOTALS = "SELECT number, customer, lines, cents FROM totals"
+
+
+def prepare(url: str) -> None:
+    """Make the tables."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLES)
+
+
+def progress(url: str) -> int:
+    """How many orders are done; -1 while the database does not tell."""
+    try:
+        return int(_asked(url, "SELECT count(*) FROM totals")[0][0])
+    except psycopg.OperationalError:
+        return -1
+
+
+def lines(url: str) -> Mapping[str, Row]:
+    """The rows of `lines` by key."""
+    return {row[0]: row[1:] for row in _asked(url, _LINES)}
+
+
+def totals(url: str) -> Mapping[int, Row]:
+    """The rows of `totals` by key."""
+    return {row[0]: row[1:] for row in _asked(url, _TOTALS)}
+
+
+def rewritten(url: str) -> Mapping[str, int]:
+    """How often rows of each table were written once more."""
+    found = _asked(url, "SELECT (SELECT sum(writes - 1) FROM lines), (SELECT sum(writes - 1) FROM totals)")
+    return dict(zip(("lines", "totals"), (int(count or 0) for count in found[0]), strict=True))
+
+
+def _asked(url: str, statement: LiteralString) -> list[Row]:
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        return connection.execute(statement).fetchall()

@@ -1,0 +1,122 @@
+"""One run from beginning to end: fill the queue, disturb the work, wait until all is done, settle the ledger."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from time import monotonic, sleep
+
+from . import broker, database, ledger
+from .daemon import letters
+from .ledger import Ledger
+from .monkey import Act, plan
+from .orders import Expected, Sent, made
+from .stage import SQLITE, Stage, Stuck, staged
+
+IN, OUT = "orders", "invoices"
+_PATIENCE = 300.0
+"""Seconds without any progress after which a run is stuck; routes wait up to a minute before they start again."""
+_LOOK = 0.05
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The size of a run. The same values and seed give the same messages and the same plan."""
+
+    messages: int = 50_000
+    kills: int = 30
+    faults: int = 15
+    seed: int = 1
+    daemons: int = 1
+    store: str = SQLITE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has found."""
+
+    wanted: Wanted
+    acts: Sequence[Act]
+    ledger: Ledger
+    seconds: float
+
+    def __str__(self) -> str:
+        wanted, kills = self.wanted, _counted(act.whom for act in self.acts if act.what == "kill")
+        faults = _counted(act.what for act in self.acts if act.what != "kill")
+        daemons = "1 daemon" if wanted.daemons == 1 else f"{wanted.daemons} daemons"
+        verdict = "every claim was kept" if self.ledger.holds else "NOT KEPT:\n" + "\n".join(self.ledger.faults())
+        return (
+            f"chaos: {wanted.messages:,} messages, {daemons}, store {wanted.store}, seed {wanted.seed}, "
+            f"{self.seconds:.0f} s\nkills: {kills}\nfaults: {faults}\n{self.ledger}\n{verdict}"
+        )
+
+
+def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
+    """Do a run in an empty folder, in which logs and stores stay; raises Stuck, with all that is known."""
+    sent, expected = made(wanted.messages, wanted.seed)
+    names = [f"daemon-{number}" for number in range(1, wanted.daemons + 1)]
+    acts = plan(wanted.seed, wanted.kills, wanted.faults, names)
+    with staged(folder, store=wanted.store, daemons=wanted.daemons, say=say) as stage:
+        say(f"publishing {len(sent):,} messages")
+        stage.portal.call(broker.fill, stage.broker.url, IN, sent, OUT)
+        start = monotonic()
+        for daemon in stage.daemons:
+            daemon.start()
+        _disturbed(stage, acts, len(expected.totals))
+        _finished(stage, len(expected.totals))
+        seconds = monotonic() - start
+        say("stopping")
+        codes = [daemon.stop() for daemon in stage.daemons]
+        settled = settle(stage, expected, sent)
+        settled.others += [f"a daemon ended with exit code {code}" for code in codes if code]
+        return Outcome(wanted, acts, settled, seconds)
+
+
+def settle(stage: Stage, expected: Expected, sent: Sequence[Sent]) -> Ledger:
+    """Compare all that is there with what has to be there, once no daemon runs any more."""
+    url = stage.database.url
+    out = stage.portal.call(broker.emptied, stage.broker.url, OUT)
+    left = stage.portal.call(broker.emptied, stage.broker.url, IN)
+    again = database.rewritten(url)
+    accounts = [
+        ledger.table("sql lines", ledger.ONCE, expected.lines, database.lines(url), again["lines"]),
+        ledger.table("sql totals", ledger.ONCE, expected.totals, database.totals(url), again["totals"]),
+        ledger.queue("rabbitmq invoices", ledger.AT_LEAST, expected, out),
+        ledger.letters(expected.letters, letters(stage.folder)),
+    ]
+    ids = {one.id for one in sent}
+    others = [f"{len(left)} messages were left in the queue"] if left else []
+    others += [f"{one.id} is in the queue, and was never published" for one in left if one.id not in ids]
+    return Ledger(accounts, others)
+
+
+def _disturbed(stage: Stage, acts: Sequence[Act], goal: int) -> None:
+    """Do each act when the work has come so far."""
+    for at, together in groupby(acts, key=lambda act: act.at):
+        _reached(stage, partial(database.progress, stage.database.url), int(at * goal))
+        stage.perform(list(together))
+
+
+def _finished(stage: Stage, goal: int) -> None:
+    """All orders are done, and nothing waits in the queue."""
+    _reached(stage, partial(database.progress, stage.database.url), goal)
+    _reached(stage, lambda: -stage.portal.call(broker.waiting, stage.broker.url, IN), 0)
+
+
+def _reached(stage: Stage, now: Callable[[], int], goal: int) -> None:
+    best, since = now(), monotonic()
+    while (found := now()) < goal:
+        stage.look()
+        if found > best:
+            best, since = found, monotonic()
+        if monotonic() - since > _PATIENCE:
+            logs = "\n".join(f"{daemon.name}: {daemon.log[-2000:]}" for daemon in stage.daemons)
+            raise Stuck(f"no progress for {_PATIENCE:.0f} s at {best} of {goal}\n{logs}")
+        sleep(_LOOK)
+
+
+def _counted(names: Iterable[str]) -> str:
+    found = sorted(Counter(names).items())
+    return f"{sum(count for _, count in found)} ({', '.join(f'{count} {name}' for name, count in found)})"

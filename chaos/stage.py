@@ -1,0 +1,114 @@
+"""What a run takes place on: both servers, a proxy before each, and the daemons; and what may be done to them."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import urlsplit
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from routekit.testing import FaultProxy, fault_proxy
+from routekit_rabbitmq.testing import Server as RabbitMQ
+from routekit_rabbitmq.testing import installed
+from routekit_sql.testing import PostgreSQL
+
+from . import database
+from .daemon import Daemon, configure
+from .monkey import BROKER, DATABASE, Act
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+_NOTICED = 20.0
+"""Seconds after which a stalled connection flows again, if nobody has made a new one instead."""
+
+
+class Stuck(Exception):
+    """Something that was waited for did not happen."""
+
+
+@dataclass
+class Stage:
+    """All parts of a run. What is told to `say` is for people."""
+
+    folder: Path
+    broker: RabbitMQ
+    database: PostgreSQL
+    daemons: Sequence[Daemon]
+    proxies: dict[str, FaultProxy]
+    portal: BlockingPortal
+    say: Callable[[str], None]
+    down: list[str] = field(default_factory=list[str])
+    """What was killed, and not started again so far."""
+
+    def perform(self, acts: Sequence[Act]) -> None:
+        """Do what belongs together, and bring back who was killed, in the order of their deaths."""
+        for act in acts:
+            sleep(act.later)
+            self.say(str(act))
+            if act.what == "kill":
+                self._victim(act.whom).kill()
+                self.down.append(act.whom)
+            else:
+                self._disturb(act)
+        while self.down:
+            self._victim(self.down.pop(0)).start()
+
+    def look(self) -> None:
+        """Raise Stuck if a daemon has ended by itself."""
+        for daemon in self.daemons:
+            if daemon.ended:
+                raise Stuck(f"{daemon.name} has ended by itself:\n{daemon.log[-3000:]}")
+
+    def _victim(self, name: str) -> "RabbitMQ | PostgreSQL | Daemon":
+        if name == BROKER:
+            return self.broker
+        return self.database if name == DATABASE else next(one for one in self.daemons if one.name == name)
+
+    def _disturb(self, act: Act) -> None:
+        proxy = self.proxies[act.whom]
+        made = proxy.connected
+        self.portal.call(getattr(proxy, act.what))
+        if act.what in ("stall", "refuse"):
+            end = monotonic() + _NOTICED
+            while proxy.connected == made and monotonic() < end:
+                sleep(0.02)
+            self.portal.call(proxy.heal)
+
+
+def missing() -> str | None:
+    """The program of a server that is not installed, or None."""
+    return "rabbitmq-server" if installed() is None else PostgreSQL.missing()
+
+
+@contextmanager
+def staged(folder: Path, *, store: str, daemons: int, say: Callable[[str], None]) -> Generator[Stage]:
+    """A stage on which the servers run, the tables are made and the daemons are not started; all end with the block.
+
+    Servers are started here, in the thread of the caller: they end with the thread that has started them.
+    """
+    with ExitStack() as stack:
+        broker = stack.enter_context(RabbitMQ(folder / "rabbitmq"))
+        store_of = stack.enter_context(PostgreSQL(durable=True))
+        database.prepare(store_of.url)
+        portal = stack.enter_context(start_blocking_portal("asyncio"))
+        proxies = {
+            name: stack.enter_context(portal.wrap_async_context_manager(fault_proxy("127.0.0.1", port)))
+            for name, port in ((BROKER, broker.port), (DATABASE, store_of.port))
+        }
+        there = _through(store_of.url, proxies[DATABASE])
+        kept = there if store == POSTGRESQL else "sqlite:${data}/routekit.db"
+        configure(folder, broker=_through(broker.url, proxies[BROKER]), database=there, store=kept)
+        made = [Daemon(folder, f"daemon-{number}") for number in range(1, daemons + 1)]
+        for daemon in made:
+            stack.callback(daemon.kill)
+        yield Stage(folder, broker, store_of, made, proxies, portal, say)
+
+
+def _through(url: str, proxy: FaultProxy) -> str:
+    """The same URL by way of a proxy."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    host, port = proxy.address
+    return parts._replace(netloc=f"{user}@{host}:{port}").geturl()
