@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from routekit.letter import kind_named, kind_of, packed, unpacked
+from routekit.letter import Cluster, Letter, clusters_of, kind_named, kind_of, packed, unpacked
+from routekit.likeness import fingerprint
 
 
 class Lead(BaseModel):
@@ -105,3 +106,30 @@ def test_a_letter_can_name_nothing_else(name: str) -> None:
     """Neither functions nor other classes; no module is imported for it."""
     assert kind_named(name) is None
     assert "antigravity" not in sys.modules
+
+
+def letter(id: str, reason: str, when: float, step: str = "to crm") -> Letter:
+    return Letter(id, "m1", "shop.orders", "feed:", step, "shop.py:7", "KeyError", reason, 2, when, {"n": 1})
+
+
+def test_a_letter_knows_its_cluster() -> None:
+    """Also one that an older version has kept without it; one that is given stays."""
+    made = letter("l1", "order 5 is unknown", 1.0)
+    assert made.cluster == fingerprint("shop.orders", "to crm", "KeyError", "order 77 is unknown")
+    assert replace(made, cluster="mine").cluster == "mine"
+
+
+def test_letters_of_a_kind_are_a_cluster() -> None:
+    """With their number and the times of the first and the last; the largest cluster first."""
+    letters = [
+        letter("l1", "is away", 9.0),
+        letter("l2", "order 5 is unknown", 3.0),
+        letter("l3", "order 6 is unknown", 1.0),
+        letter("l4", "order 7 is unknown", 2.0),
+        letter("l5", "order 7 is unknown", 5.0, step="to erp"),
+    ]
+    assert clusters_of(letters) == [
+        Cluster(letters[1].cluster, "shop.orders", "to crm", "KeyError", "order * is unknown", 3, 1.0, 3.0),
+        Cluster(letters[0].cluster, "shop.orders", "to crm", "KeyError", "is away", 1, 9.0, 9.0),
+        Cluster(letters[4].cluster, "shop.orders", "to erp", "KeyError", "order * is unknown", 1, 5.0, 5.0),
+    ]

@@ -1,10 +1,11 @@
 """Which step of a route failed: noted on the error once, where steps are bound, and read where letters are written."""
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from traceback import walk_tb
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from ..callables import BLAME
 from ..message import Message
@@ -16,11 +17,12 @@ _ATTRIBUTE = "__routekit_failure__"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The step that raised, with the place where it was written."""
+    """The step that raised, with the place where it was written, and the message that it got, if that is known."""
 
     route: str
     step: str
     place: Place
+    message: Message[Any] | None = None
 
 
 def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Handler[Any]:
@@ -32,18 +34,18 @@ def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Hand
             try:
                 return handler(message)
             except Exception as error:
-                _note(error, failure)
+                _note(error, failure, message)
                 raise
 
         if isinstance(handler, FunctionType):  # for what it waits for after it has returned
-            setattr(handler, BLAME, partial(_note, failure=failure))
+            setattr(handler, BLAME, partial(_note_later, failure=failure))
         return plain
 
     async def waiting(message: Message[Any]) -> Message[Any] | None:
         try:
             return await handler(message)
         except Exception as error:
-            _note(error, failure)
+            _note(error, failure, message)
             raise
 
     return waiting
@@ -54,9 +56,20 @@ def failure_of(error: BaseException) -> Failure | None:
     return getattr(error, _ATTRIBUTE, None)
 
 
-def _note(error: Exception, failure: Failure) -> None:
+def _note_later(error: Exception, failure: Failure) -> None:
+    """As `_note`, for what has no message at hand: it is found where the step waits for its function."""
+    for frame, _ in walk_tb(error.__traceback__):
+        message: object = frame.f_locals.get("message")
+        if isinstance(message, Message):
+            return _note(error, failure, cast("Message[Any]", message))
+    return _note(error, failure)
+
+
+def _note(error: Exception, failure: Failure, message: Message[Any] | None = None) -> None:
     if hasattr(error, _ATTRIBUTE):
         return
+    if message is not None:
+        failure = replace(failure, message=message)
     try:
         setattr(error, _ATTRIBUTE, failure)
     except AttributeError:  # an exception with slots: it goes unmarked

@@ -1,5 +1,6 @@
 """Giving up a message: the letter that keeps it, and the ways that the route's policy sends it."""
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,9 @@ def takes_back(policy: Policy, source: Source) -> bool:
 def letter_of(route: Route, message: Message[Any], error: Exception, runtime: RouteRuntime, entry: int = 0) -> Letter:
     """The letter about a message, with its original body and the step that failed."""
     failure = failure_of(error)
+    body = packed(message.body)
+    headers = _packed_headers(message)
+    got = None if failure is None or failure.message is None else _got(failure.message, body, headers)
     return Letter(
         id=UUID(int=runtime.random.getrandbits(128)).hex[:12],
         message_id=message.id,
@@ -61,10 +65,27 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         reason=str(error),
         attempts=message.meta.attempt,
         when=runtime.now(),
-        body=packed(message.body),
-        headers={name: packed(value) for name, value in message.headers.items()},
+        body=body,
+        headers=headers,
         entry=entry,
         causes=[f"{type(cause).__name__}: {cause}" for cause in causes(error)[:_CAUSES]],
         history=told(message),
         kind=kind_of(message.body) if entry else "",
+        current=got and got[0],
+        current_headers=got and got[1],
     )
+
+
+def _got(message: Message[Any], body: Any, headers: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+    """Body and headers as the failing step got them; None if they are those that came, or cannot be kept."""
+    if isinstance(message.body, Iterator | AsyncIterator):  # nothing may read on in it, it may have no end
+        return None
+    try:
+        got = packed(message.body), _packed_headers(message)
+    except (ValueError, RecursionError):  # a circle, say: the letter is kept without it
+        return None
+    return None if got == (body, headers) else got
+
+
+def _packed_headers(message: Message[Any]) -> dict[str, Any]:
+    return {name: packed(value) for name, value in message.headers.items()}

@@ -1,6 +1,6 @@
 """Where a message goes back to, and where it is kept."""
 
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -96,3 +96,52 @@ async def test_a_letter_names_the_errors_behind_its_error() -> None:
     run = await run_routes(from_(Feed([1, "x"]), int).transform(deep))
     causes = {letter.error: letter.causes for letter in run.letters}
     assert causes == {"ValueError": [f"ValueError: {number}" for number in range(18, 8, -1)], "BodyError": []}
+
+
+async def _double(n: int) -> int:
+    return 2 * n
+
+
+async def _fail_later(n: int) -> int:
+    raise ValueError(f"bad {n}")
+
+
+def _fail(n: int) -> int:
+    raise ValueError(f"bad {n}")
+
+
+@pytest.mark.parametrize("fail", [_fail, _fail_later])
+async def test_a_letter_has_what_the_failing_step_got(fail: Any) -> None:
+    """Beside what came to the route, which stays as it was; also if the step had to wait for its function."""
+    feed = Feed([Message(1, {"from": "outside"})])
+    flow = from_(feed, int).transform(_double).set_header("seen", lambda n: "yes").transform(fail)
+    (letter,) = (await run_routes(flow)).letters
+    assert (letter.body, letter.headers) == (1, {"from": "outside"})
+    assert (letter.current, letter.current_headers) == (2, {"from": "outside", "seen": "yes"})
+
+
+async def test_a_letter_says_once_what_did_not_change() -> None:
+    """A body that came so to the failing step is not kept twice."""
+    (letter,) = (await run_routes(from_(Feed([1]), int).transform(_fail))).letters
+    assert (letter.body, letter.current, letter.current_headers) == (1, None, None)
+
+
+async def test_what_cannot_be_kept_keeps_no_letter_away() -> None:
+    """A body on its way that is a circle, or has no end, is left out of the letter."""
+
+    def circle(n: int) -> list[Any]:
+        made: list[Any] = [n]
+        made.append(made)
+        return made
+
+    for odd in (circle, lambda _: count()):
+        flow = from_(Feed([1]), int).transform(odd).transform(lambda _: 1 // 0)
+        (letter,) = (await run_routes(flow)).letters
+        assert (letter.body, letter.current_headers, letter.error) == (1, None, "ZeroDivisionError")
+
+
+async def test_a_huge_body_is_kept_whole() -> None:
+    """A letter has no bound of its own: nothing of a message is lost for being large."""
+    body = "x" * 30_000_000
+    (letter,) = (await run_routes(from_(Feed([body]), str).transform(lambda _: 1 // 0))).letters
+    assert letter.body == body
