@@ -5,8 +5,9 @@ loses it. A store may be shared by several processes; every write has happened d
 far as the store is durable at all. Times are wall time in seconds since 1970. All raise `StoreError` when the state
 cannot be read or written.
 
-Each kind of state is its own small protocol, opened by a method of `Store`: a kind that comes later (groups, timers,
-a journal) is one more protocol and one more method, and stores in other databases implement kind by kind.
+Each kind of state is its own small protocol, opened by a method of `Store`: a kind that comes later is one more
+protocol and one more method, and stores in other databases implement kind by kind. All of them are in this file, so
+that it is the one page that says what a store is, and longer than others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from .letter import Letter
+from .letter import Cluster, Letter
 
 
 class Claim(Enum):
@@ -221,7 +222,9 @@ class Value:
 class Values(Protocol):
     """Texts by key that several messages, and processes, may change at once: the state that users keep."""
 
-    async def get(self, key: str) -> Value | None: ...
+    async def get(self, key: str) -> Value | None:
+        """The value, if there is one and it is not to be forgotten yet."""
+        ...
 
     async def put(self, key: str, text: str, *, version: int | None = None, until: float | None = None) -> Value | None:
         """Write a value; with `version` only if that is the current one (0: there is none yet), else None is given.
@@ -268,11 +271,13 @@ class Outbox(Protocol):
         """Give them back, so that they may be taken at once."""
         ...
 
-    async def count(self) -> int: ...
+    async def count(self) -> int:
+        """How many are still to be sent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Deed:
     """One thing that a person, or a tool in his name, did to what the store holds."""
 
     when: float
@@ -286,12 +291,18 @@ class Act:
     """Why, and how, in one line."""
 
 
+Act = Deed
+"""As it was called before."""
+
+
 class Audit(Protocol):
     """What operators did, in order; nothing is ever changed in it."""
 
-    async def add(self, act: Act) -> None: ...
+    async def add(self, deed: Deed) -> None:
+        """Keep what somebody did."""
+        ...
 
-    async def list(self, *, since: float | None = None, limit: int = 1000) -> Sequence[Act]:
+    async def list(self, *, since: float | None = None, limit: int = 1000) -> Sequence[Deed]:
         """The newest first."""
         ...
 
@@ -309,15 +320,47 @@ class Letters(Protocol):
 
     async def get(self, id: str) -> Letter | None: ...
 
-    async def list(self, *, route: str | None = None, limit: int = 1000) -> Sequence[Letter]:
-        """The newest letters first."""
+    async def list(
+        self,
+        *,
+        route: str | None = None,
+        cluster: str | None = None,
+        since: float | None = None,
+        before: float | None = None,
+        oldest: bool = False,
+        limit: int = 1000,
+    ) -> Sequence[Letter]:
+        """The newest letters first, or with `oldest` the oldest; those given up from `since` on and before `before`."""
         ...
 
-    async def count(self, *, route: str | None = None) -> int: ...
+    async def count(self, *, route: str | None = None, cluster: str | None = None) -> int: ...
+
+    async def clusters(self, *, route: str | None = None) -> Sequence[Cluster]:
+        """What is alike among the letters, the largest first; of those of one size, the one with the newest letter."""
+        ...
+
+    async def prune(self, *, before: float) -> int:
+        """Forget the letters given up earlier than this time, in seconds since 1970; returns how many."""
+        ...
 
     async def remove(self, id: str) -> bool:
         """Forget a letter; false if there was none."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of one kind a store holds under one name."""
+
+    kind: str
+    """`keys`, `marks`, `groups`, `journal`, `finished` (ids that a journal remembers), `values`, `outbox`, `letters` or
+    `audit`."""
+    name: str
+    """The name of the state; of letters their route; empty for the audit."""
+    count: int
+    """How many keys, values, messages that are kept, and so on."""
+    oldest: float | None
+    """When the oldest of them was written, in seconds since 1970; of letters, when it was given up."""
 
 
 class Store(Protocol):
@@ -343,5 +386,22 @@ class Store(Protocol):
 
     def groups(self, name: str) -> Groups: ...
 
+    def journal(self, name: str) -> Journal: ...
+
+    def values(self, name: str) -> Values: ...
+
+    def outbox(self, name: str) -> Outbox: ...
+
     @property
     def letters(self) -> Letters: ...
+
+    @property
+    def audit(self) -> Audit: ...
+
+    async def contents(self) -> Sequence[Held]:
+        """What there is of each kind under each name, sorted by kind and name; what is empty is left out."""
+        ...
+
+    async def vacuum(self) -> None:
+        """Give space that is no longer needed back to the disk; may take long, and writers may have to wait for it."""
+        ...

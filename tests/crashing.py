@@ -166,8 +166,10 @@ class MortalStore:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
-        if name == "letters":
+        if name in ("letters", "audit"):
             return _MortalState(found, name, self._life)
+        if name in ("contents", "vacuum"):
+            return lambda: self._life.operation(name, found, store=True)
         if callable(found):
             return lambda *args: _MortalState(found(*args), name, self._life)
         return found

@@ -69,10 +69,23 @@ class Commits:
                     group.outcomes = await anyio.to_thread.run_sync(self._outcomes, group, limiter=self._thread)
                 group.done.set()
 
+    async def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives outside of any transaction, between two groups; raises StoreError."""
+        outcome = await anyio.to_thread.run_sync(self._alone, work, limiter=self._thread)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
     def close(self) -> None:
         """Take no more operations."""
         self._closed = True
         self._wake.set()
+
+    def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T | StoreError:
+        try:
+            return work(self._connection)
+        except Exception as error:  # as in a transaction
+            return self._explain(error)
 
     def _outcomes(self, group: _Group) -> Sequence[Any]:
         together = self._transaction(group.operations)

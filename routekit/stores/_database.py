@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import StoreError
+from ._lettertext import letter_of
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -37,6 +38,35 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (number, place)
         ) WITHOUT ROWID""",
         "CREATE INDEX routekit_kept_by_id ON routekit_kept (id)",
+    ),
+    (
+        "ALTER TABLE routekit_letters ADD COLUMN cluster TEXT NOT NULL DEFAULT ''",
+        "UPDATE routekit_letters SET cluster = routekit_cluster(letter)",
+        "CREATE INDEX routekit_letters_alike ON routekit_letters (cluster, at, number)",
+        """CREATE TABLE routekit_journal (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, id TEXT NOT NULL, message TEXT NOT NULL,
+            place TEXT NOT NULL, at REAL NOT NULL, owner TEXT NOT NULL, until REAL, UNIQUE (name, id)
+        )""",
+        "CREATE INDEX routekit_journal_open ON routekit_journal (name, number) WHERE until IS NULL",
+        "CREATE INDEX routekit_journal_gone ON routekit_journal (name, until) WHERE until IS NOT NULL",
+        """CREATE TABLE routekit_effects (
+            number INTEGER NOT NULL, effect TEXT NOT NULL, result TEXT NOT NULL, PRIMARY KEY (number, effect)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE routekit_values (
+            name TEXT NOT NULL, key TEXT NOT NULL, text TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL,
+            until REAL, PRIMARY KEY (name, key)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX routekit_values_gone ON routekit_values (name, until) WHERE until IS NOT NULL",
+        """CREATE TABLE routekit_outbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, id TEXT NOT NULL, message TEXT NOT NULL,
+            at REAL NOT NULL, owner TEXT NOT NULL, until REAL, UNIQUE (name, id)
+        )""",
+        "CREATE INDEX routekit_outbox_in_order ON routekit_outbox (name, number)",
+        """CREATE TABLE routekit_audit (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,
+            what TEXT NOT NULL, details TEXT NOT NULL
+        )""",
+        "CREATE INDEX routekit_audit_by_time ON routekit_audit (at, number)",
     ),
 )
 """What each version of the schema adds; `PRAGMA user_version` counts those that a database has. Only ever appended."""
@@ -87,12 +117,21 @@ def _into_wal(connection: sqlite3.Connection, deadline: float) -> None:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection, path) == len(MIGRATIONS):
         return
+    connection.create_function("routekit_cluster", 1, _cluster, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     for statements in MIGRATIONS[_version(connection, path) :]:  # asked again: another process may have been faster
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     connection.execute("COMMIT")
+
+
+def _cluster(text: str) -> str:
+    """The cluster of a letter that an older version has kept; none if it cannot be read."""
+    try:
+        return letter_of(text).cluster
+    except (ValueError, TypeError, StoreError):
+        return ""
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -1,25 +1,31 @@
-"""An open SQLite file: its connection, and the number by which its process is known."""
+"""An open SQLite file: its connection, the name by which its process is known, and those of others that share it."""
 
 import sqlite3
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from ._database import connect, explainer
-from ._owner import numbered
+from ._owner import name_of, numbered, others
 
 
 class File:
-    """Opened when made; raises StoreError. `number` is one that no other living process has for this file."""
+    """Opened when made; raises StoreError. `owner` is a name that no other living process has for this file."""
 
     def __init__(self, path: Path, *, busy_timeout: float, max_size: int | None) -> None:
+        self.path = path
         self.explain = explainer(path)
         with ExitStack() as opening:
             self.connection = connect(path, busy_timeout=busy_timeout, max_size=max_size)
             opening.callback(self._disconnect)
             try:
-                self.number = opening.enter_context(numbered(path))
+                number = opening.enter_context(numbered(path))
             except OSError as error:
                 raise self.explain(error) from error
+            self.owner = name_of(number)
+            self.others: Callable[[], AbstractContextManager[Sequence[str]]] = partial(others, path, number)
+            """The names of the other living processes, which cannot change as long as the context is open."""
             self._opened = opening.pop_all()
 
     def close(self) -> None:

@@ -98,6 +98,11 @@ class MemoryGroups:
         for old in [number for number, until in self._gone.items() if until <= now]:
             self._forget(old)
 
+    def held(self) -> list[float]:
+        """When the groups began in which the messages are that are kept."""
+        rows = [row for row in self._rows.values() if row.until is None]
+        return [row.first for row in rows for message in row.messages.values() if message is not None]
+
     def _opened(self, key: str, now: float) -> _Row:
         self._count += 1
         row = self._rows[self._count] = _Row(self._count, key, now, now)

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
@@ -29,7 +29,7 @@ def numbered(database: Path) -> Generator[int]:
     The lock files stay, as removing one could let two processes hold the same number.
     """
     for number in range(MOST):
-        file = os.open(database.with_name(f"{database.name}.owner-{number}"), os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(_lock_file(database, number), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if _free(file):
                 yield number
@@ -37,6 +37,33 @@ def numbered(database: Path) -> Generator[int]:
         finally:
             os.close(file)
     raise StoreError(f"{MOST} processes share '{database}'", hint="stop some of them")
+
+
+@contextmanager
+def others(database: Path, own: int) -> Generator[Sequence[str]]:
+    """The names of the other living processes; within the block no process takes the name of a dead one."""
+    living: list[str] = []
+    with ExitStack() as held:
+        for number in range(MOST):
+            path = _lock_file(database, number)
+            if not path.exists():  # they are made in order, and stay
+                break
+            if number == own:
+                continue
+            file = os.open(path, os.O_RDWR)
+            held.callback(os.close, file)
+            if not _free(file):
+                living.append(name_of(number))
+        yield living
+
+
+def name_of(number: int) -> str:
+    """How the process of that number is called."""
+    return f"process-{number}"
+
+
+def _lock_file(database: Path, number: int) -> Path:
+    return database.with_name(f"{database.name}.owner-{number}")
 
 
 def _free(file: int, lock: Callable[[int], None] = _lock) -> bool:

@@ -1,13 +1,11 @@
-"""The kinds of state, as tables of a SQLite database."""
+"""Keys and marks, as tables of a SQLite database."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..letter import Letter
 from ..store import Claim
 from ._commits import Commits
-from ._lettertext import letter_of, text_of
 
 _CLAIM = """
     INSERT INTO routekit_keys (name, key, owner, until, at) VALUES (?, ?, ?, ?, ?)
@@ -75,40 +73,6 @@ class SqliteMarks:
         """All keys with their values, sorted by key."""
         sql = "SELECT key, value FROM routekit_marks WHERE name = ? ORDER BY key"
         return await self._commits.do(lambda connection: _rows(connection, sql, (self._name,)))
-
-
-class SqliteLetters:
-    """The dead letters of all routes."""
-
-    def __init__(self, commits: Commits) -> None:
-        self._commits = commits
-
-    async def add(self, letter: Letter) -> None:
-        """Keep a letter; one with the same id replaces it."""
-        sql = "INSERT OR REPLACE INTO routekit_letters (id, route, at, letter) VALUES (?, ?, ?, ?)"
-        row = (letter.id, letter.route, letter.when, text_of(letter).decode())
-        await self._commits.do(lambda connection: _change(connection, sql, row))
-
-    async def get(self, id: str) -> Letter | None:
-        sql = "SELECT letter FROM routekit_letters WHERE id = ?"
-        found = await self._commits.do(lambda connection: _rows(connection, sql, (id,)))
-        return letter_of(found[0][0]) if found else None
-
-    async def list(self, *, route: str | None = None, limit: int = 1000) -> Sequence[Letter]:
-        """The newest letters first; of those of the same time, the one that was added last."""
-        sql = """SELECT letter FROM routekit_letters WHERE (?1 IS NULL OR route = ?1)
-                 ORDER BY at DESC, number DESC LIMIT ?2"""
-        found = await self._commits.do(lambda connection: _rows(connection, sql, (route, max(limit, 0))))
-        return [letter_of(text) for (text,) in found]
-
-    async def count(self, *, route: str | None = None) -> int:
-        sql = "SELECT count(*) FROM routekit_letters WHERE ?1 IS NULL OR route = ?1"
-        return (await self._commits.do(lambda connection: _rows(connection, sql, (route,))))[0][0]
-
-    async def remove(self, id: str) -> bool:
-        """Forget a letter; false if there was none."""
-        sql = "DELETE FROM routekit_letters WHERE id = ?"
-        return await self._commits.do(lambda connection: _change(connection, sql, (id,))) > 0
 
 
 def _claim(connection: sqlite3.Connection, row: tuple[str, str, str, float, float]) -> Claim:

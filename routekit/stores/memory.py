@@ -1,7 +1,7 @@
 """State in memory, for tests and for routes that may forget: it ends with the process."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +10,14 @@ from pydantic import BaseModel
 
 from ..errors import BadOption
 from ..hookspecs import StoreFactory, hookimpl
-from ..letter import Letter
 from ..options import made
-from ..store import Claim, Store
+from ..store import Claim, Held, Store
+from ._audit import MemoryAudit
 from ._groups import MemoryGroups
-from ._lettertext import letter_of, text_of
+from ._journal import MemoryJournal
+from ._letters import MemoryLetters
+from ._outbox import MemoryOutbox
+from ._values import MemoryValues
 
 
 @dataclass(slots=True)
@@ -44,12 +47,12 @@ class MemoryKeys:
 
     async def complete(self, key: str, *, owner: str) -> None:
         """Remember `key` as done, if `owner` has claimed it."""
-        if self._held(key, owner):
+        if self._mine(key, owner):
             self._rows[key] = _Key(owner, None, self._now())
 
     async def release(self, key: str, *, owner: str) -> None:
         """Forget the owner's claim."""
-        if self._held(key, owner):
+        if self._mine(key, owner):
             del self._rows[key]
 
     async def prune(self, *, before: float) -> int:
@@ -59,7 +62,11 @@ class MemoryKeys:
             del self._rows[key]
         return len(old)
 
-    def _held(self, key: str, owner: str) -> bool:
+    def held(self) -> list[float]:
+        """When the keys were claimed, or done."""
+        return [row.at for row in self._rows.values()]
+
+    def _mine(self, key: str, owner: str) -> bool:
         row = self._rows.get(key)
         return row is not None and row.until is not None and row.owner == owner
 
@@ -67,56 +74,29 @@ class MemoryKeys:
 class MemoryMarks:
     """Small texts by key, under one name."""
 
-    def __init__(self) -> None:
-        self._values: dict[str, str] = {}
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._values: dict[str, tuple[str, float]] = {}
 
     async def get(self, key: str) -> str | None:
-        return self._values.get(key)
+        """The value of that key."""
+        return self._values[key][0] if key in self._values else None
 
     async def put(self, key: str, value: str) -> None:
-        self._values[key] = value
+        """Write a value."""
+        self._values[key] = value, self._now()
 
     async def delete(self, key: str) -> None:
+        """Forget a value."""
         self._values.pop(key, None)
 
     async def items(self) -> Sequence[tuple[str, str]]:
         """All keys with their values, sorted by key."""
-        return sorted(self._values.items())
+        return sorted((key, value) for key, (value, _) in self._values.items())
 
-
-class MemoryLetters:
-    """The dead letters of all routes, kept as text so that nobody can change them afterwards."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, bytes] = {}
-
-    async def add(self, letter: Letter) -> None:
-        """Keep a letter; one with the same id replaces it."""
-        text = text_of(letter)
-        self._texts.pop(letter.id, None)
-        self._texts[letter.id] = text
-
-    async def get(self, id: str) -> Letter | None:
-        text = self._texts.get(id)
-        return None if text is None else letter_of(text)
-
-    async def list(self, *, route: str | None = None, limit: int = 1000) -> Sequence[Letter]:
-        """The newest letters first; of those of the same time, the one that was added last."""
-        newest = self._of(route)
-        newest.reverse()
-        newest.sort(key=lambda letter: -letter.when)
-        return newest[: max(limit, 0)]
-
-    async def count(self, *, route: str | None = None) -> int:
-        return len(self._texts if route is None else self._of(route))
-
-    async def remove(self, id: str) -> bool:
-        """Forget a letter; false if there was none."""
-        return self._texts.pop(id, None) is not None
-
-    def _of(self, route: str | None) -> "list[Letter]":  # the method `list` hides the type here
-        letters = map(letter_of, self._texts.values())
-        return [letter for letter in letters if route is None or letter.route == route]
+    def held(self) -> list[float]:
+        """When the values were written."""
+        return [at for _, at in self._values.values()]
 
 
 class MemoryStore:
@@ -128,18 +108,55 @@ class MemoryStore:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.letters = MemoryLetters()
+        self.audit = MemoryAudit()
         self._keys: defaultdict[str, MemoryKeys] = defaultdict(lambda: MemoryKeys(now))
-        self._marks: defaultdict[str, MemoryMarks] = defaultdict(MemoryMarks)
+        self._marks: defaultdict[str, MemoryMarks] = defaultdict(lambda: MemoryMarks(now))
         self._groups: defaultdict[str, MemoryGroups] = defaultdict(lambda: MemoryGroups(now))
+        self._journals: defaultdict[str, MemoryJournal] = defaultdict(lambda: MemoryJournal(now))
+        self._values: defaultdict[str, MemoryValues] = defaultdict(lambda: MemoryValues(now))
+        self._outboxes: defaultdict[str, MemoryOutbox] = defaultdict(lambda: MemoryOutbox(now))
 
     def keys(self, name: str) -> MemoryKeys:
+        """The keys of that name."""
         return self._keys[name]
 
     def marks(self, name: str) -> MemoryMarks:
+        """The marks of that name."""
         return self._marks[name]
 
     def groups(self, name: str) -> MemoryGroups:
+        """The groups of that name."""
         return self._groups[name]
+
+    def journal(self, name: str) -> MemoryJournal:
+        """The journal of that name."""
+        return self._journals[name]
+
+    def values(self, name: str) -> MemoryValues:
+        """The values of that name."""
+        return self._values[name]
+
+    def outbox(self, name: str) -> MemoryOutbox:
+        """The outbox of that name."""
+        return self._outboxes[name]
+
+    async def contents(self) -> Sequence[Held]:
+        """What there is of each kind under each name."""
+        found = [Held(kind, name, len(times), min(times)) for kind, name, times in self._held() if times]
+        return sorted(found, key=lambda held: (held.kind, held.name))
+
+    async def vacuum(self) -> None:
+        """Nothing to give back."""
+
+    def _held(self) -> Iterable[tuple[str, str, list[float]]]:
+        simple = {"keys": self._keys, "marks": self._marks, "groups": self._groups, "values": self._values}
+        for kind, states in {**simple, "outbox": self._outboxes}.items():
+            yield from ((kind, name, state.held()) for name, state in states.items())
+        for name, journal in self._journals.items():
+            unfinished, finished = journal.held()
+            yield from (("journal", name, unfinished), ("finished", name, finished))
+        yield from (("letters", route, times) for route, times in self.letters.held().items())
+        yield "audit", "", self.audit.held()
 
 
 class MemoryOptions(BaseModel):

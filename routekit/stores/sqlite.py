@@ -1,6 +1,6 @@
 """Durable state in one SQLite file, which several processes may share: the default store."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import BadOption
 from ..hookspecs import StoreFactory, hookimpl
 from ..options import made
-from ..store import Store
+from ..store import Held, Store
 from ..tasks import together
 from ..units import Bytes, Seconds
+from ._audittable import SqliteAudit
 from ._commits import Commits
 from ._file import File
 from ._grouptables import SqliteGroups
-from ._tables import SqliteKeys, SqliteLetters, SqliteMarks
+from ._holdings import Holdings, vacuum
+from ._journaltable import SqliteJournal
+from ._lettertable import SqliteLetters
+from ._outboxtable import SqliteOutbox
+from ._tables import SqliteKeys, SqliteMarks
+from ._valuetable import SqliteValues
 
 
 class SqliteOptions(BaseModel):
@@ -36,20 +42,46 @@ class SqliteStore:
 
     durable = True
 
-    def __init__(self, commits: Commits, owner: str, now: Callable[[], float]) -> None:
-        self.owner = owner
+    def __init__(self, commits: Commits, file: File, holdings: Holdings, now: Callable[[], float]) -> None:
+        self.owner = file.owner
         self.letters = SqliteLetters(commits)
+        self.audit = SqliteAudit(commits)
         self._commits = commits
+        self._file = file
+        self._holdings = holdings
         self._now = now
 
     def keys(self, name: str) -> SqliteKeys:
+        """The keys of that name."""
         return SqliteKeys(self._commits, name, self._now)
 
     def marks(self, name: str) -> SqliteMarks:
+        """The marks of that name."""
         return SqliteMarks(self._commits, name, self._now)
 
     def groups(self, name: str) -> SqliteGroups:
+        """The groups of that name."""
         return SqliteGroups(self._commits, name, self._now)
+
+    def journal(self, name: str) -> SqliteJournal:
+        """The journal of that name."""
+        return SqliteJournal(self._commits, name, self._now, self._file.others)
+
+    def values(self, name: str) -> SqliteValues:
+        """The values of that name."""
+        return SqliteValues(self._commits, name, self._now)
+
+    def outbox(self, name: str) -> SqliteOutbox:
+        """The outbox of that name."""
+        return SqliteOutbox(self._commits, name, self._now)
+
+    async def contents(self) -> Sequence[Held]:
+        """What there is of each kind under each name; no writer waits for it."""
+        return await self._holdings.read(self._now())
+
+    async def vacuum(self) -> None:
+        """Write the file anew without its gaps; writers wait."""
+        await self._commits.alone(vacuum)
 
 
 @asynccontextmanager
@@ -63,7 +95,7 @@ async def open_sqlite(path: str, options: Mapping[str, Any], now: Callable[[], f
         async with together() as tasks:
             tasks.start_soon(commits.run)
             try:
-                yield SqliteStore(commits, f"process-{file.number}", now)
+                yield SqliteStore(commits, file, Holdings(file.path, file.explain, chosen.busy_timeout), now)
             finally:
                 commits.close()
 

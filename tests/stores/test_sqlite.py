@@ -188,7 +188,7 @@ async def test_many_callers_wait_once_for_a_locked_database(reopen, tmp_path: Pa
 
 async def test_a_full_database_says_so_and_keeps_what_it_told(reopen):
     """When the file may not grow, writing fails with a hint; all that was told done is there, and removing helps."""
-    async with reopen(max_size="64KB") as store:
+    async with reopen(max_size="256KB") as store:
         told: list[str] = []
 
         async def fill() -> None:
