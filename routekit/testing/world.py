@@ -12,6 +12,7 @@ from ..errors import DefinitionError, UnknownName, did_you_mean
 from ..events import Event
 from ..placeholders import Lookup, filled_uri
 from ..plugins import Catalog, Sink
+from ..standins import sink_twin, source_twin
 from ..step import Target
 from ..twin import Twin
 from .arrivals import Arrivals
@@ -22,7 +23,6 @@ from .endpoints import Feed, Inlet
 from .endpoints import Sink as Collector
 from .matching import Key, Way, called, means, named
 from .traffic import Arrival, Traffic
-from .twins import sink_twin, source_twin
 
 Replacement: TypeAlias = Endpoint | Function[Any, Any] | Exception | Sequence[Any]
 """What stands for an endpoint: another one such as a `Feed` or `Sink`; a list of bodies or messages that come from it;

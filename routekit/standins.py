@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import PrivateAttr
 
-from ..endpoint import Consumer, Deliver, Endpoint, Listener, Producer, Source
-from ..message import Delivery
-from ..step import Runtime, Send
+from .endpoint import Consumer, Deliver, Endpoint, Listener, Producer, Source
+from .message import Delivery
+from .step import Runtime, Send
 
 E = TypeVar("E", bound=Endpoint)
 
