@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint types unit wheels bench format reference interface constraints clean for-serve for-test for-bench
+.PHONY: help serve test lint types unit wheels bench chaos format reference interface constraints clean for-serve for-test for-bench
 
 BIN := .venv/bin
 ARGS ?=
@@ -39,6 +39,9 @@ wheels: for-test ## Build all wheels, and a new plugin, and use them in an empty
 bench: for-bench ## Measure, beside other people's work
 	$(BIN)/python -m benchmarks $(ARGS)
 
+chaos: for-test ## Kill daemon, broker and database at work, and count; make chaos ARGS="--kills 60 --seed 7"
+	$(BIN)/python -m chaos $(ARGS)
+
 format: for-test ## Put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -55,7 +58,7 @@ constraints: ## Resolve all versions anew, into constraints.txt
 
 clean: ## Remove everything that was made, except data/
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
-	find routekit plugins routes examples tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} +
+	find routekit plugins routes examples tests benchmarks chaos tools -name __pycache__ -prune -exec rm -rf {} +
 
 for-serve:
 	@tools/install.sh serve

@@ -90,7 +90,7 @@ def _kinds(count: int, random: Random) -> Iterator[str]:
 
 def _order(number: int, kind: str, random: Random) -> dict[str, Any]:
     count = 1 if kind == NONE else random.randint(1, 4)
-    items = [
+    items: list[dict[str, Any]] = [
         {"sku": f"sku-{random.randint(1, 500)}", "quantity": random.randint(1, 9), "cents": random.randint(1, 99_999)}
         for _ in range(count)
     ]
