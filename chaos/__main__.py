@@ -30,7 +30,7 @@ def main() -> int:
     except Stuck as stuck:
         print(f"stuck, with --seed {wanted.seed}: {stuck}\nlogs and stores are in {folder}")
         return 1
-    print(outcome)
+    print(outcome, flush=True)
     if not outcome.ledger.holds:
         print(f"logs and stores are in {folder}")
         return 1

@@ -16,7 +16,7 @@ from .orders import Expected, Sent, made
 from .stage import SQLITE, Stage, Stuck, staged
 
 IN, OUT = "orders", "invoices"
-_PATIENCE = 300.0
+_PATIENCE = 180.0
 """Seconds without any progress after which a run is stuck; routes wait up to a minute before they start again."""
 _LOOK = 0.05
 
@@ -65,11 +65,12 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
         for daemon in stage.daemons:
             daemon.start()
         _disturbed(stage, acts, len(expected.totals))
-        _finished(stage, len(expected.totals))
+        unfinished = _finished(stage, len(expected.totals))
         seconds = monotonic() - start
         say("stopping")
         codes = [daemon.stop() for daemon in stage.daemons]
         settled = settle(stage, expected, sent)
+        settled.others += unfinished
         settled.others += [f"a daemon ended with exit code {code}" for code in codes if code]
         return Outcome(wanted, acts, settled, seconds)
 
@@ -95,26 +96,30 @@ def settle(stage: Stage, expected: Expected, sent: Sequence[Sent]) -> Ledger:
 def _disturbed(stage: Stage, acts: Sequence[Act], goal: int) -> None:
     """Do each act when the work has come so far."""
     for at, together in groupby(acts, key=lambda act: act.at):
-        _reached(stage, partial(database.progress, stage.database.url), int(at * goal))
+        best = _reached(stage, partial(database.progress, stage.database.url), int(at * goal))
+        if best < int(at * goal):
+            logs = "\n".join(f"{daemon.name}: {daemon.log[-2000:]}" for daemon in stage.daemons)
+            raise Stuck(f"no progress for {_PATIENCE:.0f} s at {best} of {goal} orders\n{logs}")
         stage.perform(list(together))
 
 
-def _finished(stage: Stage, goal: int) -> None:
-    """All orders are done, and nothing waits in the queue."""
-    _reached(stage, partial(database.progress, stage.database.url), goal)
-    _reached(stage, lambda: -stage.portal.call(broker.waiting, stage.broker.url, IN), 0)
+def _finished(stage: Stage, goal: int) -> list[str]:
+    """Wait until all orders are done and nothing waits in the queue; what has not come so far, in sentences."""
+    done = _reached(stage, partial(database.progress, stage.database.url), goal)
+    rest = -_reached(stage, lambda: -abs(stage.portal.call(broker.waiting, stage.broker.url, IN)), 0)
+    late = [f"no progress for {_PATIENCE:.0f} s at {done} of {goal} orders"] if done < goal else []
+    return late + ([f"{rest} messages were waiting in the queue"] if rest else [])
 
 
-def _reached(stage: Stage, now: Callable[[], int], goal: int) -> None:
+def _reached(stage: Stage, now: Callable[[], int], goal: int) -> int:
+    """Wait until the number is as high as the goal, or has not grown for long; how high it is."""
     best, since = now(), monotonic()
-    while (found := now()) < goal:
+    while (found := now()) < goal and monotonic() - since < _PATIENCE:
         stage.look()
         if found > best:
             best, since = found, monotonic()
-        if monotonic() - since > _PATIENCE:
-            logs = "\n".join(f"{daemon.name}: {daemon.log[-2000:]}" for daemon in stage.daemons)
-            raise Stuck(f"no progress for {_PATIENCE:.0f} s at {best} of {goal}\n{logs}")
         sleep(_LOOK)
+    return max(best, found)
 
 
 def _counted(names: Iterable[str]) -> str:
