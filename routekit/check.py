@@ -29,6 +29,7 @@ from .plugins import Catalog
 from .problem import Problem, problem_of
 from .rescuing import Clauses
 from .route import ALWAYS, Route
+from .runtime.joining import Joined
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
 from .step import (
     Address,
@@ -39,6 +40,7 @@ from .step import (
     Handler,
     Hold,
     Job,
+    Joining,
     Kept,
     Read,
     Send,
@@ -146,7 +148,9 @@ class _Bound:
     def now(self) -> float:
         return 0.0
 
-    def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
+    def bind(
+        self, chain: Chain, proceed: Handler[Any], label: str = "", *, sends: Callable[[Target], Send] | None = None
+    ) -> Handler[Any]:
         stopped: Place | None = None
         for step, place in zip(chain.steps, chain.places, strict=True):
             if stopped is not None:
@@ -165,12 +169,15 @@ class _Bound:
             stopped = place if step.ends else None
         return finish
 
-    def sender(self, target: Target) -> Send:
+    def sender(self, target: Target, *, now: bool = False) -> Send:
         sink = self._catalog.sink(target)
         self.sinks.append((sink.producer, self._place))
         if isinstance(sink.producer, Control):
             self.orders.append((sink.producer, set(sink.computed), self._place))
         return _silent
+
+    def transactions(self, target: Target, name: str) -> Joining:
+        return Joined(self._catalog.transactor(target), name, self._catalog)
 
     def codec(self, choice: CodecChoice) -> Codec:
         return self._catalog.codec(choice)

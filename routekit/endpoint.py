@@ -6,7 +6,7 @@ make the reference and its help. The first field takes the path of the URI.
 
 import re
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
@@ -20,6 +20,7 @@ from .errors import BadOption, DefinitionError
 from .message import Delivery, Message
 from .options import MASK, made, masked
 from .step import Runtime, Send
+from .transactions import Transactions
 from .units import Bytes
 
 Deliver: TypeAlias = Callable[[Message[Any]], Awaitable[Message[Any] | None]]
@@ -187,6 +188,24 @@ Source: TypeAlias = Consumer | Listener
 
 
 def address_of(endpoint: Endpoint) -> str:
+class Transactor(Endpoint):
+    """A database, or whatever else can commit effects, marks and outgoing messages of one message together.
+
+    Neither read from nor sent to: the word `transaction` names it.
+    """
+
+    @abstractmethod
+    def joins(self, sink: Producer) -> bool:
+        """Whether what is sent to this sink is part of the transaction, as it goes to the same database."""
+
+    @abstractmethod
+    def open(self, runtime: Runtime, name: str, sinks: Sequence[Producer]) -> AbstractAsyncContextManager[Transactions]:
+        """The transactions of the word of that name, whose sinks that join are these; raise when the database is away.
+
+        Marks and outgoing messages are kept by that name: words of one name in several processes share them.
+        """
+
+
     """Scheme and path, without options: what is sent to an address is read from the same one."""
     first = endpoint.path_field()
     return f"{endpoint.scheme}:{getattr(endpoint, first) if first else ''}"

@@ -68,9 +68,10 @@ from .eip.tap import Tap
 from .eip.throttle import Throttle
 from .eip.timeout import Timeout
 from .eip.to import To
+from .eip.transaction import Transaction
 from .eip.transform import Transform
 from .eip.validate import Validate
-from .endpoint import Endpoint, Producer
+from .endpoint import Endpoint, Producer, Transactor
 from .errors import DefinitionError, Rejected
 from .grouping import Late
 from .letter import Letter
@@ -83,6 +84,7 @@ from .rewriting import intercepted
 from .route import Errors, Policy, Retry, Route, rules_of
 from .rules import rule_of
 from .sagas import PATIENT, Action, Plan
+from .shipping import PATIENT as SHIPPING
 from .step import Chain, CodecChoice, Step, Target
 from .switch import Switch
 
@@ -833,6 +835,31 @@ class Flow(Generic[T]):
         last = None if finally_ is None else _branch(finally_, "finally_")
         return self.then(Attempt[T, U](_branch(body, "attempt"), rescues, last, _rules(retry)))
 
+    def transaction(
+        self,
+        place: str | Endpoint,
+        body: "Callable[[Flow[T]], Flow[U]]",
+        *,
+        name: str,
+        key: Function[T, object] | None = None,
+        order_by: Function[Any, object] | None = None,
+        retry: Retries = SHIPPING,
+        workers: int = 8,
+        most: int = 1000,
+    ) -> "Flow[U]":
+        """Run a branch, and commit what it sends to the database `place` as one, once for each message id.
+
+        `name` owns inbox and outbox there. What the branch sends elsewhere is put into the outbox in the same
+        transaction, and sent by the route after it: in order for each target, or for each key of `order_by`, to up to
+        `workers` at a time; what fails is tried again by `retry`, then a dead letter. A message that comes again, by
+        its id or by `key`, changes nothing and goes on. It may bring `most` sends.
+        """
+        chain = _branch(body, "transaction")
+        keys = None if key is None else _callable(key, "transaction")
+        order = None if order_by is None else _callable(order_by, "transaction")
+        step = Transaction[T, U](_place(place), chain, name, keys, order, _rules(retry), workers, most)
+        return self.then(step)
+
     def circuit_breaker(
         self,
         body: "Callable[[Flow[T]], Flow[U]]",
@@ -980,6 +1007,13 @@ def _sink(uri: str | Endpoint, options: Mapping[str, Any], codec: CodecChoice | 
     if isinstance(uri, Endpoint) and not isinstance(uri, Producer):
         raise DefinitionError(f"{uri} can only be read from", hint=f"give `{word}` a sink")
     return Target(uri, options, codec)
+
+
+def _place(uri: str | Endpoint) -> Target:
+    """Where a transaction is committed."""
+    if not isinstance(cast("object", uri), str | Transactor):
+        raise DefinitionError(f"transaction takes a database, found {uri!r}", hint="such as 'sql:crm'")
+    return Target(uri)
 
 
 _UNCHANGING = (Filter, Idempotent, Log, RemoveHeader, SetHeader, Tap, To, Validate)

@@ -17,7 +17,7 @@ import pluggy
 from . import hookspecs
 from .callables import Calling, calling
 from .codec import Codec
-from .endpoint import Consumer, Endpoint, Listener, Producer, Source, parse_uri
+from .endpoint import Consumer, Endpoint, Listener, Producer, Source, Transactor, parse_uri
 from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownScheme, WrongDirection, did_you_mean
 from .events import Event
 from .hookspecs import GROUP, misfit
@@ -95,7 +95,7 @@ class Catalog:
         return sorted(named | {kind.scheme for kind in self._registered()})
 
     def endpoints(self, scheme: str) -> list[type[Endpoint]]:
-        """The classes of a scheme, source first; raises UnknownScheme with what there is."""
+        """The classes of a scheme: source, sink, place of transactions; raises UnknownScheme with what there is."""
         found = [kind for kind in self._registered() if kind.scheme == scheme]
         if not found and scheme in self._points:
             self._load(scheme)
@@ -105,7 +105,7 @@ class Catalog:
         if not found:
             hint = f"{did_you_mean(scheme, self.schemes())} (or install a plugin: pip install routekit-{scheme})"
             raise UnknownScheme(f"no installed plugin offers '{scheme}:'", hint=hint)
-        return sorted(found, key=lambda kind: issubclass(kind, Producer))
+        return sorted(found, key=lambda kind: (issubclass(kind, Transactor), issubclass(kind, Producer)))
 
     def source(self, target: Target) -> Source:
         """The source of a route; raises DefinitionError."""
@@ -130,6 +130,10 @@ class Catalog:
         engine = target.codec is not None and "codec" not in type(producer).model_fields
         codec = self.codec(target.codec) if engine and target.codec is not None else None
         return Sink(producer, {name: calling(function) for name, function in computed.items()}, codec)
+
+    def transactor(self, target: Target) -> Transactor:
+        """Where a transaction is committed; raises DefinitionError."""
+        return cast("Transactor", self._endpoint(target, Transactor, "committed to"))
 
     def codec(self, choice: CodecChoice) -> Codec:
         """A codec by name, by file suffixes, or by name with options; raises UnknownName or BadOption.
@@ -210,8 +214,7 @@ class Catalog:
             raise DefinitionError(f"{given!r} is no endpoint", hint="write a URI or a typed endpoint")
         fitting = [kind for kind in found if issubclass(kind, kinds)]
         if not fitting:
-            other = "sent to" if used == "read from" else "read from"
-            raise WrongDirection(f"'{scheme}:' cannot be {used}", hint=f"it can only be {other}")
+            raise WrongDirection(f"'{scheme}:' cannot be {used}", hint=f"it can only be {_uses(found)}")
         kind = fitting[0]
         options = dict(target.options)
         if target.codec is not None and "codec" in kind.model_fields:
@@ -272,6 +275,16 @@ class Catalog:
     def _named(self, name: str) -> str:
         offer = _offer(self._points[name][0])
         return f"'{offer.name}' ({offer.distribution} {offer.version})"
+
+
+def _uses(kinds: Iterable[type[Endpoint]]) -> str:
+    """What can be done with endpoints of these classes, in words."""
+    uses = {
+        "read from": any(issubclass(kind, Consumer | Listener) for kind in kinds),
+        "sent to": any(issubclass(kind, Producer) for kind in kinds),
+        "committed to": any(issubclass(kind, Transactor) for kind in kinds),
+    }
+    return " and ".join(use for use, possible in uses.items() if possible)
 
 
 def _offer(point: EntryPoint) -> Offer:

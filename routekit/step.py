@@ -17,6 +17,7 @@ from .place import Place
 from .remedy import Remedy
 from .store import Store
 
+from .transactions import Transactions
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
@@ -131,6 +132,23 @@ class Chain:
 
 
 class Runtime(Protocol):
+class Joining(Protocol):
+    """A place of transactions, as a step uses it."""
+
+    def joins(self, target: Target) -> bool:
+        """Whether what is sent to `target` is part of a transaction there; raises DefinitionError."""
+        ...
+
+    def effects(self, target: Target) -> Callable[[Message[Any]], Awaitable[Any]]:
+        """What a send to a target that joins does in a transaction, for each message. Only while binding."""
+        ...
+
+    @property
+    def opened(self) -> Transactions:
+        """What commits, while the route runs; raises `Unavailable` before."""
+        ...
+
+
     """All that a step or endpoint may ask for. There is no other door to the engine."""
 
     @property
@@ -165,14 +183,28 @@ class Runtime(Protocol):
         """Wall time in seconds since 1970; virtual in tests. For waiting use `anyio.sleep`."""
         ...
 
-    def bind(self, chain: Chain, proceed: Handler[Any], label: str) -> Handler[Any]:
-        """A branch as a handler that goes on to `proceed`; `label` names it in errors."""
+    def bind(
+        self, chain: Chain, proceed: Handler[Any], label: str, *, sends: Callable[[Target], Send] | None = None
+    ) -> Handler[Any]:
+        """A branch as a handler that goes on to `proceed`; `label` names it in errors.
+
+        The steps in it that ask for a sender get what `sends` gives, if it is given.
+        """
         ...
 
-    def sender(self, target: Target) -> Send:
+    def sender(self, target: Target, *, now: bool = False) -> Send:
         """The way to send to `target`; opened before the route takes messages, closed after the last.
 
-        Raises DefinitionError for an unknown scheme or option. Only while binding.
+        A step that needs the answer, or has to send at once for another reason, asks with `now=True`: within a
+        transaction the others send once it is committed. Raises DefinitionError for an unknown scheme or option. Only
+        while binding.
+        """
+        ...
+
+    def transactions(self, target: Target, name: str) -> Joining:
+        """The way to commit at `target`, by the state of that name; opened and closed as senders are.
+
+        Raises DefinitionError for an unknown scheme or option, or one that has no transactions. Only while binding.
         """
         ...
 

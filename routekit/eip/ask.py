@@ -45,7 +45,7 @@ class Ask(Step[T, U]):
             raise DefinitionError(f"ask: '{self.replies}' says nothing to the other side", hint=hint)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
-        send = runtime.sender(self.requests)
+        send = runtime.sender(self.requests, now=True)
         codec = None if self.requests.codec is None else runtime.codec(self.requests.codec)
         take, answer, rules = self.answer.taking(codec), self.answer, self.retry
         address = self.return_address or str(self.replies).partition("?")[0]

@@ -26,7 +26,7 @@ class Enrich(Step[T, U]):
     raises = (NoAnswer,)
 
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
-        send = runtime.sender(self.target)
+        send = runtime.sender(self.target, now=True)
         answer, target, rules = self.answer, str(self.target), self.retry
         take = answer.taking(None if self.target.codec is None else runtime.codec(self.target.codec))
 

@@ -17,12 +17,13 @@ from ..message import Message
 from ..offers import Offer
 from ..options import masked
 from ..route import Route
-from ..step import Address, Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Kept, Read, Send, Target
+from ..step import Address, Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Joining, Kept, Read, Send, Target
 from ..store import Store
 from .alarms import HeapAlarms
 from .failure import observed
 from .history import recorded
 from .holding import hold, ledger
+from .joining import Joins
 from .line import Line
 from .readers import reading
 from .senders import Senders
@@ -52,6 +53,8 @@ class RouteRuntime:
         self._activity = activity
         self._seen: int | None = None
         self._senders = Senders(services.catalog)
+        self._joins = Joins(services.catalog)
+        self._sends: Callable[[Target], Send] | None = None  # of the branch that is being bound
         self._give_up: GiveUp | None = None
         self._release: Release | None = None
         self._changed: Callable[[], None] = activity.idle
@@ -79,7 +82,12 @@ class RouteRuntime:
         """Whether the source rests, and, if it polls, has looked for more since anything last happened."""
         return self.is_resting and self._seen in (None, self._activity.count)
 
-    def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
+    def bind(
+        self, chain: Chain, proceed: Handler[Any], label: str = "", *, sends: Callable[[Target], Send] | None = None
+    ) -> Handler[Any]:
+        if sends is not None:
+            with self._sending(sends):
+                return self.bind(chain, proceed, label)
         handler, outer = proceed, self._label
         self._label = f"{outer}{label} > " if label else outer
         for number, step in reversed(list(enumerate(chain.steps))):
@@ -90,8 +98,24 @@ class RouteRuntime:
         self._label = outer
         return handler
 
-    def sender(self, target: Target) -> Send:
-        return self._senders.sender(target)
+    def sender(self, target: Target, *, now: bool = False) -> Send:
+        sends = self._sends
+        if sends is None or now:
+            return self._senders.sender(target)
+        with self._sending(None):
+            return sends(target)
+
+    def transactions(self, target: Target, name: str) -> Joining:
+        return self._joins.add(target, name)
+
+    @contextmanager
+    def _sending(self, sends: Callable[[Target], Send] | None) -> Generator[None]:
+        """What is bound inside it sends so; None: at once."""
+        before, self._sends = self._sends, sends
+        try:
+            yield
+        finally:
+            self._sends = before
 
     def codec(self, choice: CodecChoice) -> Codec:
         return self._services.catalog.codec(choice)
@@ -195,7 +219,7 @@ class RouteRuntime:
     @property
     def endpoints(self) -> Sequence[Endpoint]:
         """What this route sends to, and what it reads from beside its source, as far as it is bound."""
-        return [*self._senders.producers, *self._read]
+        return [*self._senders.producers, *self._joins.endpoints, *self._read]
 
     @property
     def feeds(self) -> set[str]:
@@ -217,8 +241,9 @@ class RouteRuntime:
         self._give_up = give_up
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Open all sinks that were bound."""
+        """Open all sinks and places of transactions that were bound."""
         await self._senders.open(stack, self)
+        await self._joins.open(stack, self)
 
     def start_jobs(self, tasks: TaskGroup) -> None:
         """Run the jobs that were asked for so far, and from now on each as soon as it is asked for."""

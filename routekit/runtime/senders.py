@@ -1,8 +1,8 @@
 """Producers as send functions: opened when the route starts, closed when it ends, shared by equal targets."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -12,8 +12,10 @@ from ..endpoint import Producer, address_of
 from ..errors import BodyError, Unavailable
 from ..fitting import misfit
 from ..message import Message
-from ..plugins import Catalog
+from ..plugins import Catalog, Sink
 from ..step import Runtime, Send, Target
+
+R = TypeVar("R")
 
 
 class _Slot:
@@ -23,9 +25,9 @@ class _Slot:
         self.producer = producer
         self.send: Send = self._closed
 
-    def deliver(self, message: Message[Any]) -> Awaitable[Message[Any] | None]:
+    def deliver(self, message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
         """Send by what is open now: steps are bound before it opens."""
-        return self.send(message)
+        return self.send(message, **options)
 
     async def _closed(self, message: Message[Any], **_: Any) -> Message[Any] | None:
         raise Unavailable(f"{self.producer} is not open")
@@ -41,19 +43,7 @@ class Senders:
     def sender(self, target: Target) -> Send:
         """The send function for a target; raises DefinitionError."""
         sink = self._catalog.sink(target)
-        slot = self._slot(sink.producer)
-        if not sink.computed and sink.codec is None:
-            return slot.deliver
-        computing = _Computing(sink.producer, sink.computed)
-        codec = sink.codec
-
-        async def send(message: Message[Any]) -> Message[Any] | None:
-            options = await computing.options(message)
-            if codec is not None:
-                message = message.with_body(codec.encode(message.body))
-            return await slot.send(message, **options)
-
-        return send
+        return sending(sink, self._slot(sink.producer).deliver)
 
     @property
     def producers(self) -> Sequence[Producer]:
@@ -76,6 +66,22 @@ class Senders:
                 return slot
         self._slots.append(_Slot(producer))
         return self._slots[-1]
+
+
+def sending(sink: Sink, deliver: Callable[..., Awaitable[R]]) -> Callable[[Message[Any]], Awaitable[R]]:
+    """How a message comes to a sink, by `deliver(message, **options)`: with its options computed, and encoded."""
+    if not sink.computed and sink.codec is None:
+        return deliver
+    computing = _Computing(sink.producer, sink.computed)
+    codec = sink.codec
+
+    async def send(message: Message[Any]) -> R:
+        options = await computing.options(message)
+        if codec is not None:
+            message = message.with_body(codec.encode(message.body))
+        return await deliver(message, **options)
+
+    return send
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:

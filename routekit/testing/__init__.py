@@ -20,6 +20,7 @@ from .endpoints import Inlet as Inlet
 from .endpoints import Sink as Sink
 from .faults import FaultProxy as FaultProxy
 from .faults import fault_proxy as fault_proxy
+from .ledger import Ledger as Ledger
 from .runs import Run as Run
 from .runs import probed as probed
 from .runs import routes_of as routes_of

@@ -7,7 +7,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Self, TypeAlias, cast
 
 from ..callables import Calling, Function, calling
-from ..endpoint import Consumer, Endpoint, Listener, Producer, Source, address_of
+from ..endpoint import Consumer, Endpoint, Listener, Producer, Source, Transactor, address_of
 from ..errors import DefinitionError, UnknownName, did_you_mean
 from ..events import Event
 from ..placeholders import Lookup, filled_uri
@@ -21,6 +21,7 @@ from .clock import Clock
 from .departures import Departures
 from .endpoints import Feed, Inlet
 from .endpoints import Sink as Collector
+from .ledger import Book, Ledger, TwinTransactor
 from .matching import Key, Way, called, means, named
 from .traffic import Arrival, Traffic
 
@@ -94,6 +95,7 @@ class World(Catalog):
         self._used: set[Key] = set()
         self._entry: Endpoint | None = None
         self._twins: dict[str, Twin] = {}
+        self._books: dict[str, Book] = {}
         self._token: Token[World | None] | None = None
 
     def __enter__(self) -> Self:
@@ -148,6 +150,13 @@ class World(Catalog):
             )
             self.sinks.append(departures)
         return replace(found, producer=sink_twin(real, departures), codec=None)
+
+    def transactor(self, target: Target) -> Transactor:
+        """As in any catalog, but a twin that keeps its marks and its outbox as long as this world lasts."""
+        real = super().transactor(target)
+        if isinstance(real, Ledger) or self._kept(real):
+            return real
+        return TwinTransactor(real=real, book=self._books.setdefault(address_of(real), Book()))
 
     def enter(self, source: Target, messages: Iterable[Any]) -> list[Arrival]:
         """Let these messages, and no others, come from the source of a route."""
