@@ -16,3 +16,5 @@ from .contract import HEADERS as HEADERS  # noqa: E402
 from .contract import Contract as Contract  # noqa: E402
 from .sink import SinkContract as SinkContract  # noqa: E402
 from .source import SourceContract as SourceContract  # noqa: E402
+from .store import StoreContract as StoreContract  # noqa: E402
+from .stores.bench import Clock as Clock  # noqa: E402

@@ -6,8 +6,8 @@ import signal
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -16,15 +16,36 @@ import pytest
 from ...endpoint import Endpoint
 from .bench import Bench
 
+AT_WORK = b"at work"
+
+Work: TypeAlias = Callable[[Callable[[bytes], object]], Awaitable[Any]]
+"""What a process does; it is given the function by which it tells how far it is."""
+
 
 async def killed_at_work(bench: Bench, source: Callable[[], str | Endpoint], loop: str) -> None:
     """Let another process take a message from the source, and kill it while the route is at work on it."""
+
+    async def work(tell: Callable[[bytes], object]) -> None:
+        async with bench.source_life(source()) as life:
+            await life.next()
+            tell(AT_WORK)
+            await anyio.sleep_forever()
+
+    told = await killed(work, loop, len(AT_WORK), bench.patience * 2)
+    assert told == AT_WORK, f"a process that was to take a message did not: {told.decode(errors='replace')}"
+
+
+async def killed(work: Work, loop: str, enough: int, patience: float) -> bytes:
+    """Let another process do the work, and kill it once it has told so many bytes; returns all that it has told.
+
+    That is less, or the text of an error, if the work ends before; or if it tells nothing for `patience` seconds.
+    """
     if not hasattr(os, "fork"):
         pytest.skip("this system cannot fork a process that is to be killed")
-    await anyio.to_thread.run_sync(_kill, bench, source, loop)
+    return await anyio.to_thread.run_sync(_kill, work, loop, enough, patience)
 
 
-def _kill(bench: Bench, source: Callable[[], str | Endpoint], loop: str) -> None:
+def _kill(work: Work, loop: str, enough: int, patience: float) -> bytes:
     reading, writing = os.pipe()
     pids: list[int] = []
 
@@ -33,7 +54,7 @@ def _kill(bench: Bench, source: Callable[[], str | Endpoint], loop: str) -> None
             warnings.simplefilter("ignore", DeprecationWarning)  # threads are there; the child uses none of them
             pid = os.fork()
         if pid == 0:
-            _live(bench, source, loop, writing)
+            _live(work, loop, writing)
         pids.append(pid)
 
     # In a thread of its own, the child does not believe that it is inside the event loop of its parent.
@@ -41,33 +62,33 @@ def _kill(bench: Bench, source: Callable[[], str | Endpoint], loop: str) -> None
     thread.start()
     thread.join()
     os.close(writing)
+    told = b""
     try:
-        os.set_blocking(reading, False)
-        told = _read(reading, bench.patience * 2)
+        while len(told) < enough and (more := _read(reading, patience)):
+            told += more
     finally:
         os.kill(pids[0], signal.SIGKILL)
         os.waitpid(pids[0], 0)
+        while more := _read(reading, patience):  # what it has told before it died
+            told += more
         os.close(reading)
-    assert told == b"at work", f"a process that was to take a message did not: {told.decode(errors='replace')}"
+    return told
 
 
 def _read(reading: int, seconds: float) -> bytes:
     ready, _, _ = select.select([reading], [], [], seconds)
-    return os.read(reading, 65536) if ready else b"it waited for it in vain"
+    return os.read(reading, 65536) if ready else b""
 
 
-def _live(bench: Bench, source: Callable[[], str | Endpoint], loop: str, writing: int) -> Any:
+def _live(work: Work, loop: str, writing: int) -> Any:
     """The life of the child: it ends by being killed."""
 
-    async def work() -> None:
-        async with bench.source_life(source()) as life:
-            await life.next()
-            os.write(writing, b"at work")
-            await anyio.sleep_forever()
+    def tell(told: bytes) -> None:
+        os.write(writing, told)
 
     try:
         signal.set_wakeup_fd(-1)  # the one of the parent's event loop
-        anyio.run(work, backend=loop)
+        anyio.run(work, tell, backend=loop)
     except BaseException as error:  # it is told to the parent, and nothing of pytest's own may run here
         os.write(writing, "".join(traceback.format_exception(error)).encode())
     finally:
