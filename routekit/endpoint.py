@@ -76,6 +76,10 @@ class Endpoint(BaseModel):
     about: ClassVar[About] = About()
     """What its reference says beside its fields: headers, errors, figures, settings, an example."""
 
+    advice: ClassVar[Mapping[str, str]] = {}
+    """What to write so that it promises what it does not promise now, by the name of the promise:
+    `{"idempotent": "mode=upsert&key=..."}`. `routekit check` tells it."""
+
     @classmethod
     def path_field(cls) -> str | None:
         """The field that takes the path of the URI: the first one."""

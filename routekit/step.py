@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from .codec import Codec
+from .conduct import Conduct
 from .events import Event
 from .figures import Readers
 from .message import Delivery, Message
@@ -375,6 +376,10 @@ class Step(ABC, Generic[T, U]):
     raises: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that nothing but such steps and sinks raises, so that a rescue where there is none is a mistake."""
 
+    conduct: ClassVar[Conduct | None] = None
+    """What it does to the promises of a route, whatever its options are; a step that does not say it keeps none that is
+    more than at-least-once."""
+
     @abstractmethod
     def bind(self, proceed: Handler[U], runtime: Runtime) -> Handler[T]:
         """The handler of this step, which passes its results on to `proceed`."""
@@ -408,6 +413,10 @@ class Step(ABC, Generic[T, U]):
     def problems(self, runtime: Runtime) -> Iterable[Exception]:
         """What is wrong with this step, found without running it; branches are asked for themselves."""
         return ()
+
+    def behaves(self) -> Conduct | None:
+        """What it does to the promises of a route with these options; a step whose options change that says it here."""
+        return self.conduct
 
     @property
     def settles(self) -> bool:

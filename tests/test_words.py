@@ -112,3 +112,11 @@ def test_every_module_has_its_tests(folder: str, name: str) -> None:
     """The tests mirror the package; what several modules have in common is tested with the service."""
     with_service = {"services"}
     assert name in with_service or (Path(__file__).parent / folder / f"test_{name}.py").exists()
+
+
+@pytest.mark.parametrize("name", EIPS)
+def test_every_pattern_says_what_it_does_to_promises(name: str) -> None:
+    """By a class variable or by `behaves`, in its own class: nobody may forget it."""
+    step = step_of(name)
+    said = "conduct" in vars(step) or "behaves" in vars(step)
+    assert said, f"give {step.__name__} a conduct: PLAIN if all that comes goes on, in order"

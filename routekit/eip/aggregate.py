@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import anyio
 
 from ..callables import Coro, arity, called, calling, name_of
+from ..conduct import Conduct
 from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError
 from ..fitting import fitting
@@ -99,6 +100,17 @@ class Aggregate(Step[T, list[T]]):
             parallel=self.parallel,
         )
         return _Aggregating(self, Grouping(self.name, keeping, many(proceed, keeping), rules, runtime)).handle
+
+    def behaves(self) -> Conduct:
+        wholes = self.parallel == 1
+        drops = ["those that are late"] if self.late == "drop" else []
+        drops += ["those without a key"] if self.no_key == "drop" else []
+        return Conduct(
+            order="per key" if wholes else "no",
+            key=self.key if wholes else None,
+            drops=" and ".join(drops),
+            anew="its groups",
+        )
 
     @property
     def label(self) -> str:

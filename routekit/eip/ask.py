@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..answers import Answer
+from ..conduct import PLAIN
 from ..correlation import CORRELATION, RETURN_ADDRESS, Desk, Replies, token
 from ..demands import amount
 from ..errors import DefinitionError, Unanswered
@@ -26,6 +27,8 @@ class Ask(Step[T, U]):
     job of the route reads the replies and hands each to the message that waits for it. A reply is acknowledged then:
     the message itself is not yet, so after a crash it asks again. A reply for which nobody waits is a dead letter.
     """
+
+    conduct = PLAIN
 
     requests: Target
     replies: Target

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..conduct import PLAIN, Conduct
 from ..errors import DefinitionError
 from ..events import Logged, Rescued
 from ..isolation import apart
@@ -100,6 +101,9 @@ class Attempt(Step[T, U]):
             return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(drops="those that fail in it and are rescued") if self.rescue else PLAIN
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         rescues = [(one.label, one.rescue.branch) for one in self.clauses]

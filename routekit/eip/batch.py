@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from ..conduct import Conduct
 from ..demands import amount, one_of, whole
 from ..fitting import fitting
 from ..grouping import Grouping, Rules, many
@@ -49,6 +50,9 @@ class Batch(Step[T, list[T]]):
                 await grouping.release(group.number, "size")
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(order="yes" if self.parallel == 1 else "no", anew="its lists")
 
     @property
     def label(self) -> str:

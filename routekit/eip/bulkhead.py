@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..conduct import PLAIN
 from ..demands import amount, whole
 from ..errors import BulkheadFull, DefinitionError
 from ..keeping import name_checked
@@ -20,6 +21,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Bulkhead(Step[T, U]):
     """Steps of one name share one bulkhead, in all routes of a service. What follows the branch is not part of it."""
+
+    conduct = PLAIN
 
     raises = (BulkheadFull,)
 

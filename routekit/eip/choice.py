@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step
 
@@ -15,6 +16,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Choice(Step[T, U]):
     """EIP "Content-Based Router". What a branch gives goes on after the choice."""
+
+    conduct = PLAIN
 
     cases: tuple[tuple[Callable[..., Any], Chain], ...]
     otherwise: Chain

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 import anyio
 
 from ..breaker import Breaker, Rules, State
+from ..conduct import PLAIN, Conduct
 from ..errors import CircuitOpen
 from ..events import CircuitChanged
 from ..isolation import apart
@@ -96,6 +97,11 @@ class CircuitBreaker(Step[T, U]):
         runtime.offer("close", self.name, close)
         runtime.offer("stats", self.name, stats)
         return handle
+
+    def behaves(self) -> Conduct:
+        if self.fallback is None:
+            return PLAIN
+        return Conduct(varies="the fallback gets a message of which the branch may have had the effect")
 
     @property
     def label(self) -> str:

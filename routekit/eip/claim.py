@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..callables import called, calling
+from ..conduct import PLAIN, Conduct
 from ..fitting import Fit, fitting
 from ..keeping import name_checked
 from ..luggage import claim_id, header_of, shelf, text_of
@@ -67,6 +68,9 @@ class ClaimCheck(Step[T, U]):
             return await proceed(message.with_body(body).with_header(header, known_as))
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(loses="the bodies that it keeps") if self.folder is None else PLAIN
 
     @property
     def label(self) -> str:

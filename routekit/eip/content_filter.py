@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN
 from ..errors import BodyError, DefinitionError
 from ..message import Message
 from ..paths import check, dropped, kept, tree
@@ -20,6 +21,8 @@ class ContentFilter(Step[T, dict[str, Any]]):
     `of` is the type of the bodies where the language knows it: then a name that it has not is found by `check`, else
     by the first body of a model or dataclass.
     """
+
+    conduct = PLAIN
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling
+from ..conduct import Conduct
 from ..demands import amount, whole
 from ..fitting import fitting
 from ..grouping import Grouped, Grouping, Rules, alone
@@ -57,6 +58,9 @@ class Debounce(Step[T, T]):
                 grouping.holds_back(group)
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(order="no", drops="those that another one follows at once", anew="what it waits for")
 
     @property
     def label(self) -> str:

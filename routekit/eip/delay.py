@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import Conduct
 from ..demands import amount, whole
 from ..errors import BodyError, DefinitionError
 from ..keeping import name_and_body_checked
@@ -47,6 +48,10 @@ class Delay(Step[T, T]):
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Delaying(self, proceed, runtime).handle
+
+    def behaves(self) -> Conduct:
+        fixed = not callable(self.by) and self.until is None
+        return Conduct(order="yes" if fixed and self.workers == 1 else "no")
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN, Conduct
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step
 from ..switch import Switch
@@ -40,6 +41,11 @@ class Detour(Step[T, T]):
 
     def state(self) -> str | None:
         return self.when.name if isinstance(self.when, Switch) else None
+
+    def behaves(self) -> Conduct:
+        if isinstance(self.when, Switch):
+            return Conduct(varies="the switch may have been turned when a message comes again")
+        return PLAIN
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ import anyio.lowlevel
 
 from ..branching import branch_of, checked
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..demands import whole
 from ..errors import Rejected
 from ..message import Message
@@ -23,6 +24,8 @@ class DynamicRouter(Step[T, T]):
     The function sees the message as the last stop left it. A stop that ends the message ends it here. More than `most`
     hops reject the message: a router that never gives None would keep it for ever.
     """
+
+    conduct = PLAIN
 
     next_stop: Callable[..., Any]
     stops: Mapping[str, Chain]

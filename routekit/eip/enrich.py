@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..answers import Answer
+from ..conduct import PLAIN
 from ..errors import NoAnswer
 from ..message import Message
 from ..remedy import Remedy
@@ -19,6 +20,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Enrich(Step[T, U]):
     """EIP "Content Enricher". Headers and id of the message stay its own; only the body of the answer is taken."""
+
+    conduct = PLAIN
 
     target: Target
     answer: Answer

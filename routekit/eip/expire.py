@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import anyio
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..errors import BodyError, Expired
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -25,6 +26,8 @@ class Expire(Step[T, T]):
     The time becomes the deadline of the message for the rest of the route, unless it has an earlier one; a rest that
     is not done by then is cancelled.
     """
+
+    conduct = PLAIN
 
     at: Callable[..., Any]
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
 
+from ..conduct import Conduct
 from ..demands import amount, errors
 from ..errors import DefinitionError, PartsFailed, Rejected, did_you_mean
 from ..events import Retrying
@@ -31,6 +32,8 @@ class Failover(Step[T, U]):
     `rest` seconds: meanwhile it is tried only when all others have failed. Only errors of the classes in `on`, and
     none of those in `never`, lead to the next branch. What follows is not part of it.
     """
+
+    conduct = Conduct(varies="the next branch gets a message of which the one before may have had the effect")
 
     options: tuple[Chain, ...]
     on: Errors = Exception

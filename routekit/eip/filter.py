@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import Coro, Own, arity, name_of
+from ..conduct import Conduct
 from ..message import Message
 from ..step import Handler, Runtime, Step, ended
 
@@ -14,6 +15,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Filter(Step[T, T]):
     """EIP "Message Filter"."""
+
+    conduct = Conduct(drops="those for which the predicate is false")
 
     predicate: Callable[..., Any]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN, Conduct
 from ..message import Message
 from ..parts import PartRunner, Splitting, Tally
 from ..remedy import Remedy
@@ -33,6 +34,9 @@ class ForEach(Step[T, Tally]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return self.how.remedies(kind, "for_each") if within == "each" else ()
+
+    def behaves(self) -> Conduct:
+        return PLAIN if self.how.parallel == 1 else Conduct(scatters=f"parallel={self.how.parallel}")
 
     @property
     def label(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN, Conduct
 from ..message import Message
 from ..parts import PartRunner, Splitting
 from ..remedy import Remedy
@@ -38,6 +39,9 @@ class Gather(Step[T, list[Any]]):
 
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         return self.how.remedies(kind, "gather") if within == "each" else ()
+
+    def behaves(self) -> Conduct:
+        return PLAIN if self.how.parallel == 1 else Conduct(scatters=f"parallel={self.how.parallel}")
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json, to_json
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN, Conduct
 from ..demands import whole
 from ..keeping import name_and_body_checked
 from ..keys import key_text
@@ -40,6 +41,11 @@ class HandOver(Step[T, T]):
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Handing(self, proceed, runtime).handle
+
+    def behaves(self) -> Conduct:
+        if self.workers == 1:
+            return PLAIN
+        return Conduct(order="no" if self.order_by is None else "per key", key=self.order_by)
 
     @property
     def label(self) -> str:

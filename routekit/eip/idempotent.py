@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..callables import called, calling
+from ..callables import called, calling, name_of
 from ..claims import Claims
+from ..conduct import Conduct
 from ..demands import amount
 from ..keeping import name_checked
 from ..keys import key_text
@@ -47,6 +48,9 @@ class Idempotent(Step[T, T]):
             return await claims.once(key, lambda: proceed(message))
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(drops="those whose key was done before", knows=name_of(self.key))
 
     @property
     def label(self) -> str:

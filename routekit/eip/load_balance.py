@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..callables import Coro, Own, arity, name_of
+from ..conduct import PLAIN, Conduct
 from ..demands import whole
 from ..errors import DefinitionError, did_you_mean
 from ..keys import key_text
@@ -59,6 +60,9 @@ class LoadBalance(Step[T, U]):
             return _by_key(handlers, weights, self.by)
         turns = by_chance(weights, runtime.random) if self.by == "random" else in_turn(weights)
         return lambda message: handlers[next(turns)](message)
+
+    def behaves(self) -> Conduct:
+        return PLAIN if callable(self.by) else Conduct(varies="a message that comes again may take another branch")
 
     @property
     def label(self) -> str:

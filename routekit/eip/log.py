@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..demands import one_of
 from ..errors import BodyError, DefinitionError
 from ..events import Logged
@@ -22,6 +23,8 @@ class Log(Step[T, T]):
 
     Or a function that makes the line. The author writes the format; nothing in a message is ever used as one.
     """
+
+    conduct = PLAIN
 
     text: str | Callable[..., Any]
     level: Level = "info"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..demands import whole
 from ..errors import DefinitionError, Rejected
 from ..isolation import apart
@@ -25,6 +26,8 @@ class Loop(Step[T, T]):
     `message.meta.sequence`, and has an id of its own, `parent/turn-1`, so that turns never collapse in a store. What
     goes on has the message's own id again. A turn that ends the message ends it here.
     """
+
+    conduct = PLAIN
 
     branch: Chain
     times: int | Callable[..., Any] | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..branching import Branching, BranchRunner
+from ..conduct import PLAIN
 from ..message import Message
 from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
@@ -18,6 +19,8 @@ class Multicast(Step[T, T]):
 
     The copies have ids of their own, `parent/branch-1`, so that they never collapse in a store.
     """
+
+    conduct = PLAIN
 
     how: Branching
     leads = "aside"

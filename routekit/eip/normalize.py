@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..errors import BodyError, DefinitionError
 from ..fitting import fitting
 from ..message import Message
@@ -17,6 +18,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Normalize(Step[T, U]):
     """EIP "Normalizer": the first form that a message has decides which function makes the canonical body of it."""
+
+    conduct = PLAIN
 
     to: Any
     forms: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN
 from ..errors import BodyError
 from ..fitting import fitting
 from ..message import Message
@@ -16,6 +17,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Parse(Step[T, U]):
     """A translator at the edge; a body that does not fit is refused with column and reason, and not retried."""
+
+    conduct = PLAIN
 
     type: Any
     codec: CodecChoice | None = None

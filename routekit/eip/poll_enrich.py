@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import anyio
 
 from ..answers import Answer
+from ..conduct import Conduct
 from ..demands import amount
 from ..errors import Unanswered
 from ..message import Delivery, Message
@@ -27,6 +28,8 @@ class PollEnrich(Step[T, U]):
     What was polled is acknowledged when the rest of the route has returned, and refused if it failed. Until then no
     other message of the route polls: a source is read once at a time, and what is in flight is its own to know.
     """
+
+    conduct = Conduct(varies="what it polls may be another one the second time")
 
     source: Target
     timeout: float

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ..branching import Branching, BranchRunner, names_of
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..message import Message
 from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
@@ -20,6 +21,8 @@ class Recipients(Step[T, T]):
     Data only picks among the branches that the author has declared: an unknown name rejects the message before any
     branch has run. A name that is given twice counts once.
     """
+
+    conduct = PLAIN
 
     choose: Callable[..., Any]
     how: Branching

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ..answers import Answer
 from ..callables import Calling, called, calling
 from ..claims import Claims
+from ..conduct import PLAIN, Conduct
 from ..errors import ClaimGone
 from ..fitting import fitting
 from ..keeping import name_checked
@@ -72,6 +73,9 @@ class Redeem(Step[T, U]):
     @property
     def onward(self) -> Onward:
         return "runs" if self.keep else "done"
+
+    def behaves(self) -> Conduct:
+        return Conduct(loses="the bodies that it brings back") if self.folder is None else PLAIN
 
     @property
     def label(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar, cast
 
+from ..conduct import PLAIN
 from ..errors import DefinitionError
 from ..step import Handler, Runtime, Step
 
@@ -13,6 +14,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class RemoveHeader(Step[T, T]):
     """`*` and `?` match as in file names; a name that is not there is no error. What matches `keep` stays."""
+
+    conduct = PLAIN
 
     patterns: tuple[str, ...]
     keep: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN
 from ..errors import DefinitionError, Rejected
 from ..message import Message
 from ..remedy import Remedy
@@ -17,6 +18,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class ReplyTo(Step[T, T]):
     """EIP "Return Address". The addresses are the author's: what a message says only chooses among them."""
+
+    conduct = PLAIN
 
     addresses: Mapping[str, Target]
     header: str

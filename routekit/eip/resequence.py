@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from pydantic_core import from_json, to_json
 
 from ..callables import called, calling, name_of
+from ..conduct import Conduct
 from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError, LateMessage
 from ..events import GapSkipped
@@ -61,6 +62,13 @@ class Resequence(Step[T, T]):
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
         return _Resequencing(self, proceed, runtime).handle
+
+    def behaves(self) -> Conduct:
+        drops = "those that are late" if self.late == "drop" else ""
+        if self.late == "pass":
+            return Conduct(order="no", drops=drops)
+        alone = self.per is None or self.workers == 1
+        return Conduct(order="yes" if alone else "per key", key=None if alone else self.per, sorts=True, drops=drops)
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ..branching import checked, names_of
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..demands import whole
 from ..message import Message
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
@@ -20,6 +21,8 @@ class RoutingSlip(Step[T, T]):
     The slip is asked for once. Each stop gets what the one before it gave; one that ends the message ends it here.
     Data only picks among the stops that the author has declared, and `most` bounds how many it may list.
     """
+
+    conduct = PLAIN
 
     slip: Callable[..., Any]
     stops: Mapping[str, Chain]

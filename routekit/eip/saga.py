@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling
+from ..conduct import Conduct
 from ..keeping import name_and_body_checked
 from ..keys import key_text
 from ..message import Message
@@ -49,6 +50,9 @@ class Saga(Step[T, T]):
             return await runner.run(key_text(await called(key_of, message), given), message)
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(knows="its key", anew="how far it is")
 
     @property
     def label(self) -> str:

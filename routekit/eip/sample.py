@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..conduct import Conduct
 from ..demands import amount, whole
 from ..errors import DefinitionError
 from ..message import Message
@@ -59,6 +60,9 @@ class Sample(Step[T, T]):
             return reply
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(drops="all that are not in the sample")
 
     @property
     def label(self) -> str:

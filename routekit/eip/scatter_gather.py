@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ..branching import Branching, BranchRunner, Outcome, names_of
 from ..callables import called, calling
+from ..conduct import Conduct
 from ..demands import whole
 from ..errors import DefinitionError, PartsFailed, Rejected, Unavailable
 from ..events import Logged
@@ -91,6 +92,13 @@ class ScatterGather(Step[T, dict[str, Any]]):
         error = (Rejected if hopeless else Unavailable)(f"{text}; {group}")
         error.__cause__ = group
         return error
+
+    def behaves(self) -> Conduct:
+        leaves_out = (
+            tuple(self.how.branches) if self.how.on_error == "leave_out" or self.how.timeout is not None else ()
+        )
+        varies = "a branch that is left out may answer the second time" if leaves_out else ""
+        return Conduct(leaves_out=leaves_out, varies=varies)
 
     @property
     def label(self) -> str:

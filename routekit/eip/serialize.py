@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN
 from ..message import Message
 from ..step import CodecChoice, Handler, Runtime, Step
 
@@ -13,6 +14,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Serialize(Step[T, bytes]):
     """A translator at the edge; a body that the codec cannot write is refused, and not retried."""
+
+    conduct = PLAIN
 
     codec: CodecChoice
 

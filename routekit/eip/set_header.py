@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ..callables import Coro, Own, calling
+from ..conduct import PLAIN
 from ..errors import DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -15,6 +16,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class SetHeader(Step[T, T]):
     """Headers are data: nothing in the engine obeys them."""
+
+    conduct = PLAIN
 
     name: str
     value: Any

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ..callables import arity, name_of
+from ..conduct import PLAIN
 from ..errors import BodyError, DefinitionError
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -15,6 +16,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Sort(Step[Iterable[T], list[T]]):
     """Camel's "Sort". Elements with equal keys stay in their order, also when it is reversed."""
+
+    conduct = PLAIN
 
     key: Callable[[T], Any] | None = None
     reverse: bool = False

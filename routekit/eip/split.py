@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN, Conduct
 from ..message import Message
 from ..parts import PartRunner, Splitting
 from ..remedy import Remedy
@@ -27,6 +28,9 @@ class Split(Step[T, U]):
             return message
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return PLAIN if self.how.parallel == 1 else Conduct(order="no")
 
     @property
     def label(self) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..conduct import Conduct
 from ..step import Handler, Runtime, Step, ended
 
 T = TypeVar("T")
@@ -11,6 +12,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Stop(Step[T, T]):
     """Nothing after it runs; the message is acknowledged."""
+
+    conduct = Conduct(drops="all that come here")
 
     ends = True
 

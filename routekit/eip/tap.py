@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from ..conduct import PLAIN
 from ..demands import one_of
 from ..isolation import apart
 from ..message import Message
@@ -20,6 +21,8 @@ class Tap(Step[T, T]):
     The branch is awaited before the message goes on. `on_error="fail"`: its failure is the message's failure.
     `on_error="dead_letter"`: a failure there becomes a dead letter, and the message goes on.
     """
+
+    conduct = PLAIN
 
     branch: Chain
     on_error: Literal["fail", "dead_letter"] = "fail"

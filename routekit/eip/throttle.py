@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from ..callables import Calling, arity, called, calling, name_of
+from ..conduct import PLAIN
 from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError, Throttled
 from ..limits import Gate, Gates
@@ -21,6 +22,8 @@ class Throttle(Step[T, T]):
     A message that is too much waits in its slot, in the order of its coming, or is refused. A window of `per` seconds
     never holds more than `rate` messages, wherever it begins; there are no buckets that two bursts could meet between.
     """
+
+    conduct = PLAIN
 
     raises = (Throttled,)
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..conduct import PLAIN
 from ..demands import amount
 from ..errors import TimedOut
 from ..message import Message
@@ -18,6 +19,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Timeout(Step[T, U]):
     """What follows the branch is not part of it. A deadline of the message that is not later counts instead."""
+
+    conduct = PLAIN
 
     body: Chain
     seconds: float

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..conduct import PLAIN
 from ..message import Message
 from ..remedy import Remedy
 from ..retrying import classes_of, remedies_of, retrying
@@ -16,6 +17,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class To(Step[T, T]):
     """EIP "Message Endpoint". Raises what the endpoint raises, after the retries that are allowed here."""
+
+    conduct = PLAIN
 
     target: Target
     retry: tuple[Retry, ...] = ()

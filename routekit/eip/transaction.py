@@ -5,7 +5,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..callables import Calling, called, calling
+from ..callables import Calling, called, calling, name_of
+from ..conduct import Conduct
 from ..demands import whole
 from ..errors import DefinitionError, Rejected
 from ..keeping import name_checked
@@ -64,6 +65,9 @@ class Transaction(Step[T, U]):
             return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         return handle
+
+    def behaves(self) -> Conduct:
+        return Conduct(commits=self.place, knows="" if self.key is None else name_of(self.key))
 
     @property
     def label(self) -> str:

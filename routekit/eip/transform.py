@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import Coro, Own, arity, name_of
+from ..conduct import PLAIN
 from ..message import Message
 from ..step import Handler, Runtime, Step
 
@@ -15,6 +16,8 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Transform(Step[T, U]):
     """EIP "Message Translator"."""
+
+    conduct = PLAIN
 
     function: Callable[..., Any]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import called, calling, name_of
+from ..conduct import PLAIN
 from ..errors import Invalid
 from ..message import Message
 from ..step import Handler, Runtime, Step
@@ -18,6 +19,8 @@ class Validate(Step[T, T]):
 
     A rule gives None or True when it holds, else False, a reason, or several reasons; ValueError is a reason too.
     """
+
+    conduct = PLAIN
 
     rules: tuple[Callable[..., Any], ...]
 
