@@ -71,13 +71,14 @@ class Catalog:
     """
 
     def __init__(self, lookup: Lookup = _nothing, modules: Iterable[ModuleType | object] = ()) -> None:
-        self._lookup = lookup
+        self.lookup = lookup
+        self.modules = tuple(modules)
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._points: dict[str, list[EntryPoint]] = {}
         for point in entry_points(group=GROUP):
             self._points.setdefault(point.name, []).append(point)
-        for module in modules:
+        for module in self.modules:
             if unfit := misfit(module):
                 raise LoadError(f"{getattr(module, '__name__', module)} {unfit[0]}", hint=unfit[1])
             self._manager.register(module)
@@ -169,7 +170,7 @@ class Catalog:
 
     def open_store(self, uri: str, now: Callable[[], float]) -> AbstractAsyncContextManager[Store]:
         """The store of a URI such as `sqlite:routekit.db` or `memory:`."""
-        parts = parse_uri(filled_uri(uri, self._lookup))
+        parts = parse_uri(filled_uri(uri, self.lookup))
         if f"store.{parts.scheme}" in self._points:
             self._load(f"store.{parts.scheme}")
         factories: dict[str, hookspecs.StoreFactory] = {}
@@ -200,7 +201,7 @@ class Catalog:
             found, make = [type(given)], partial(_changed, given)
             scheme = given.scheme
         elif isinstance(given, str):
-            uri = parse_uri(filled_uri(given, self._lookup))
+            uri = parse_uri(filled_uri(given, self.lookup))
             scheme = uri.scheme
             found = self.endpoints(scheme)
 
