@@ -17,6 +17,7 @@ from .endpoint import Endpoint as Endpoint
 from .endpoint import Listener as Listener
 from .endpoint import PathField as PathField
 from .endpoint import Producer as Producer
+from .endpoint import Transactor as Transactor
 from .errors import BadOption as BadOption
 from .errors import BodyError as BodyError
 from .errors import BulkheadFull as BulkheadFull
@@ -89,6 +90,7 @@ from .store import Audit as Audit
 from .store import Claim as Claim
 from .store import Deed as Deed
 from .store import Entry as Entry
+from .store import Exclusive as Exclusive
 from .store import Group as Group
 from .store import Groups as Groups
 from .store import Held as Held
@@ -102,6 +104,8 @@ from .store import Store as Store
 from .store import Value as Value
 from .store import Values as Values
 from .switch import Switch as Switch
+from .transactions import Outgoing as Outgoing
+from .transactions import Transactions as Transactions
 from .twin import Twin as Twin
 from .units import Bytes as Bytes
 from .units import Seconds as Seconds

@@ -11,9 +11,10 @@ that it is the one page that says what a store is, and longer than others.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .letter import Cluster, Letter
 
@@ -404,4 +405,13 @@ class Store(Protocol):
 
     async def vacuum(self) -> None:
         """Give space that is no longer needed back to the disk; may take long, and writers may have to wait for it."""
+        ...
+
+
+@runtime_checkable
+class Exclusive(Protocol):
+    """What a store offers besides if it is for one service at a time; tools may always open it beside that one."""
+
+    def serving(self) -> AbstractContextManager[None]:
+        """Held by the service that runs routes with it; raises StoreError, naming the other one, if there is one."""
         ...

@@ -1,7 +1,7 @@
 """Service: many routes, their shared resources, and an orderly end."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from ..figures import Figure, Figures
 from ..order import cycle, levels
 from ..plugins import Catalog
 from ..route import Policy, Route
-from ..store import Store
+from ..store import Exclusive, Store
 from ..tasks import together
 from .controls import Controls
 from .probing import WITHIN, Probed, probed
@@ -52,12 +52,16 @@ class Setup:
 
     @asynccontextmanager
     async def opened_store(self) -> AsyncGenerator[Store]:
-        """The store: opened here if it is named by a URI, else as it is, for its owner to close."""
+        """The store: opened here if it is named by a URI, else as it is, for its owner to close.
+
+        Raises StoreError if it cannot be opened, or is for one service only and another one runs.
+        """
         if not isinstance(self.store, str):
             yield self.store
             return
         async with self.catalog.open_store(self.store, self.now) as store:
-            yield store
+            with store.serving() if isinstance(store, Exclusive) else nullcontext():
+                yield store
 
 
 class Service:

@@ -1,13 +1,13 @@
 """An open SQLite file: its connection, the name by which its process is known, and those of others that share it."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from ._database import connect, explainer
-from ._owner import name_of, numbered, others
+from ._owner import alone, name_of, numbered, others
 
 
 class File:
@@ -27,6 +27,16 @@ class File:
             self.others: Callable[[], AbstractContextManager[Sequence[str]]] = partial(others, path, number)
             """The names of the other living processes, which cannot change as long as the context is open."""
             self._opened = opening.pop_all()
+
+    @contextmanager
+    def serving(self) -> Generator[None]:
+        """Be its only service; raises StoreError, naming the other one, if there is one."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(alone(self.path))
+            except OSError as error:
+                raise self.explain(error) from error
+            yield
 
     def close(self) -> None:
         """Write what the log holds to the database, and let go of the file."""

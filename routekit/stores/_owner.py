@@ -57,6 +57,30 @@ def others(database: Path, own: int) -> Generator[Sequence[str]]:
         yield living
 
 
+@contextmanager
+def alone(database: Path) -> Generator[None]:
+    """Be the one service of a database until the block ends, or the process dies; raises StoreError, and OSError."""
+    file = os.open(database.with_name(f"{database.name}.service"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _free(file):
+            raise StoreError(
+                f"the store '{database}' is in use by another service, {_holder(file)}",
+                hint="stop that one, or give this one another `store`; many processes share a postgresql store",
+            )
+        os.truncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def _holder(file: int) -> str:
+    try:
+        return f"process {int(os.read(file, 20))}"
+    except (OSError, ValueError):  # it begins just now
+        return "which begins just now"
+
+
 def name_of(number: int) -> str:
     """How the process of that number is called."""
     return f"process-{number}"

@@ -1,7 +1,7 @@
-"""Durable state in one SQLite file, which several processes may share: the default store."""
+"""Durable state in one SQLite file: the default store. It is for one service; tools may open it beside that one."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,10 @@ class SqliteStore:
     def outbox(self, name: str) -> SqliteOutbox:
         """The outbox of that name."""
         return SqliteOutbox(self._commits, name, self._now)
+
+    def serving(self) -> AbstractContextManager[None]:
+        """Held by the one service that runs routes with it; raises StoreError if there is another."""
+        return self._file.serving()
 
     async def contents(self) -> Sequence[Held]:
         """What there is of each kind under each name; no writer waits for it."""
