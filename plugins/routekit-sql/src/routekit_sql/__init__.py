@@ -7,6 +7,7 @@ from routekit import Endpoint, hookimpl
 from .settings import ConnectionSettings as ConnectionSettings
 from .sink import SqlSink as SqlSink
 from .source import SqlSource as SqlSource
+from .transactor import SqlTransactor as SqlTransactor
 
 routekit_interface = 1
 """The plugin interface that this is written for."""
@@ -14,5 +15,5 @@ routekit_interface = 1
 
 @hookimpl
 def register_endpoints() -> Sequence[type[Endpoint]]:
-    """The source and the sink of the scheme `sql`."""
-    return [SqlSource, SqlSink]
+    """The source, the sink and the place of transactions of the scheme `sql`."""
+    return [SqlSource, SqlSink, SqlTransactor]

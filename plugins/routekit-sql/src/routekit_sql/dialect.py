@@ -31,6 +31,9 @@ class Dialect(Protocol):
     streams: bool
     """Whether the result of a query can be left before its end."""
 
+    notifies: bool
+    """Whether it can tell who listens that something has happened: LISTEN and NOTIFY."""
+
     compares_rows: bool
     """Whether it finds what lies behind `(a, b) > (1, 2)` by an index."""
 

@@ -1,10 +1,10 @@
 """Group commit: what many senders bring while a commit is under way goes into the next one, together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 from sqlalchemy.engine import Connection
@@ -18,12 +18,16 @@ from .statements import Bound
 Unit: TypeAlias = Sequence[Bound]
 """The rows of one message: all of them are stored, or none."""
 
+Run: TypeAlias = Callable[[Connection, Sequence[Any], bool], Sequence[int]]
+"""Writes units in their order, each by itself if wanted; how many rows each changed. Raises `Unclear` if it does not
+know that, and units have not been written each by itself."""
+
 
 @dataclass(eq=False)
 class _Batch:
     """Units that are committed together. An outcome is the number of rows changed, or what was wrong with the unit."""
 
-    units: list[Unit] = field(default_factory=list[Unit])
+    units: list[Any] = field(default_factory=list[Any])
     rows: int = 0
     outcomes: dict[int, int | Exception] = field(default_factory=dict[int, "int | Exception"])
     error: Exception | None = None
@@ -42,7 +46,7 @@ class _Batch:
         raise copy(self.error) from self.error  # one for each sender: they must not share a traceback
 
 
-class _Unclear(Exception):
+class Unclear(Exception):
     """The statement changed fewer rows than it was given, and which is not known."""
 
 
@@ -54,10 +58,11 @@ class GroupCommit:
     sender that is cancelled while it waits leaves its unit in the batch.
     """
 
-    def __init__(self, database: Database, most: int, linger: float = 0.0) -> None:
+    def __init__(self, database: Database, most: int, linger: float = 0.0, *, run: "Run | None" = None) -> None:
         self._database = database
         self._most = most
         self._linger = linger
+        self._run = run or changed
         self._open = _Batch()
         self._rows = self._commits = self._refused = 0
 
@@ -70,7 +75,7 @@ class GroupCommit:
             "refused_total": lambda: self._refused,
         }
 
-    async def commit(self, unit: Unit) -> int:
+    async def commit(self, unit: Sized) -> int:
         """Store one unit durably and return how many rows it changed.
 
         Raises BodyError if the unit itself is at fault: the others of its batch are stored. Raises Unavailable if
@@ -116,8 +121,8 @@ class GroupCommit:
         """
         try:
             with transaction(connection):
-                changed = _changed(connection, batch.units[first:last], each=each)
-        except _Unclear:
+                outcomes = self._run(connection, batch.units[first:last], each)
+        except Unclear:
             self._attempt(connection, batch, first, last, each=True)
         except Exception as error:  # told apart by what it means
             meaning = self._database.meaning(error)
@@ -133,11 +138,11 @@ class GroupCommit:
             self._refused += 1
         else:
             self._commits += 1
-            self._rows += sum(changed)
-            batch.outcomes.update(zip(range(first, last), changed, strict=True))
+            self._rows += sum(outcome for outcome in outcomes if outcome > 0)
+            batch.outcomes.update(zip(range(first, last), outcomes, strict=True))
 
 
-def _changed(connection: Connection, units: Sequence[Unit], *, each: bool) -> Sequence[int]:
+def changed(connection: Connection, units: Sequence[Unit], each: bool) -> Sequence[int]:
     """Run the rows of all units in their order; how many rows each unit changed.
 
     Together, the driver tells only the sum. If that does not tell the parts, the units must be run one by one.
@@ -146,9 +151,9 @@ def _changed(connection: Connection, units: Sequence[Unit], *, each: bool) -> Se
         return [_run(connection, unit) for unit in units]
     rows = [bound for unit in units for bound in unit]
     if not all(plan.at_most_one for plan, _ in rows):
-        return _changed(connection, units, each=True)
+        return changed(connection, units, True)
     if _run(connection, rows) != len(rows):
-        raise _Unclear
+        raise Unclear
     return [len(unit) for unit in units]
 
 

@@ -81,6 +81,7 @@ class MariaDB:
     one_writer = False
     numbers_null = True
     tells_upserts = False
+    notifies = False
     streams = False
     compares_rows = False
     plain = PLAIN

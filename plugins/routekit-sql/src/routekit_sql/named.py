@@ -38,6 +38,11 @@ def _list(row: Row) -> str:
     return ", ".join(map(str, row)) or "nothing"
 
 
+def answers(statement: str) -> bool:
+    """Whether a statement is there for its answer."""
+    return bool(_READS.match(statement) or _ANSWERS.search(statement))
+
+
 def checked(connection: Connection, statement: str, database: Database) -> Named:
     """The statement, compiled and checked by the database; raises DefinitionError."""
     sql, names = compiled(text(statement), connection.dialect)

@@ -42,6 +42,7 @@ class PostgreSQL:
 
     one_writer = False
     tells_upserts = True
+    notifies = True
     streams = True
     compares_rows = True
     numbers_null = False

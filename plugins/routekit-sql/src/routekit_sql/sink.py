@@ -98,7 +98,7 @@ class SqlSink(Producer):
         if self.mode == "execute":
             await database.read(partial(checked, statement=self.statement, database=database))
             return f"{version}, the statement can be run"
-        found = await database.read(partial(self._statements, database=database))
+        found = await database.read(partial(self.statements, database=database))
         return f"{version}, {self.target}: {len(found.columns)} columns"
 
     @asynccontextmanager
@@ -109,11 +109,12 @@ class SqlSink(Producer):
         if self.mode == "execute":
             send = await named_sender(database, self.statement, group)
         else:
-            send = _sender(await database.read(partial(self._statements, database=database)), group)
+            send = _sender(await database.read(partial(self.statements, database=database)), group)
         with runtime.metered(self, group.figures()):
             yield send
 
-    def _statements(self, connection: Connection, database: Database) -> Statements:
+    def statements(self, connection: Connection, database: Database) -> Statements:
+        """The statements for its rows, of any mode but `execute`; raises DefinitionError if they do not fit."""
         assert self.mode != "execute"
         name, _, table = self.target.partition("/")
         shape = reflected(connection, table, f"sql:{name}", database.dialect)

@@ -40,6 +40,7 @@ class Sqlite:
 
     one_writer = True
     tells_upserts = True
+    notifies = False
     streams = True
     compares_rows = True
     numbers_null = True
