@@ -252,6 +252,19 @@ class _Bound:
 class _NoAlarms:
     """Timers that never ring."""
 
+    @property
+    def durable(self) -> bool:
+        return False
+
+    def once(self, act: Send, *, answered: bool = True) -> Send:
+        return act
+
+    def marking(self) -> Callable[[str], Callable[[], None]] | None:
+        return None
+
+    def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
+        return proceed
+
     def set(self, key: str, due: float) -> None:
         pass
 

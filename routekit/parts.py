@@ -241,14 +241,22 @@ def _failure(run: _Run) -> Exception:
 
 def _patient(handle: Handler[Any], rules: Sequence[Retry], runtime: Runtime) -> Handler[Any]:
     """The same with retries; each try gets the part as it was read."""
+    marking = runtime.marking()
 
-    async def again(part: Message[Any]) -> Message[Any] | None:
+    async def patient(part: Message[Any]) -> Message[Any] | None:
+        back = None if marking is None else marking(part.id)
+
+        async def again(_: int) -> Message[Any] | None:
+            if back is not None:
+                back()
+            return await handle(apart(part))
+
         try:
             return await handle(apart(part))
         except Exception as error:
-            return await retrying(error, lambda _: handle(apart(part)), rules, runtime, part.id)
+            return await retrying(error, again, rules, runtime, part.id)
 
-    return again
+    return patient
 
 
 class _Meter:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from random import Random
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from .callables import arity
 from .demands import amount, errors, whole
-from .errors import DefinitionError, Rejected, is_undone
+from .errors import DefinitionError, Rejected, did_you_mean, is_undone
 from .letter import Letter
 from .place import NOWHERE, Place
 from .rescuing import Judge, Rescue, Rescues, checked, judging, nearness
@@ -128,6 +128,26 @@ REFUSE = "refuse"
 """No dead letters: a failed message goes back to its source."""
 
 
+Durable: TypeAlias = Literal["none", "store"]
+"""How a route keeps its messages: `none` leaves them with their source until they are done, `store` journals them."""
+
+_DURABLE = ("none", "store")
+
+Require: TypeAlias = Literal["at_least_once", "effectively_once", "ordered", "ordered_per_key", "survives_a_crash"]
+"""What a route is required to promise at each of its sinks."""
+
+_REQUIRE = ("at_least_once", "effectively_once", "ordered", "ordered_per_key", "survives_a_crash")
+
+REMEMBER = 86_400.0
+"""Seconds, one day, for which the ids that a durable route has finished are remembered."""
+
+
+def cannot_refuse() -> DefinitionError:
+    """What is wrong with a durable route that is to give messages back."""
+    found = "a durable route cannot give messages back: their source has been told by then"
+    return DefinitionError(found, hint="leave out dead_letter='refuse': what fails becomes a dead letter")
+
+
 @dataclass(frozen=True)
 class Runs:
     """When a route runs.
@@ -178,7 +198,9 @@ class Policy:
     where the source waits for an answer. `deadline`: seconds that a message may take in all, retries included.
     `history`: keep the steps that a message passes, for its letter. `on_failure`: called with `(error)` or `(error,
     message)` after every try that failed. `before_letter`: makes the letter that is kept of the one that would be.
-    `runs`: when the route runs at all, `Runs(during=Window("08:00", "18:00"))`.
+    `runs`: when the route runs at all, `Runs(during=Window("08:00", "18:00"))`. `durable`: with `"store"` a message is
+    kept in the store when it arrives, and its source is told at once; after a crash it goes on where it was.
+    `remember`: seconds for which the ids of what a durable route has finished are remembered (default: a day).
 
     What is unset is what the policy of the module says, then the settings.
     """
@@ -193,8 +215,15 @@ class Policy:
     history: bool | None = None
     on_failure: Judge | None = None
     before_letter: "Callable[[Letter], Letter | Coroutine[Any, Any, Letter]] | None" = None
+    durable: Durable | None = None
+    remember: float | None = None
+    require: Require | tuple[Require, ...] | None = None
 
     def __post_init__(self) -> None:
+        self._durable_checked()
+        for word in self.requires:
+            if word not in _REQUIRE:
+                raise DefinitionError(f"require is {word!r}", hint=did_you_mean(str(word), _REQUIRE))
         if self.concurrency is not None:
             whole("concurrency", self.concurrency)
         if self.deadline is not None:
@@ -218,6 +247,19 @@ class Policy:
         if self.before_letter is not None and (not callable(self.before_letter) or arity(self.before_letter) != 1):
             hint = "write a function of the letter that gives the letter to keep"
             raise DefinitionError(f"before_letter is {self.before_letter!r}", hint=hint)
+
+    def _durable_checked(self) -> None:
+        if self.durable not in (None, *_DURABLE):
+            raise DefinitionError(f"durable is {self.durable!r}", hint="write 'store' or 'none'")
+        if self.remember is not None:
+            amount("remember", self.remember, least=0)
+        if self.durable == "store" and self.dead_letter == REFUSE:
+            raise cannot_refuse()
+
+    @property
+    def requires(self) -> tuple[Require, ...]:
+        """What is required, one word or several."""
+        return () if self.require is None else (self.require,) if isinstance(self.require, str) else self.require
 
     @property
     def retries(self) -> tuple[Retry, ...]:

@@ -330,6 +330,34 @@ class Joining(Protocol):
         """
         ...
 
+    @property
+    def durable(self) -> bool:
+        """Whether the route keeps its messages itself: a source is told as soon as its message is in the journal."""
+        ...
+
+    def once(self, act: Send, *, answered: bool = True) -> Send:
+        """The same, as one effect of the message: a durable route does not do it again for it, but gives its answer.
+
+        What is not `answered` is not kept: it gives None then. `sender` does it, unless the step says otherwise by
+        `recorded`. Only while binding.
+        """
+        ...
+
+    def marking(self) -> Callable[[str], Callable[[], None]] | None:
+        """For a step that may run its branch again for a message, as a retry does; None: it need not do anything.
+
+        Called with the id of the message before the first try, it gives what has to be called before every other one:
+        then the effects of the branch that have happened are not done again.
+        """
+        ...
+
+    def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
+        """The handler that keeps the message as it is, goes on to `proceed`, and there again after a crash.
+
+        `fit` makes its body of plain data. Only while binding.
+        """
+        ...
+
     async def give_up(
         self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
     ) -> None:
@@ -375,6 +403,10 @@ class Step(ABC, Generic[T, U]):
 
     raises: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that nothing but such steps and sinks raises, so that a rescue where there is none is a mistake."""
+
+    recorded: ClassVar[bool] = True
+    """Whether a durable route records each send of this step and its branches. False for one that says itself what its
+    effects are, by `Runtime.once`, or that keeps how far its branches have come."""
 
     conduct: ClassVar[Conduct | None] = None
     """What it does to the promises of a route, whatever its options are; a step that does not say it keeps none that is

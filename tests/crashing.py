@@ -79,9 +79,11 @@ class Outside:
     """
 
     def __init__(self, items: Iterable[Any] = (), *, store: Store | None = None, again: float = 10.0) -> None:
-        messages = [item if isinstance(item, Message) else Message(item, id=f"m{item}") for item in items]
+        messages: list[Message[Any]] = [
+            item if isinstance(item, Message) else Message(item, id=f"m{item}") for item in items
+        ]
         self.store = store or DurableStore()
-        self.waiting = {message.id: message for message in messages}
+        self.waiting: dict[str, Message[Any]] = {message.id: message for message in messages}
         self.again = again
         self.acknowledged: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()

@@ -56,11 +56,20 @@ class Attempt(Step[T, U]):
         def warn(text: str) -> None:
             runtime.emit(Logged(runtime.route, "warning", text))
 
+        marking = runtime.marking() if self.retry else None
+
         async def patient(message: Message[T]) -> Message[Any] | None:
+            back = None if marking is None else marking(message.id)
+
+            async def again(_: int) -> Message[Any] | None:
+                if back is not None:
+                    back()
+                return await body(apart(message))
+
             try:
                 return await body(apart(message))
             except Exception as error:
-                return await retrying(error, lambda _: body(apart(message)), self.retry, runtime, message.id)
+                return await retrying(error, again, self.retry, runtime, message.id)
 
         async def tried(message: Message[T]) -> Message[Any] | None:
             try:

@@ -7,12 +7,13 @@ from typing import Any
 from ..endpoint import Source
 from ..errors import DefinitionError
 from ..events import Counts
-from ..fitting import fitting
+from ..fitting import Fit, fitting
 from ..rescuing import Clauses
-from ..route import Policy, Route
+from ..route import REFUSE, Policy, Route, cannot_refuse
 from ..step import Handler
 from .binding import RouteRuntime
 from .giving_up import giving_up, takes_back
+from .journaling import Journaling
 from .line import Line
 from .processing import Processing
 from .rescuer import Rescuer
@@ -28,6 +29,8 @@ class Assembled:
     brought: Sequence[Processing]
     """The ways of what the route itself brings, one for each place where it can enter."""
     runtime: RouteRuntime
+    journaling: Journaling | None = None
+    """Its journal, if it is durable."""
 
 
 def assembled(
@@ -44,24 +47,40 @@ def assembled(
     rescuer = Rescuer(clauses, runtime) if any(clauses) else None
     runtime.line = Line(rescuer, policy.retries)
     runtime.remembers = bool(policy.history)
-    handler = _entered(route, runtime, runtime.bind(route.chain, runtime.line.end()))
-    give_up = giving_up(route, policy, runtime, counts)
-    runtime.giving_up(give_up)
-    entered = runtime.line.entered
-    if rescuer is not None:
-        rescuer.bind()
     codec = None if route.codec is None else runtime.codec(route.codec)
     fit = None if route.body is None and codec is None else fitting(route.body or object, codec)
+    journaling = _journaling(route, policy, runtime, fit)
+    runtime.journaling = journaling
+    handler = _entered(route, runtime, runtime.bind(route.chain, runtime.line.end()))
+    give_up = giving_up(route, policy, runtime, counts)
+    entered = runtime.line.entered
+    if journaling is not None:
+        give_up = journaling.giving_up(give_up)
+        entered = journaling.entered(entered)
+    runtime.giving_up(give_up)
+    if rescuer is not None:
+        rescuer.bind()
     refuses = takes_back(policy, source)
     back = None if refuses else give_up
     processing = Processing(route, policy, fit, entered(handler), back, runtime, counts, rescuer=rescuer)
     inner = replace(route, body=None)
-    kept = back if not runtime.store.durable else give_up  # a source that was told takes nothing back
+    kept = back if not (runtime.store.durable or journaling) else give_up  # a source that was told takes nothing back
     brought = [
         Processing(inner, policy, None, entered(enter), kept, runtime, counts, number, rescuer)
         for number, enter in enumerate(runtime.entries, 1)
     ]
-    return Assembled(processing, brought, runtime)
+    if journaling is not None:
+        journaling.ways(processing, brought)
+    return Assembled(processing, brought, runtime, journaling)
+
+
+def _journaling(route: Route, policy: Policy, runtime: RouteRuntime, fit: Fit | None) -> Journaling | None:
+    """The journal of a durable route."""
+    if policy.durable != "store":
+        return None
+    if policy.dead_letter == REFUSE:
+        raise cannot_refuse()
+    return Journaling(route, policy, runtime, fit)
 
 
 def _entered(route: Route, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:

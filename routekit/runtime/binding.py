@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, S
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,13 +26,29 @@ from .holding import hold, ledger
 from .joining import Joins
 from .line import Line
 from .readers import reading
+from .recording import marked
 from .senders import Senders
 from .services import Activity, Services
 
 R = TypeVar("R")
 
 Release = Callable[[Message[Any], int, Sequence[Hold]], Awaitable[Message[Any] | None]]
+Enter = Callable[[Handler[Any]], Handler[Any]]
 GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None, int], Awaitable[None]]
+
+
+class Journals(Protocol):
+    """The journal of a durable route, as its runtime asks it while binding; see `Journaling`."""
+
+    def once(self, act: Send, step: str, *, answered: bool) -> Send:
+        """The same, but done once for a message, however often that is handled."""
+        ...
+
+    def checkpoint(
+        self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any], number: int, enter: Enter
+    ) -> Handler[Any]:
+        """The handler of a checkpoint, which is the entry of that number."""
+        ...
 
 
 class RouteRuntime:
@@ -62,6 +78,9 @@ class RouteRuntime:
         self._alarms: list[HeapAlarms] = []
         self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
+        self._step = ""  # that is being bound
+        self._recorded = True  # whether its sends are
+        self.journaling: Journals | None = None
         self.line = Line()
         self.remembers = False
 
@@ -92,7 +111,7 @@ class RouteRuntime:
         self._label = f"{outer}{label} > " if label else outer
         for number, step in reversed(list(enumerate(chain.steps))):
             name = f"{self._label}{step.label}"
-            with self.line.after(chain.steps[:number]):
+            with self.line.after(chain.steps[:number]), self._binding(name, step.recorded):
                 bound = observed(step.bind(handler, self), self.route, name, chain.places[number])
                 handler = self.line.step(recorded(bound, name, self.now) if self.remembers else bound, handler)
         self._label = outer
@@ -101,7 +120,8 @@ class RouteRuntime:
     def sender(self, target: Target, *, now: bool = False) -> Send:
         sends = self._sends
         if sends is None or now:
-            return self._senders.sender(target)
+            send = self._senders.sender(target)
+            return self.once(send) if self._recorded else send
         with self._sending(None):
             return sends(target)
 
@@ -116,6 +136,32 @@ class RouteRuntime:
             yield
         finally:
             self._sends = before
+
+    @property
+    def durable(self) -> bool:
+        return self.journaling is not None
+
+    def once(self, act: Send, *, answered: bool = True) -> Send:
+        return act if self.journaling is None else self.journaling.once(act, self._step, answered=answered)
+
+    def marking(self) -> Callable[[str], Callable[[], None]] | None:
+        return None if self.journaling is None else marked
+
+    def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
+        number = self.entry(proceed)
+        if self.journaling is None:
+            return proceed
+        return self.journaling.checkpoint(place, fit, proceed, number, self.line.entered)
+
+    @contextmanager
+    def _binding(self, step: str, recorded: bool) -> Generator[None]:
+        """What is bound inside it is this step, in its branch, and is recorded or not."""
+        before = self._step, self._recorded
+        self._step, self._recorded = step, before[1] and recorded
+        try:
+            yield
+        finally:
+            self._step, self._recorded = before
 
     def codec(self, choice: CodecChoice) -> Codec:
         return self._services.catalog.codec(choice)
@@ -170,13 +216,13 @@ class RouteRuntime:
         return alarms
 
     def holding(self) -> Callable[[], Hold] | None:
-        if self.store.durable:
+        if self.store.durable or self.durable:
             return None
         self._services.holds = True
         return hold
 
     def keeping(self) -> Callable[[], AbstractContextManager[Kept]] | None:
-        return None if self.store.durable else ledger
+        return None if self.store.durable or self.durable else ledger
 
     def closing(self, close: Job) -> None:
         self._closings.append(close)

@@ -1,6 +1,7 @@
 """Giving up a message: the letter that keeps it, and the ways that the route's policy sends it."""
 
 from collections.abc import AsyncIterator, Iterator
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
 from .history import told
 from .hooks import Hooks
+from .recording import Recording, recording
 
 _CAUSES = 10
 """Errors behind an error that its letter names."""
@@ -45,6 +47,8 @@ def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Count
 
 def takes_back(policy: Policy, source: Source) -> bool:
     """Whether a failed message goes back to its source rather than to the dead letters."""
+    if policy.durable == "store":  # the source has been told
+        return False
     return policy.dead_letter == REFUSE or (policy.dead_letter is None and source.takes_back())
 
 
@@ -54,8 +58,9 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
     body = packed(message.body)
     headers = _packed_headers(message)
     got = None if failure is None or failure.message is None else _got(failure.message, body, headers)
+    known = recording()
     return Letter(
-        id=UUID(int=runtime.random.getrandbits(128)).hex[:12],
+        id=UUID(int=runtime.random.getrandbits(128)).hex[:12] if known is None else _id_of(message, entry, known),
         message_id=message.id,
         route=route.name,
         source=str(route.source),
@@ -73,7 +78,14 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         kind=kind_of(message.body) if entry else "",
         current=got and got[0],
         current_headers=got and got[1],
+        effects={} if known is None else dict(known.effects),
     )
+
+
+def _id_of(message: Message[Any], entry: int, known: Recording) -> str:
+    """The same at each try of a durable route, so that a crash behind the letter does not make another one."""
+    what = f"{message.meta.route}\n{known.id}\n{message.id}\n{entry}\n{known.born!r}"
+    return blake2b(what.encode(errors="replace"), digest_size=6).hexdigest()
 
 
 def _got(message: Message[Any], body: Any, headers: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:

@@ -36,6 +36,7 @@ _BREATH = 256
 class Intake:
     """The taking of one route's messages, from start to stop.
 
+    `busy` says that it takes messages from elsewhere than its source.
     `following` gives the way in of the next start of the route: calls from inside that come too late wait for it.
     """
 
@@ -70,6 +71,7 @@ class Intake:
         self._held: TaskGroup | None = None
         self._untold: deque[tuple[Delivery[Any], Message[Any] | None, Exception | None]] = deque()
         self.exhausted = False
+        self.busy = False
 
     def stop(self) -> None:
         """Take no more messages; what is in flight goes on."""
@@ -108,7 +110,7 @@ class Intake:
         self._internal = consumer.internal
         async with self._winding_up():
             while await self._on():
-                async with aclosing(consumer.consume(self._runtime)) as deliveries:
+                async with aclosing(self._deliveries(consumer)) as deliveries:
                     if (self._policy.concurrency or 1) == 1:
                         await self._one_by_one(deliveries)
                     else:
@@ -117,6 +119,9 @@ class Intake:
                     break
         if self._broken is not None:
             raise self._broken
+
+    def _deliveries(self, consumer: Consumer) -> AsyncGenerator[Delivery[Any]]:
+        return consumer.consume(self._runtime)
 
     async def listen(self, listener: Listener) -> None:
         """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""

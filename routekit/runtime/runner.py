@@ -23,7 +23,7 @@ from .assembly import Assembled, assembled
 from .binding import RouteRuntime
 from .holdups import Holdups
 from .intake import Intake
-from .processing import Processing
+from .reception import Reception
 from .services import Activity, Services
 
 AGAIN = Retry(attempts=0, first=1.0, most=60.0)
@@ -105,6 +105,8 @@ class Runner:
             return False
         if self._phase == "starting":
             return not all(other.up.is_set() for other in self._before)  # they may never be started
+        if self._intake is not None and self._intake.busy:
+            return False
         if self._runtime is not None and (self._runtime.ringing or (self.counts.held and self._runtime.alarmed)):
             return False
         if self._phase == "stopped" or (self._intake is not None and self._intake.exhausted):
@@ -262,21 +264,25 @@ class Runner:
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
             jobs = await stack.enter_async_context(together())
-            intake = Intake(
-                made.processing,
-                self._policy,
-                runtime,
-                self._activity,
-                following=self._following,
-                holds=self._services.holds,
-            )
-            runtime.releasing(partial(_release, intake, made.brought), intake.changed, lambda: intake.stopping)
+            intake = self._new_intake(made)
+            runtime.releasing(partial(_release, intake, made), intake.changed, lambda: intake.stopping)
             runtime.start_jobs(jobs)
             controls.steps(self.route.name, runtime.offers, up=True)
             stack.callback(controls.steps, self.route.name, runtime.offers, up=False)
             over = await self._take(intake, runtime)
             jobs.cancel_scope.cancel()
         return over
+
+    def _new_intake(self, made: Assembled) -> Intake:
+        kind = Intake if made.journaling is None else partial(Reception, made.journaling)
+        return kind(
+            made.processing,
+            self._policy,
+            made.runtime,
+            self._activity,
+            following=self._following,
+            holds=self._services.holds,
+        )
 
     async def _take(self, intake: Intake, runtime: RouteRuntime) -> bool:
         self._intake, self._runtime = intake, runtime
@@ -319,7 +325,8 @@ class Runner:
 
 
 async def _release(
-    intake: Intake, brought: Sequence[Processing], message: Message[Any], entry: int, held: Sequence[Hold]
+    intake: Intake, made: Assembled, message: Message[Any], entry: int, held: Sequence[Hold]
 ) -> Message[Any] | None:
     """Run what the route itself brings."""
-    return await intake.release(message, brought[entry - 1], held)
+    run = partial(intake.release, message, made.brought[entry - 1], held)
+    return await (run() if made.journaling is None else made.journaling.released(message, entry, run))
