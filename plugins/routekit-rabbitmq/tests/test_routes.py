@@ -1,10 +1,11 @@
 """Whole routes through a broker, as the engine runs them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from routekit import Policy, from_
+from routekit import Message, Policy, from_
 from routekit.testing import Feed, Sink, run_routes
 
 pytestmark = pytest.mark.anyio
@@ -16,6 +17,19 @@ async def test_messages_go_through_a_queue(setup: Any, queue: str) -> None:
     await run_routes(from_(Feed(range(100)), int).to(f"rabbitmq:{queue}?declare=true"), setup=setup())
     await run_routes(from_(f"rabbitmq:{queue}", int).to(out), setup=setup())
     assert out.bodies == list(range(100))
+
+
+async def test_a_message_that_was_kept_on_the_way_is_sent_with_its_time(setup: Any, outside: Any, queue: str) -> None:
+    """A store keeps the time with which it came as a text; a text that is no time gives way to the time of sending."""
+    await outside.declare(f"{queue}-b")
+    when = datetime(2026, 11, 21, 4, tzinfo=UTC)
+    feed = [Message(b"a", {"rabbitmq.timestamp": when}), Message(b"b", {"rabbitmq.timestamp": "yesterday"})]
+    await run_routes(from_(Feed(feed), bytes).to(f"rabbitmq:{queue}?declare=true"), setup=setup())
+    late = from_(f"rabbitmq:{queue}", bytes).delay("late", bytes, by=0.01).to(f"rabbitmq:{queue}-b")
+    await run_routes(late, setup=setup())
+    times = {found.body: found.timestamp for found in await outside.taken(f"{queue}-b", 2)}
+    assert times[b"a"] == when
+    assert times[b"b"] != when
 
 
 async def test_a_bridge_keeps_every_message(setup: Any, outside: Any, queue: str) -> None:

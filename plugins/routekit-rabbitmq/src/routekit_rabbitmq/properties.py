@@ -1,6 +1,7 @@
 """What comes with a body: AMQP properties and headers as headers of a message, and back."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -73,7 +74,7 @@ class Properties:
             if value is not None and not (content_type is not None and name.startswith("content")):
                 found[name] = value
         found.setdefault("content_type", content_type)
-        found.setdefault("timestamp", datetime.fromtimestamp(now, UTC))
+        found["timestamp"] = _moment(found.get("timestamp")) or datetime.fromtimestamp(now, UTC)
         found["correlation_id"] = _text(headers.get(CORRELATION))
         found["reply_to"] = _text(headers.get(RETURN_ADDRESS))
         found |= {name: value for name, value in given.items() if value is not None}
@@ -109,6 +110,14 @@ def known_as(id: str) -> str:
     if len(id) * 4 <= _SHORT or len(id.encode()) <= _SHORT:
         return id
     return f"{id.encode()[:199].decode(errors='ignore')}~{sha256(id.encode()).hexdigest()[:32]}"
+
+
+def _moment(value: object) -> datetime | None:
+    """A time, which is a text in a message that was kept in a store on its way; None for anything else."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
 
 
 def _text(value: object) -> str | None:
