@@ -27,18 +27,27 @@ class Found:
     body: bytes
 
 
-async def fill(url: str, queue: str, messages: Sequence[Sent], *others: str) -> None:
-    """Declare the queues, and publish all messages to the first, each confirmed, in about their order."""
+IN, OUT, BOOKINGS, RECEIPTS = "orders", "invoices", "bookings", "receipts"
+
+
+async def fill(url: str, messages: Sequence[Sent]) -> None:
+    """Declare all queues, and publish all messages to the first, each confirmed, in about their order.
+
+    What is published to the exchange `invoices` comes into a queue that is read by a route, and into one for us.
+    """
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
-        for name in (queue, *others):
-            await channel.declare_queue(name, durable=True, arguments=QUORUM)
+        invoices = await channel.declare_exchange(OUT, aio_pika.ExchangeType.FANOUT, durable=True)
+        for name in (IN, OUT, BOOKINGS, RECEIPTS):
+            queue = await channel.declare_queue(name, durable=True, arguments=QUORUM)
+            if name in (OUT, BOOKINGS):
+                await queue.bind(invoices)
         old = anyio.current_time() + YOUNG
 
         async def publish(own: Sequence[Sent]) -> None:
             for one in own:
                 message = aio_pika.Message(one.body, message_id=one.id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-                await channel.default_exchange.publish(message, queue)
+                await channel.default_exchange.publish(message, IN)
 
         async with anyio.create_task_group() as tasks:
             for first in range(_AT_ONCE):

@@ -91,6 +91,15 @@ def table(sink: str, claim: str, expected: Mapping[Any, Any], found: Mapping[Any
     return Account(sink, claim, len(expected), len(found), lost, wrong, again=again)
 
 
+def journal(sink: str, claim: str, expected: Mapping[Any, Any], found: Sequence[tuple[Any, Any]]) -> Account:
+    """The rows of a table that takes any number for each key."""
+    counts = Counter(key for key, _ in found)
+    lost = [key for key in expected if key not in counts]
+    wrong = [key for key, row in found if expected.get(key) != row]
+    repeated = [key for key, count in counts.items() if count > 1]
+    return Account(sink, claim, len(expected), len(found), lost, wrong, repeated)
+
+
 def queue(sink: str, claim: str, expected: Expected, found: Sequence[Found]) -> Account:
     """The invoices in a queue. One that came again has to have the id and the body of the first."""
     invoices = [(json.loads(one.body), one) for one in found]

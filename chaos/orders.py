@@ -56,6 +56,8 @@ class Expected:
     """Rows by key: (number, customer, sku, quantity, cents)."""
     totals: dict[int, Row] = field(default_factory=dict[int, Row])
     """Rows by key, and invoices by number: (customer, lines, cents)."""
+    accounts: dict[str, Row] = field(default_factory=dict[str, Row])
+    """The sum of all invoices of a customer, as (cents,)."""
     letters: dict[str, Fate] = field(default_factory=dict[str, Fate])
     """Dead letters by the id of the message."""
 
@@ -112,3 +114,5 @@ def _expect(order: dict[str, Any], expected: Expected) -> None:
     for place, item in enumerate(items, 1):
         expected.lines[f"{number}-{place}"] = (number, customer, item["sku"], item["quantity"], item["cents"])
     expected.totals[number] = (customer, len(items), order["promised"])
+    (before,) = expected.accounts.get(customer, (0,))
+    expected.accounts[customer] = (before + order["promised"],)

@@ -1,7 +1,7 @@
 """One run from beginning to end: fill the queue, disturb the work, wait until all is done, settle the ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -12,10 +12,9 @@ from . import broker, database, ledger
 from .daemon import letters
 from .ledger import Ledger
 from .monkey import Act, plan
-from .orders import Expected, Sent, made
+from .orders import Expected, made
 from .stage import SQLITE, Stage, Stuck, staged
 
-IN, OUT = "orders", "invoices"
 _PATIENCE = 180.0
 """Seconds without any progress after which a run is stuck; routes wait up to a minute before they start again."""
 _LOOK = 0.05
@@ -58,39 +57,40 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
     sent, expected = made(wanted.messages, wanted.seed)
     names = [f"daemon-{number}" for number in range(1, wanted.daemons + 1)]
     acts = plan(wanted.seed, wanted.kills, wanted.faults, names)
-    with staged(folder, store=wanted.store, daemons=wanted.daemons, say=say) as stage:
+    with staged(folder, expected.accounts, store=wanted.store, daemons=wanted.daemons, say=say) as stage:
         say(f"publishing {len(sent):,} messages")
-        stage.portal.call(broker.fill, stage.broker.url, IN, sent, OUT)
+        stage.portal.call(broker.fill, stage.broker.url, sent)
         start = monotonic()
         for daemon in stage.daemons:
             daemon.start()
-        _disturbed(stage, acts, len(expected.totals))
-        unfinished = _finished(stage, len(expected.totals))
+        _disturbed(stage, acts, 2 * len(expected.totals))
+        unfinished = _finished(stage, 2 * len(expected.totals))
         seconds = monotonic() - start
         say("stopping")
         codes = [daemon.stop() for daemon in stage.daemons]
-        settled = settle(stage, expected, sent)
+        settled = settle(stage, expected)
         settled.others += unfinished
         settled.others += [f"a daemon ended with exit code {code}" for code in codes if code]
         return Outcome(wanted, acts, settled, seconds)
 
 
-def settle(stage: Stage, expected: Expected, sent: Sequence[Sent]) -> Ledger:
+def settle(stage: Stage, expected: Expected) -> Ledger:
     """Compare all that is there with what has to be there, once no daemon runs any more."""
-    url = stage.database.url
-    out = stage.portal.call(broker.emptied, stage.broker.url, OUT)
-    left = stage.portal.call(broker.emptied, stage.broker.url, IN)
+    url, queues = stage.database.url, (broker.IN, broker.BOOKINGS, broker.OUT, broker.RECEIPTS)
+    orders, bookings, invoices, receipts = (stage.portal.call(broker.emptied, stage.broker.url, one) for one in queues)
     again = database.rewritten(url)
+    cents = {number: (customer, cents) for number, (customer, _, cents) in expected.totals.items()}
     accounts = [
         ledger.table("sql lines", ledger.ONCE, expected.lines, database.lines(url), again["lines"]),
         ledger.table("sql totals", ledger.ONCE, expected.totals, database.totals(url), again["totals"]),
-        ledger.queue("rabbitmq invoices", ledger.AT_LEAST, expected, out),
+        ledger.queue("rabbitmq invoices", ledger.AT_LEAST, expected, invoices),
+        ledger.journal("sql booked", ledger.ONCE, cents, database.booked(url)),
+        ledger.table("sql accounts", ledger.ONCE, expected.accounts, database.accounts(url), 0),
+        ledger.queue("rabbitmq receipts", ledger.AT_LEAST, expected, receipts),
         ledger.letters(expected.letters, letters(stage.folder)),
     ]
-    ids = {one.id for one in sent}
-    others = [f"{len(left)} messages were left in the queue"] if left else []
-    others += [f"{one.id} is in the queue, and was never published" for one in left if one.id not in ids]
-    return Ledger(accounts, others)
+    left = {broker.IN: len(orders), broker.BOOKINGS: len(bookings), "the outbox": database.outgoing(url)}
+    return Ledger(accounts, [f"{count} messages were left in {where}" for where, count in left.items() if count])
 
 
 def _disturbed(stage: Stage, acts: Sequence[Act], goal: int) -> None:
@@ -99,16 +99,28 @@ def _disturbed(stage: Stage, acts: Sequence[Act], goal: int) -> None:
         best = _reached(stage, partial(database.progress, stage.database.url), int(at * goal))
         if best < int(at * goal):
             logs = "\n".join(f"{daemon.name}: {daemon.log[-2000:]}" for daemon in stage.daemons)
-            raise Stuck(f"no progress for {_PATIENCE:.0f} s at {best} of {goal} orders\n{logs}")
+            raise Stuck(f"no progress for {_PATIENCE:.0f} s at {best} of {goal} totals and bookings\n{logs}")
         stage.perform(list(together))
 
 
 def _finished(stage: Stage, goal: int) -> list[str]:
     """Wait until all orders are done and nothing waits in the queue; what has not come so far, in sentences."""
     done = _reached(stage, partial(database.progress, stage.database.url), goal)
-    rest = -_reached(stage, lambda: -abs(stage.portal.call(broker.waiting, stage.broker.url, IN)), 0)
-    late = [f"no progress for {_PATIENCE:.0f} s at {done} of {goal} orders"] if done < goal else []
-    return late + ([f"{rest} messages were waiting in the queue"] if rest else [])
+    late = [f"no progress for {_PATIENCE:.0f} s at {done} of {goal} totals and bookings"] if done < goal else []
+    for where, waiting in _left(stage).items():
+        rest = -_reached(stage, lambda waiting=waiting: -abs(waiting()), 0)
+        late += [f"{rest} messages were waiting in {where}"] if rest else []
+    return late
+
+
+def _left(stage: Stage) -> Mapping[str, Callable[[], int]]:
+    """Where messages may wait, and how many; -1 while that is not known."""
+    queues = {name: partial(_waiting, stage, name) for name in (broker.IN, broker.BOOKINGS)}
+    return {**queues, "the outbox": partial(database.outgoing, stage.database.url)}
+
+
+def _waiting(stage: Stage, queue: str) -> int:
+    return stage.portal.call(broker.waiting, stage.broker.url, queue)
 
 
 def _reached(stage: Stage, now: Callable[[], int], goal: int) -> int:

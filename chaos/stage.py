@@ -1,6 +1,6 @@
 """What a run takes place on: both servers, a proxy before each, and the daemons; and what may be done to them."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,9 @@ def missing() -> str | None:
 
 
 @contextmanager
-def staged(folder: Path, *, store: str, daemons: int, say: Callable[[str], None]) -> Generator[Stage]:
+def staged(
+    folder: Path, customers: Iterable[str], *, store: str, daemons: int, say: Callable[[str], None]
+) -> Generator[Stage]:
     """A stage on which the servers run, the tables are made and the daemons are not started; all end with the block.
 
     Servers are started here, in the thread of the caller: they end with the thread that has started them.
@@ -91,7 +93,7 @@ def staged(folder: Path, *, store: str, daemons: int, say: Callable[[str], None]
     with ExitStack() as stack:
         broker = stack.enter_context(RabbitMQ(folder / "rabbitmq"))
         store_of = stack.enter_context(PostgreSQL(durable=True))
-        database.prepare(store_of.url)
+        database.prepare(store_of.url, customers)
         portal = stack.enter_context(start_blocking_portal("asyncio"))
         proxies = {
             name: stack.enter_context(portal.wrap_async_context_manager(fault_proxy("127.0.0.1", port)))

@@ -89,5 +89,5 @@ orders = (
     .aggregate("order-totals", Line, key=lambda line: line.number, size=lambda line: line.of)
     .transform(total)
     .to("sql:shop/totals?mode=upsert&key=number")
-    .to("rabbitmq:invoices")
+    .to("rabbitmq:?exchange=invoices")
 )
