@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
-from .errors import Rejected, RouteKitError, TimedOut, Unavailable
+from .errors import Rejected, RouteKitError, StoreError, TimedOut, Unavailable
 
 _KINDS: Sequence[type[RouteKitError]] = (TimedOut, Unavailable, Rejected, RouteKitError)
 _MOST = 10_000
@@ -34,6 +35,10 @@ class Failure:
         return kind(f"action '{self.action}' failed before a restart: {self.reason}")
 
 
+VERSION = 1
+"""Of the text. Texts of the first releases have none; one of a later release may have another, and is not read."""
+
+
 @dataclass(slots=True)
 class Journal:
     """One saga. `kept` is the message before the first action, and then after each one in `done`, as text.
@@ -47,6 +52,7 @@ class Journal:
     done: list[str] = field(default_factory=list[str])
     undone: list[str] = field(default_factory=list[str])
     failure: Failure | None = None
+    version: int = VERSION
 
     def text(self) -> str:
         """The journal as JSON."""
@@ -54,7 +60,11 @@ class Journal:
 
     @classmethod
     def read(cls, text: str) -> "Journal":
-        """The journal that `text` is."""
+        """The journal that `text` is; raises StoreError for one of a later release."""
+        version = from_json(text).get("version", VERSION)
+        if version != VERSION:
+            found = f"a saga was kept in version {version}, this RouteKit reads versions up to {VERSION}"
+            raise StoreError(found, hint="upgrade RouteKit; the saga stays where it is")
         return _ADAPTER.validate_json(text)
 
 

@@ -1,13 +1,16 @@
 """A message as text and back: how stateful patterns keep one in a store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from .errors import BodyError, DefinitionError
+from .errors import BodyError, DefinitionError, StoreError
 from .letter import packed, unpacked
 from .message import Message
+
+VERSION = 1
+"""Of the text. Texts of the first releases have none; one of a later release may have another, and is not read."""
 
 
 class Keeping:
@@ -23,14 +26,17 @@ class Keeping:
         try:
             self._fit(unpacked(body))
             headers = {name: packed(value) for name, value in message.headers.items()}
-            return to_json([message.id, body, headers], inf_nan_mode="strings").decode()
+            return to_json([VERSION, message.id, body, headers], inf_nan_mode="strings").decode()
         except (BodyError, PydanticSerializationError, RecursionError) as error:
             reason = f"a body of type {type(message.body).__name__} cannot be kept as {self._name}: {error}"
             raise BodyError(reason, hint="give the type of the bodies that come here") from error
 
     def raw(self, text: str) -> Message[Any]:
-        """The message that `text` kept, its body still plain data."""
-        known_as, body, headers = from_json(text)
+        """The message that `text` kept, its body still plain data; raises StoreError for a text of a later release."""
+        version, known_as, body, headers = _versioned(text)
+        if version != VERSION:
+            found = f"a message was kept in version {version}, this RouteKit reads versions up to {VERSION}"
+            raise StoreError(found, hint="upgrade RouteKit; the message stays where it is")
         return Message(unpacked(body), {name: unpacked(value) for name, value in headers.items()}, known_as)
 
     def message(self, text: str) -> Message[Any]:
@@ -45,6 +51,14 @@ class Keeping:
     @property
     def _name(self) -> str:
         return getattr(self._kind, "__name__", None) or str(self._kind)
+
+
+def _versioned(text: str) -> Sequence[Any]:
+    try:
+        parts = from_json(text)
+    except ValueError as error:
+        raise StoreError(f"what was kept is no message: {error}") from error
+    return [VERSION, *parts] if isinstance(parts[0], str) else [*parts, None, None, None][:4]
 
 
 def name_checked(name: object, word: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routekit import BodyError, Rejected, RouteKitError, TimedOut, Unavailable
+from routekit import BodyError, Rejected, RouteKitError, StoreError, TimedOut, Unavailable
 from routekit.journal import Failure, Journal
 
 
@@ -17,3 +17,11 @@ def test_a_kept_failure_is_of_the_kind_that_it_was(error: Exception) -> None:
     wanted = next((kind for kind in kinds if isinstance(error, kind)), RouteKitError)
     assert type(again.failure.error()) is wanted
     assert f"{type(error).__name__}: {error}" in str(again.failure.error())
+
+
+def test_a_saga_of_a_later_release_is_refused() -> None:
+    """With what to do; one of the first releases has no version, and is read."""
+    text = Journal(1.0, ["a"]).text()
+    with pytest.raises(StoreError, match=r"kept in version 2.*upgrade RouteKit"):
+        Journal.read(text.replace('"version":1', '"version":2'))
+    assert Journal.read(text.replace(',"version":1', "")) == Journal(1.0, ["a"])

@@ -9,7 +9,10 @@ from pydantic_core import PydanticSerializationError, from_json, to_json, to_jso
 from ..errors import StoreError
 from ..letter import Letter
 
-_FIELDS = frozenset(field.name for field in fields(Letter))
+VERSION = 1
+"""Of the text. Those of the first releases have none; one of a later release may have another, and is not read."""
+
+_FIELDS = tuple(field.name for field in fields(Letter))
 
 
 def text_of(letter: Letter) -> bytes:
@@ -23,18 +26,26 @@ def text_of(letter: Letter) -> bytes:
 
 def _text(letter: Letter) -> bytes:
     """As UTF-8; with escapes if there is half a character in it, as in a file's name that is no UTF-8."""
+    data = {"version": VERSION, **{name: getattr(letter, name) for name in _FIELDS}}
     try:
-        return to_json(letter, inf_nan_mode="strings")
+        return to_json(data, inf_nan_mode="strings")
     except PydanticSerializationError as error:
         if "surrogates not allowed" not in str(error):
             raise
-        return json.dumps(to_jsonable_python(letter, inf_nan_mode="strings")).encode("ascii")
+        return json.dumps(to_jsonable_python(data, inf_nan_mode="strings")).encode("ascii")
 
 
 def letter_of(text: bytes | str) -> Letter:
-    """The letter that `text_of` wrote; fields that a newer version added are left out."""
+    """The letter that `text_of` wrote; fields that it need not know are left out.
+
+    Raises StoreError for one that a later release has written in another way; it stays where it is.
+    """
     try:
         data: dict[str, Any] = from_json(text)
     except ValueError:  # escapes of half characters
         data = json.loads(text)
+    version = data.get("version", VERSION)
+    if version != VERSION:
+        found = f"letter {data.get('id')} was kept in version {version}, this RouteKit reads versions up to {VERSION}"
+        raise StoreError(found, hint="upgrade RouteKit; the letter stays where it is")
     return Letter(**{name: value for name, value in data.items() if name in _FIELDS})

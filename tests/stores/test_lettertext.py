@@ -52,3 +52,16 @@ def test_a_body_that_is_no_data() -> None:
     letter = Letter(**{**asdict(LETTER), "body": object()})
     with pytest.raises(StoreError, match=r"letter l1 cannot be kept: .*packed\(body\)"):
         text_of(letter)
+
+
+def test_a_letter_of_a_later_form() -> None:
+    """One that a later release keeps in another way is refused with what to do, not read wrongly."""
+    data = {**from_json(text_of(LETTER)), "version": 2}
+    with pytest.raises(StoreError, match=r"letter l1 was kept in version 2.*upgrade RouteKit"):
+        letter_of(to_json(data))
+
+
+def test_a_letter_of_the_first_releases() -> None:
+    """Theirs have no version."""
+    data = {name: value for name, value in from_json(text_of(LETTER)).items() if name != "version"}
+    assert letter_of(to_json(data)) == LETTER
