@@ -7,6 +7,7 @@ from . import explaining as explaining
 from . import inspecting as inspecting
 from . import lettering as lettering
 from . import making as making
+from . import mending as mending
 from . import running as running
 from .app import app
 

@@ -1,9 +1,11 @@
-"""`routekit letters`: dead letters listed, read, replayed and discarded."""
+"""`routekit letters`: dead letters found and read, by clusters too, and what operators have done with them."""
 
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from time import time
 from typing import Annotated, Any, TypeVar
@@ -11,155 +13,215 @@ from typing import Annotated, Any, TypeVar
 import anyio
 import typer
 
-from ..console import log_to, one_line
+from ..console import one_line
 from ..endpoint import parse_uri
-from ..errors import StoreError, UnknownName
-from ..letter import Letter
+from ..errors import BadOption, StoreError, UnknownName
+from ..letter import Cluster, Letter
+from ..lettering.discarding import Discarded
+from ..lettering.discarding import discarded as those_discarded
+from ..lettering.editing import original
+from ..lettering.recording import written
+from ..lettering.selecting import Selection, cluster_found, counted, found, listed, route_checked
 from ..options import masked
 from ..placeholders import filled
 from ..plugins import Catalog
-from ..replay import replay as replayed
 from ..settings import Settings
-from ..store import Store
-from .app import (
-    FAILED,
-    AsJson,
-    answering,
-    app,
-    catalog_of,
-    err,
-    new_table,
-    out,
-    print_json,
-    settings,
-    setup_of,
-    show_table,
-)
-from .running import checked
+from ..store import Deed, Store
+from ..units import seconds
+from .app import AsJson, answering, app, catalog_of, new_table, out, print_json, settings, setup_of, show_table
 
 R = TypeVar("R")
 
-letters = typer.Typer(help="Look at dead letters, replay them, discard them.", no_args_is_help=True)
+letters = typer.Typer(help="Find dead letters, read, edit, try and replay them, or discard them.", no_args_is_help=True)
 app.add_typer(letters, name="letters")
 
 Id = Annotated[str, typer.Argument(help="the letter's id, or the first characters of it")]
 OfRoute = Annotated[str | None, typer.Option("--route", help="only letters of this route")]
+OfCluster = Annotated[
+    str | None, typer.Option("--cluster", help="only letters of this cluster; the first characters of its id do")
+]
+OfStep = Annotated[str | None, typer.Option("--step", help="only with this in the name of the failing step")]
+OfError = Annotated[str | None, typer.Option("--error", help="only with an error of this class")]
+WithText = Annotated[
+    str | None, typer.Option("--text", help="only with this text in message id, reason, causes, body or headers")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="only from then on: 2h (ago), 2026-01-31T08:00")
+]
+Before = Annotated[str | None, typer.Option("--before", metavar="TIME", help="only from before then, written so too")]
+As = Annotated[
+    str | None, typer.Option("--as", metavar="NAME", help="who does it, for the audit; else who is logged in")
+]
+
+WIDE = 60
+"""Characters of a value that is shown in one line."""
+
+LINES = 40
+"""Lines of a value that are shown."""
 
 
 @letters.command("list")
 def list_(
     route: OfRoute = None,
-    limit: Annotated[int, typer.Option(min=1, help="letters at most, the newest")] = 50,
+    cluster: OfCluster = None,
+    step: OfStep = None,
+    error: OfError = None,
+    text: WithText = None,
+    since: Since = None,
+    before: Before = None,
+    oldest: Annotated[bool, typer.Option("--oldest", help="the oldest first")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="letters at most")] = 50,
     as_json_: AsJson = False,
 ) -> None:
     """List dead letters, the newest first."""
 
     async def work(store: Store) -> tuple[list[Letter], int]:
-        return list(await store.letters.list(route=route, limit=limit)), await store.letters.count(route=route)
+        selection = await selected(store, (), route, cluster, step, error, text, since, before)
+        return await listed(store, selection, limit=limit, oldest=oldest), await counted(store, selection)
 
     with answering():
-        found, count = _with_store(work)
+        those, count = with_store(work)
     if as_json_:
-        print_json([_plain(letter) for letter in found])
+        print_json([plain(letter) for letter in those])
         return
-    if not found:
+    if not those:
         out.print("no dead letters")
         return
     table = new_table("id", "when", "route", "place", "reason", whole=("when", "route"))
-    for letter in found:
+    for letter in those:
         reason = one_line(masked(f"{letter.error}: {letter.reason}"))
-        table.add_row(letter.id, _time(letter.when), letter.route, letter.place, reason)
+        table.add_row(letter.id, _when(letter.when), letter.route, letter.place, reason)
     show_table(table)
-    if count > len(found):
-        out.print(f"{len(found)} of {count}; --limit shows more")
+    if count > len(those):
+        out.print(f"{len(those)} of {count}; --limit shows more")
+
+
+@letters.command("clusters")
+def clusters_(route: OfRoute = None, as_json_: AsJson = False) -> None:
+    """List what is alike among dead letters, the largest cluster first.
+
+    Alike are failures of one class at one step of one route, whose texts differ only in numbers, ids, quoted values,
+    addresses and times.
+    """
+
+    async def work(store: Store) -> list[Cluster]:
+        await route_checked(store, route)
+        return list(await store.letters.clusters(route=route))
+
+    with answering():
+        those = with_store(work)
+    if as_json_:
+        print_json(
+            [asdict(cluster) | {"text": masked(cluster.text), "step": masked(cluster.step)} for cluster in those]
+        )
+        return
+    if not those:
+        out.print("no dead letters")
+        return
+    table = new_table("cluster", "count", "first", "last", "route", "step", "failure", whole=("count", "first", "last"))
+    for one in those:
+        failure = one_line(masked(f"{one.error}: {one.text}"))
+        first, last = _when(one.first), _when(one.last)
+        table.add_row(one.id[:8], f"{one.count:,}", first, last, one.route, masked(one.step), failure)
+    show_table(table)
 
 
 @letters.command()
 def show(id: Id, as_json_: AsJson = False) -> None:
-    """Show one dead letter whole."""
+    """Show one dead letter whole: the message as it came, where and why it failed, and what was done since."""
 
     async def work(store: Store) -> Letter:
-        return await _find(store, id)
+        return await found(store, id)
 
     with answering():
-        letter = _with_store(work)
+        letter = with_store(work)
     if as_json_:
-        print_json(_plain(letter))
+        print_json(plain(letter))
         return
-    for name, value in _plain(letter).items():
+    for name, lines in _fields(letter):
         head = f"{name}:"
-        for line in _lines(letter, name, value):
-            out.print(f"{head:<12} {one_line(line)}")
+        for line in lines:
+            out.print(f"{head:<12} {line}")
             head = ""
 
 
-def _lines(letter: Letter, name: str, value: Any) -> list[str]:
-    """A field of a letter as lines for people."""
-    if name == "when":
-        return [_time(letter.when)]
-    if name == "history" and letter.history:
-        return [f"+{one['after']:.3f} s  {masked(one['step'])}  [{one['id']}]" for one in letter.history]
-    if name == "causes" and letter.causes:
-        return list(value)
-    return [masked(value if isinstance(value, str) else json.dumps(value))]
+@letters.command()
+def discarded(as_json_: AsJson = False) -> None:
+    """List discarded letters that can still be brought back by `restore`."""
+
+    async def work(store: Store) -> list[Discarded]:
+        return sorted([one async for one in those_discarded(store)], key=lambda one: -one.when)
+
+    with answering():
+        those = with_store(work)
+    if as_json_:
+        print_json([one.model_dump() | {"reason": masked(one.reason)} for one in those])
+        return
+    if not those:
+        out.print("nothing was discarded")
+        return
+    table = new_table("id", "discarded", "who", "why", "route", "reason", whole=("discarded",))
+    for one in those:
+        reason = one_line(masked(f"{one.error}: {one.reason}"))
+        table.add_row(one.id, _when(one.when), one.who, one_line(one.why), one.route, reason)
+    show_table(table)
 
 
 @letters.command()
-def discard(
-    id: Annotated[str | None, typer.Argument(help="the letter's id")] = None,
-    route: OfRoute = None,
-    all_: Annotated[bool, typer.Option("--all", help="every letter (of the route, if one is given)")] = False,
+def audit(
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, help="entries at most")] = 50,
+    as_json_: AsJson = False,
 ) -> None:
-    """Forget one dead letter, or with --all many."""
+    """List what operators did, the newest first: who, when, what, and why or with what result."""
 
-    async def work(store: Store) -> int:
-        those = await _those(store, id, route, all_)
-        return sum([await store.letters.remove(letter.id) for letter in those])
+    async def work(store: Store) -> list[Deed]:
+        return list(await store.audit.list(since=moment(since), limit=limit))
 
     with answering():
-        out.print(f"{_with_store(work)} discarded")
+        deeds = with_store(work)
+    if as_json_:
+        print_json([asdict(deed) for deed in deeds])
+        return
+    if not deeds:
+        out.print("nothing was done")
+        return
+    table = new_table("when", "who", "action", "what", "details", whole=("who", "action"))
+    for deed in deeds:
+        table.add_row(_when(deed.when), deed.who, deed.action, one_line(deed.what), one_line(deed.details))
+    show_table(table)
 
 
 @letters.command()
-def replay(
-    id: Annotated[str | None, typer.Argument(help="the letter's id")] = None,
-    routes: Annotated[Path, typer.Option("--routes", help="folder of route modules")] = Path("routes"),
+def export(
     route: OfRoute = None,
-    all_: Annotated[bool, typer.Option("--all", help="every letter (of the route, if one is given)")] = False,
+    cluster: OfCluster = None,
+    step: OfStep = None,
+    error: OfError = None,
+    text: WithText = None,
+    since: Since = None,
+    before: Before = None,
+    who: As = None,
 ) -> None:
-    """Send dead letters through their route again.
+    """Print letters as JSON, one on each line, the oldest first; they stay where they are."""
 
-    Each goes in at the start, as it came; one that succeeds is forgotten. Exit code 1 if one failed again: it stays,
-    and nothing is lost.
-    """
+    async def work(store: Store) -> list[Letter]:
+        selection = await selected(store, (), route, cluster, step, error, text, since, before)
+        those = await listed(store, selection, limit=1_000_000, oldest=True)
+        what = selection.model_dump_json(exclude_defaults=True)
+        await written(
+            store, setup_of(given, catalog, store=store), name_of(who), "export", what, f"{len(those)} letters"
+        )
+        return those
+
     with answering():
-        given = settings(routes)
-        log_to(err, given.options.log)
+        given = settings()
         catalog = catalog_of(given)
-        those_routes = checked(routes, None, given)
-
-        async def work(store: Store) -> tuple[int, int]:
-            done = failed = 0
-            for letter in reversed(await _those(store, id, route, all_)):
-                try:
-                    error = await replayed(letter, those_routes, setup_of(given, catalog, store=store))
-                except UnknownName as gone:  # the route of this one; the others may still have theirs
-                    error = gone
-                if error is None:
-                    await store.letters.remove(letter.id)
-                    done += 1
-                else:
-                    err.print(one_line(masked(f"{letter.id}: {type(error).__name__}: {error}")))
-                    failed += 1
-            return done, failed
-
-        done, failed = _with_store(work, given, catalog)
-    out.print(f"{done} replayed, {failed} failed again")
-    if failed:
-        raise typer.Exit(FAILED)
+        for letter in with_store(work, given, catalog):
+            typer.echo(json.dumps(plain(letter), default=str))
 
 
-def _with_store(
+def with_store(
     work: Callable[[Store], Awaitable[R]], given: Settings | None = None, catalog: Catalog | None = None
 ) -> R:
     """What `work` makes of the store that the settings name."""
@@ -174,6 +236,54 @@ def _with_store(
     return anyio.run(opened)
 
 
+async def selected(
+    store: Store,
+    ids: tuple[str, ...],
+    route: str | None,
+    cluster: str | None,
+    step: str | None,
+    error: str | None,
+    text: str | None,
+    since: str | None,
+    before: str | None,
+) -> Selection:
+    """The letters that options name; raises UnknownName for ids and clusters that there are not."""
+    await route_checked(store, route)
+    return Selection(
+        ids=tuple([(await found(store, one)).id for one in ids]),
+        route=route,
+        cluster=None if cluster is None else (await cluster_found(store, cluster)).id,
+        step=step,
+        error=error,
+        text=text,
+        since=moment(since),
+        before=moment(before),
+    )
+
+
+def moment(text: str | None) -> float | None:
+    """A time in seconds since 1970, written as how long ago or as a date; raises BadOption."""
+    if text is None:
+        return None
+    ago = seconds(text)
+    if isinstance(ago, float):
+        return time() - ago
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        hint = "write how long ago, such as 2h or 7d, or a time such as 2026-01-31T08:00, in UTC unless it has a zone"
+        raise BadOption(f"'{text}' is no time", hint=hint) from error
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def name_of(who: str | None) -> str:
+    """Who does it."""
+    try:
+        return who or getuser()
+    except (KeyError, OSError) as error:  # a user that the system has no name for
+        raise UnknownName("who you are is not known", hint="say it: --as NAME") from error
+
+
 def _exists(given: Settings) -> None:
     """Looking for letters makes no store: in a wrong folder it would say that there are none."""
     uri = parse_uri(filled(given.options.store, given.lookup))
@@ -181,35 +291,97 @@ def _exists(given: Settings) -> None:
         raise StoreError(f"there is no store '{uri.path}'", hint="no route has run here yet, or --config names another")
 
 
-async def _those(store: Store, id: str | None, route: str | None, all_: bool) -> list[Letter]:
-    if (id is None) is not all_:
-        raise UnknownName("which letters?", hint="give one id, or --all")
-    if id is not None:
-        return [await _find(store, id)]
-    return list(await store.letters.list(route=route, limit=1_000_000))
-
-
-async def _find(store: Store, id: str) -> Letter:
-    letter = await store.letters.get(id)
-    if letter is not None:
-        return letter
-    near = [letter for letter in await store.letters.list(limit=1_000_000) if letter.id.startswith(id)]
-    if len(near) == 1:
-        return near[0]
-    if near:
-        raise UnknownName(f"{len(near)} letters begin with '{id}'", hint="write more of the id")
-    raise UnknownName(f"there is no letter '{id}'", hint="see: routekit letters list")
-
-
-def _plain(letter: Letter) -> dict[str, Any]:
+def plain(letter: Letter) -> dict[str, Any]:
     """A letter as plain data: secrets are masked in what RouteKit wrote, the message is as it came."""
     data = asdict(letter)
     data["causes"] = [masked(cause) for cause in letter.causes]
+    data["replays"] = [{**one, "reason": masked(str(one.get("reason", "")))} for one in letter.replays]
     return {name: masked(value) if name in _WRITTEN and value else value for name, value in data.items()}
 
 
-_WRITTEN = ("source", "step", "reason", "trace")
+_WRITTEN = ("source", "step", "reason")
+
+
+def _fields(letter: Letter) -> Iterator[tuple[str, list[str]]]:
+    """What a letter says, by name, as lines for people; what says nothing is left out."""
+    body, headers = original(letter)
+    yield "id", [letter.id]
+    yield "message", [letter.message_id]
+    yield "when", [_time(letter.when)]
+    yield "route", [letter.route]
+    yield "source", [masked(letter.source)]
+    yield "step", [one_line(masked(letter.step))]
+    yield "place", [letter.place + (f" (entered at {letter.entry})" if letter.entry else "")]
+    yield "error", [letter.error]
+    yield "reason", [one_line(masked(letter.reason))]
+    yield "causes", [one_line(masked(cause)) for cause in letter.causes]
+    yield "cluster", [letter.cluster]
+    yield "attempts", [str(letter.attempts)]
+    yield "body", _data(body)
+    yield "headers", _data(headers)
+    if letter.body != body:
+        yield "body now", _data(letter.body)
+    if letter.headers != headers:
+        yield "headers now", _data(letter.headers)
+    if letter.current_headers is not None:
+        yield "at the step", _data(letter.current)
+        if letter.current_headers != headers:
+            yield "headers so", _data(letter.current_headers)
+    yield "history", [f"+{one['after']:.3f} s  {masked(one['step'])}  [{one['id']}]" for one in letter.history]
+    yield "calls", [one_line(f"{key} -> {result}") for key, result in letter.effects.items()]
+    yield "edits", [_edit(one) for one in letter.edits]
+    yield "replays", [_replay(one) for one in letter.replays]
+
+
+def _edit(edit: dict[str, Any]) -> str:
+    what = " and ".join(name for name in ("body", "headers") if name in edit)
+    return one_line(f"{_time(edit['when'])} {edit['who']}: {what}, {edit['why']}")
+
+
+def _replay(tried: dict[str, Any]) -> str:
+    failed = masked(f"{tried['step']}: {tried['error']}: {tried['reason']}")
+    return one_line(f"{_time(tried['when'])} {tried['who']}: failed again at {failed}")
+
+
+def _data(data: Any) -> list[str]:
+    """JSON-ready data in one line if it is short, else in some."""
+    short = json.dumps(data, ensure_ascii=False)
+    if len(short) <= WIDE or not isinstance(data, dict | list):
+        return [one_line(short)]
+    lines = json.dumps(data, ensure_ascii=False, indent=2).splitlines()
+    more = [f"... {len(lines) - LINES} lines more; --json shows all"] if len(lines) > LINES else []
+    return [one_line_kept(line) for line in lines[:LINES]] + more
+
+
+def one_line_kept(line: str) -> str:
+    """One line for a terminal, with the blanks that it begins with."""
+    blanks = len(line) - len(line.lstrip(" "))
+    return " " * blanks + one_line(line[blanks:])
 
 
 def _time(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _when(when: float) -> str:
+    """A time in a table: whole where it may be read by a program, short for people: of today without the date."""
+    if not out.is_terminal:
+        return _time(when)
+    at, now = datetime.fromtimestamp(when, UTC), datetime.now(UTC)
+    if at.date() == now.date():
+        return at.strftime("%H:%M:%SZ")
+    return at.strftime("%m-%d %H:%MZ") if at.year == now.year else at.strftime("%Y-%m-%d")
+
+
+RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/([smh]))?")
+
+
+def rate_of(text: str | None) -> float | None:
+    """Letters a second, written `5/s`, `300/m`, `1000/h` or `5`; raises BadOption."""
+    if text is None:
+        return None
+    asked = RATE.fullmatch(text)
+    rate = float(asked[1]) / {"s": 1, "m": 60, "h": 3600}[asked[2] or "s"] if asked else 0.0
+    if rate <= 0:
+        raise BadOption(f"'{text}' is no rate", hint="write 5/s, 300/m or 1000/h")
+    return rate
