@@ -20,6 +20,7 @@ from .errors import DefinitionError, did_you_mean
 from .events import Event
 from .figures import Readers
 from .fitting import fitting
+from .guarantees import weaker
 from .message import Delivery, Message
 from .named import Named
 from .offers import Offer
@@ -28,7 +29,7 @@ from .place import Place
 from .plugins import Catalog
 from .problem import Problem, problem_of
 from .rescuing import Clauses
-from .route import ALWAYS, Route
+from .route import ALWAYS, Policy, Route
 from .runtime.joining import Joined
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
 from .step import (
@@ -54,8 +55,13 @@ from .unraised import unraised
 R = TypeVar("R")
 
 
-def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
-    """All problems of all routes, in the order of the routes and of their lines."""
+def check(
+    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True
+) -> list[Problem]:
+    """All problems of all routes, in the order of the routes and of their lines.
+
+    `policy` is that of the settings, `durable` says whether the store is: both count for what a policy requires.
+    """
     problems: list[Problem] = []
     named = Named()
     bound = [_Bound(route, catalog, problems, named) for route in routes]
@@ -66,6 +72,9 @@ def check(routes: Sequence[Route], catalog: Catalog) -> list[Problem]:
     _twice(bound, problems)
     _unoffered(bound, problems)
     _out_of_order(bound, problems)
+    if not problems:
+        weak = weaker(routes, catalog, policy=policy, durable=durable)
+        problems += [problem_of(error, route.place, route.name) for route, error in weak]
     return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypedDict
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from ..loader import Loaded, load
 from ..options import masked
 from ..plugins import Catalog
 from ..problem import Problem
+from ..route import Policy
 from ..runtime.service import Setup
 from ..settings import FILE, Settings, load_settings
 
@@ -73,6 +74,18 @@ def settings(near: Path | None = None) -> Settings:
 def catalog_of(given_settings: Settings) -> Catalog:
     """What can be used in routes, with placeholders from the settings."""
     return Catalog(given_settings.lookup)
+
+
+class Promised(TypedDict):
+    """What of the settings counts for the promises of routes."""
+
+    policy: Policy
+    durable: bool
+
+
+def promised_by(given_settings: Settings) -> Promised:
+    """What `check` and `guarantees` have to know of the settings."""
+    return {"policy": given_settings.policy(), "durable": not given_settings.options.store.startswith("memory:")}
 
 
 def setup_of(given_settings: Settings, catalog: Catalog, **changes: Any) -> Setup:

@@ -11,6 +11,7 @@ import typer
 
 from ..check import check as checked
 from ..errors import UnknownName, did_you_mean
+from ..guarantees import guarantees
 from ..loader import Template, templates
 from ..options import masked
 from ..pages import page
@@ -35,11 +36,13 @@ from .app import (
     new_table,
     out,
     print_json,
+    promised_by,
     settings,
     setup_of,
     show_problems,
     show_table,
 )
+from .promising import promises
 from .running import Only, chosen
 
 
@@ -57,28 +60,36 @@ def check(
     connect: Annotated[
         bool, typer.Option("--connect", help="also ask each endpoint whether its other side is there")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="also say why each route promises what it does")] = (
+        False
+    ),
     as_json_: AsJson = False,
 ) -> None:
-    """Find everything that is wrong, at once.
+    """Find everything that is wrong, at once; and say what each route promises for each of its sinks.
 
-    Exit code 2 if there is anything; with --connect 1 if only some other side is not there. Nothing is run.
+    Exit code 2 if anything is wrong; with --connect 1 if only some other side is not there. Nothing is run.
     """
     with answering():
         found = loaded(routes)
         given = settings(routes)
         catalog = catalog_of(given)
-        problems = [*given.missing(), *found.problems, *checked(found.routes, catalog)]
+        said = promised_by(given)
+        problems = [*given.missing(), *found.problems, *checked(found.routes, catalog, **said)]
+        promised = guarantees(found.routes, catalog, **said)
         probes: Sequence[Probed] = ()
         if connect and not problems:
             probes = _probed(found.routes, setup_of(given, catalog))
     if as_json_:
         names = [route.name for route in found.routes]
         told: dict[str, Any] = {"routes": names, "problems": [_problem(problem) for problem in problems]}
+        told["guarantees"] = [asdict(one) for one in promised]
         print_json({**told, "endpoints": [asdict(probe) for probe in probes]} if connect else told)
     elif problems:
         show_problems(problems)
     else:
         out.print(f"{len(found.routes)} route{'s' if len(found.routes) != 1 else ''}, no problems")
+        for line in [] if connect else promises(promised, out.width if out.is_terminal else None, reasons=verbose):
+            out.print(line)
         _show_probes(probes)
     if problems:
         raise typer.Exit(WRONG)

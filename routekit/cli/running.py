@@ -17,7 +17,20 @@ from ..route import Route
 from ..runtime.service import Service
 from ..settings import Settings
 from ..tasks import together
-from .app import FAILED, WRONG, Routes, answering, app, catalog_of, err, loaded, settings, setup_of, show_problems
+from .app import (
+    FAILED,
+    WRONG,
+    Routes,
+    answering,
+    app,
+    catalog_of,
+    err,
+    loaded,
+    promised_by,
+    settings,
+    setup_of,
+    show_problems,
+)
 
 _log = logging.getLogger("routekit")
 
@@ -55,7 +68,7 @@ def run(
 def checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
     """The routes that are to run; leaves with their problems if there are any."""
     found = loaded(path)
-    problems = [*found.problems, *check(found.routes, catalog_of(given))]
+    problems = [*found.problems, *check(found.routes, catalog_of(given), **promised_by(given))]
     if problems:
         show_problems(problems)
         err.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: nothing was started", style="red")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from ..about import About
-from ..endpoint import PER_MESSAGE, Endpoint, PathField, Producer
+from ..endpoint import PER_MESSAGE, Capabilities, Endpoint, PathField, Producer
 from ..errors import BadOption, DefinitionError, UnknownName
 from ..hookspecs import hookimpl
 from ..keys import key_text
@@ -27,6 +27,7 @@ class Control(Producer):
     """
 
     scheme = "control"
+    capabilities = Capabilities(ordered=True, idempotent=True)
     about = About(
         raises={
             UnknownName: "nothing of that name, or nothing that does that",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..about import About
-from ..endpoint import Endpoint, PathField, Producer
+from ..endpoint import Capabilities, Endpoint, PathField, Producer
 from ..events import Logged
 from ..hookspecs import hookimpl
 from ..message import Message
@@ -18,6 +18,7 @@ class Log(Producer):
     """Writes `name: body` to the log of the service. Delivered when written."""
 
     scheme = "log"
+    capabilities = Capabilities(ordered=True)
     about = About(
         example="""
             from routekit import from_

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from ..about import About
-from ..endpoint import Endpoint, PathField, Producer
+from ..endpoint import Capabilities, Endpoint, PathField, Producer
 from ..errors import Unavailable
 from ..hookspecs import hookimpl
 from ..message import Message
@@ -35,6 +35,7 @@ class Mock(Producer):
     """Remembers the last messages; may be told to fail, to see what a route does then."""
 
     scheme = "mock"
+    capabilities = Capabilities(ordered=True, volatile=True)
     about = About(
         raises={Unavailable: "as often as `fail` says"},
         figures={"received": "messages that it remembers"},

@@ -28,7 +28,69 @@ def test_check_of_good_routes(routekit: Any) -> None:
     """Routes without a problem are counted, and the exit code is 0."""
     routekit.write("routes/a.py", 'from routekit import from_\n\nticks = from_("timer:t").to("mock:out")\n')
     done = routekit("check")
-    assert (done.code, done.out, done.err) == (0, "1 route, no problems\n", "")
+    assert (done.code, done.out.splitlines()[0], done.err) == (0, "1 route, no problems", "")
+
+
+PROMISING = """
+from routekit import Policy, from_
+
+def odd(n):
+    return n % 2
+
+kept = from_("timer:k", int, policy=Policy(durable="store")).filter(odd).to("control:stats?route=a.kept")
+tick = from_("timer:t", int).to("queue:work")
+work = from_("queue:work", int).to("log:out")
+"""
+
+
+def test_check_says_what_routes_promise(routekit: Any) -> None:
+    """A line for each route and sink; what may be lost says why, and what to write."""
+    routekit.write("routes/a.py", PROMISING)
+    assert routekit("check").out.splitlines() == [
+        "3 routes, no problems",
+        "  delivery          ordered   crash     sink",
+        "a.kept",
+        "  effectively-once  yes       survives  control:stats?route=a.kept",
+        "a.tick",
+        "  at-most-once      yes       does not  log:out through a.work",
+        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store")',
+        "a.work",
+        "  at-most-once      yes       does not  log:out",
+        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store")',
+        "with -v: why, and what would make it stronger",
+    ]
+
+
+def test_check_says_why(routekit: Any) -> None:
+    """With -v the chain of reasons stands below each line; as JSON it is there in any case."""
+    routekit.write("routes/a.py", PROMISING)
+    told = routekit("check", "-v").out
+    assert "      - filter(odd) drops those for which the predicate is false, as its author says\n" in told
+    assert "      - may be lost: queue:work is memory\n" in told
+    found = routekit("check", "--json").json["guarantees"][0]
+    assert (found["route"], found["delivery"], found["survives"]) == ("a.kept", "effectively-once", True)
+    assert found["reasons"][0].startswith('Policy(durable="store") keeps it in the store')
+
+
+def test_check_holds_routes_to_what_they_require(routekit: Any) -> None:
+    """A route that promises less is a problem, with the reasons and the words that help; serve does not start it."""
+    routekit.write(
+        "routes/a.py", PROMISING.replace('"timer:t", int', '"timer:t", int, policy=Policy(require="at_least_once")')
+    )
+    done = routekit("check")
+    assert done.code == 2
+    assert "a.tick: at_least_once is required at log:out, and that is at-most-once" in done.err
+    assert "timer:t does not bring again" in done.err
+    assert 'write Policy(durable="store")' in done.err
+    served = routekit("serve")
+    assert (served.code, "nothing was started" in served.err) == (2, True)
+    assert routekit("--set", "store=memory:", "check").code == 2
+
+
+def test_a_store_in_memory_promises_less(routekit: Any) -> None:
+    """Of the settings, the store counts too."""
+    routekit.write("routes/a.py", PROMISING)
+    assert "effectively-once" not in routekit("--set", "store=memory:", "check").out
 
 
 def test_check_of_wrong_routes(routekit: Any) -> None:
@@ -108,6 +170,7 @@ def test_check_as_json(routekit: Any) -> None:
                 "hint": "write scheme:path?option=value",
             },
         ],
+        "guarantees": [],
     }
 
 
