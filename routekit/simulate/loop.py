@@ -5,18 +5,19 @@ anyio nor trio lets a loop be left like that. It opens no files and no connectio
 """
 
 import asyncio
+import inspect
 import sys
 import threading
 import time as real
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from ..errors import RouteKitError
 
@@ -26,8 +27,8 @@ Ending: TypeAlias = Literal["halted", "done", "late", "busy"]
 BUSY = 200_000
 """Steps without any time passing, after which tasks only keep each other awake."""
 
-_LAST_STEPS = 5_000
-"""Steps that the tasks of a dead process get to end in."""
+_LAST_STEPS = 50
+"""Rounds that the tasks of a dead process get to end in."""
 
 
 class NoNetwork(RouteKitError):
@@ -61,13 +62,16 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def run(self, *, until: float, done: Callable[[], bool]) -> Ending:
         """Run until `done` holds at a moment when all tasks wait, or the time `until` is reached."""
+        return self._run_as_running(lambda: self._run(until, done))
+
+    def _run_as_running(self, work: Callable[[], Ending]) -> Ending:
         hooks = sys.get_asyncgen_hooks()
-        before = events._get_running_loop()  # pyright: ignore[reportPrivateUsage]  # as every loop does
+        before = events._get_running_loop()
         sys.set_asyncgen_hooks(firstiter=None, finalizer=self._forgotten)
         events._set_running_loop(self)
         self._running = True
         try:
-            return self._run(until, done)
+            return work()
         finally:
             self._running = False
             events._set_running_loop(before)
@@ -94,12 +98,14 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _step(self) -> int:
         """Run what is ready now; what becomes ready by that comes after it."""
         batch = self._batch()
-        for handle in batch:
+        for place, handle in enumerate(batch):
             if self._halted:
+                self._ready.extendleft(reversed(batch[place:]))  # they are buried with their tasks
                 break
             if not handle.cancelled():
-                handle._run()  # pyright: ignore[reportPrivateUsage]  # as every loop does
-                self._await_threads()
+                handle._run()
+                if threading.active_count() > self._threads:
+                    self._await_threads()
         self.steps += len(batch)
         return len(batch)
 
@@ -111,7 +117,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         tasks: list[tuple[int, int, asyncio.Handle]] = []
         others: list[asyncio.Handle] = []
         for place, handle in enumerate(batch):
-            owner = getattr(handle._callback, "__self__", None)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]  # nothing public tells it
+            owner = getattr(handle._callback, "__self__", None)
             if isinstance(owner, _Task):
                 tasks.append((owner.number, place, handle))
             else:
@@ -131,25 +137,35 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _await_threads(self) -> None:
         """A worker thread does its work at once, as far as the tasks can see."""
-        while threading.active_count() > self._threads and _threads_at_work():
+        while _threads_at_work():
             real.sleep(0.0005)
 
     def bury(self) -> None:
-        """End all tasks of a process that is dead: what they still do has no effect, and they get no time."""
-        self._dead, self._halted = True, False
+        """End all tasks of a process that is dead: what they still do has no effect, and takes no time."""
+        self._dead = True
         for _ in range(3):
             left = [task for task in asyncio.all_tasks(self) if not task.done()]
             for task in left:
+                _unbegun(cast("Coroutine[Any, Any, Any]", task.get_coro()))
                 task.cancel()
-            self._last_steps()
+            if left:
+                self._last_steps()
         for task in asyncio.all_tasks(self):
             setattr(task, "_log_destroy_pending", False)  # noqa: B010 - it is meant to be left behind
+            with suppress(BaseException):  # whatever its finally blocks do now
+                cast("Coroutine[Any, Any, Any]", task.get_coro()).close()
         self._ready.clear()
         self._timers.clear()
 
     def _last_steps(self) -> None:
-        steps = self.steps + _LAST_STEPS
-        self.run(until=self._now + 60.0, done=lambda: self.steps > steps)
+        rounds = count()
+        self._halted = False
+        self._run_as_running(lambda: self._rounds(rounds))
+
+    def _rounds(self, rounds: Iterator[int]) -> Ending:
+        while self._ready and next(rounds) < _LAST_STEPS:
+            self._step()
+        return "halted"
 
     def _forgotten(self, generator: AsyncGenerator[Any, Any]) -> None:
         """A generator that nobody iterates any more."""
@@ -190,8 +206,10 @@ class SimLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(
-        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None, **_: Any
+        self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
     ) -> asyncio.Task[Any]:
+        if self._dead:
+            _unbegun(coro)
         task = _Task(coro, loop=self, name=name, context=context)
         task.number = next(self._numbers)
         return task
@@ -222,6 +240,15 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     create_connection = create_datagram_endpoint = create_unix_connection = getaddrinfo = _refuse
     subprocess_exec = subprocess_shell = sock_connect = create_server = _refuse
+
+
+def _unbegun(coro: Coroutine[Any, Any, Any]) -> None:
+    """Close what a task of anyio would have begun, and never will: else Python warns that nobody awaited it."""
+    frame = coro.cr_frame if inspect.iscoroutine(coro) and inspect.getcoroutinestate(coro) == "CORO_CREATED" else None
+    for value in frame.f_locals.values() if frame is not None else ():
+        inner = getattr(value, "_coro", None)
+        if inspect.iscoroutine(inner):
+            inner.close()
 
 
 def _threads_at_work() -> bool:

@@ -94,6 +94,8 @@ class Schedule:
     faults: tuple[Fault, ...] = ()
     inputs: tuple[str, ...] | None = None
     shuffled: bool = True
+    pace: Literal["drawn", "forwards", "backwards"] = "drawn"
+    """When messages come: by chance, or one by one, also the last one first; for runs in which nothing goes wrong."""
 
     def __str__(self) -> str:
         parts = [str(fault) for fault in self.faults]
