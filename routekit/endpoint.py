@@ -188,10 +188,6 @@ class Producer(Endpoint):
         """
 
 
-Source: TypeAlias = Consumer | Listener
-
-
-def address_of(endpoint: Endpoint) -> str:
 class Transactor(Endpoint):
     """A database, or whatever else can commit effects, marks and outgoing messages of one message together.
 
@@ -210,6 +206,10 @@ class Transactor(Endpoint):
         """
 
 
+Source: TypeAlias = Consumer | Listener
+
+
+def address_of(endpoint: Endpoint) -> str:
     """Scheme and path, without options: what is sent to an address is read from the same one."""
     first = endpoint.path_field()
     return f"{endpoint.scheme}:{getattr(endpoint, first) if first else ''}"
