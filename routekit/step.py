@@ -17,8 +17,8 @@ from .options import masked
 from .place import Place
 from .remedy import Remedy
 from .store import Store
-
 from .transactions import Transactions
+
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
@@ -132,7 +132,6 @@ class Chain:
         return Chain((*self.steps, step), (*self.places, place))
 
 
-class Runtime(Protocol):
 class Joining(Protocol):
     """A place of transactions, as a step uses it."""
 
@@ -150,6 +149,7 @@ class Joining(Protocol):
         ...
 
 
+class Runtime(Protocol):
     """All that a step or endpoint may ask for. There is no other door to the engine."""
 
     @property

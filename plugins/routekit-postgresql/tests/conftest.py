@@ -46,8 +46,13 @@ def opened(server: PostgreSQL, schema: str) -> Callable[..., AbstractAsyncContex
     """Opens the store of the test, as often as it is called."""
 
     def opened(
-        now: Callable[[], float] = time, /, server: PostgreSQL = server, **options: Any
+        now: Callable[[], float] = time,
+        /,
+        server: PostgreSQL = server,
+        schema: str = schema,
+        uri: str = "",
+        **options: Any,
     ) -> AbstractAsyncContextManager[Store]:
-        return Catalog().open_store(server.store(schema, **options), now)
+        return Catalog().open_store(uri or server.store(schema, **options), now)
 
     return opened

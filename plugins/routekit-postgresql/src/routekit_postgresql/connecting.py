@@ -34,6 +34,10 @@ _BY_STATE: Final[Sequence[tuple[str, str]]] = (
 )
 
 
+_UNWANTED: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""Every statement finds its rows by an index; a plan made when a table was new must not read all of it later."""
+
+
 class Bounded(psycopg.Connection[tuple[Any, ...]]):
     """A connection that is closed, with an OperationalError, when its server has not answered for too long.
 
@@ -65,8 +69,8 @@ class Database:
         """The schema of the tables."""
         return self.options.db_schema
 
-    def connect(self) -> Bounded:
-        """A connection in autocommit; raises psycopg.Error. In a thread."""
+    def connect(self, purpose: str) -> Bounded:
+        """A connection in autocommit, with its purpose where the server lists it; raises psycopg.Error. In a thread."""
         options = self.options
         milliseconds = ceil(options.patience * 1000)
         settings = {
@@ -75,11 +79,12 @@ class Database:
             "idle_in_transaction_session_timeout": ceil(options.lease * 1000),
             "client_min_messages": "error",
             "plan_cache_mode": "force_generic_plan",
+            **dict.fromkeys(_UNWANTED, "off"),
         }
         given: dict[str, Any] = {
             **self.address.arguments(),
             "connect_timeout": max(2, ceil(options.timeout)),
-            "application_name": "routekit",
+            "application_name": f"routekit {purpose}",
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "client_encoding": "utf8",
             "sslmode": options.sslmode,
@@ -114,13 +119,13 @@ _DURABLE: Final = """
 
 
 def lost(error: Exception, connection: Bounded | None) -> bool:
-    """Whether it was the connection that failed, so that another one may do it."""
+    """Whether it was the connection that failed, or the making of one, so that another one may do it."""
     state = getattr(error, "sqlstate", None)
     if state is not None:
         return state.startswith(_AWAY)
-    if connection is None:
-        return not any(text in str(error) for text in _FINAL)
-    return connection.closed
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return connection is not None or not any(text in str(error) for text in _FINAL)
 
 
 def given_up(error: Exception) -> bool:

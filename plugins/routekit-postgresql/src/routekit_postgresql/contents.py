@@ -32,7 +32,7 @@ def counting(now: float) -> Ask[Sequence[Held]]:
 
 def vacuum(database: Database) -> None:
     """Let PostgreSQL use the space of what is gone; nobody has to wait for it. In a thread; raises psycopg.Error."""
-    with database.connect() as connection:
+    with database.connect("vacuum") as connection:
         connection.execute("SET statement_timeout = 0")
         connection.patience = 24 * 3600
         connection.execute(_VACUUM)

@@ -4,15 +4,18 @@ from collections.abc import Callable, Sequence
 
 from routekit import Adding, Group
 
-from .asking import Ask, Row, brief, counted, nothing
+from .asking import Ask, Row, brief, counted, each, nothing, seconds
 from .lanes import Lanes
 
-_ADD = """
-    SELECT outcome, number, key, size, first, last, owner FROM keep(
-        %(name)s, %(key)s, %(brief)s, %(id)s, %(message)s, %(owner)s, %(token)s, %(full)s::bigint, %(reopen)s,
-        %(latest)s, %(now)s
-    )
-"""
+_ADD = each(
+    """
+    name text, key text, brief text, id text, message text, owner text, token bigint, "full" bigint, reopen boolean,
+    latest boolean, now float8
+    """,
+    """
+    keep(r.name, r.key, r.brief, r.id, r.message, r.owner, r.token, r."full", r.reopen, r.latest, r.now)
+    """,
+)
 _CLOSE = """
     WITH mine AS (
         UPDATE groups SET owner = %(owner)s, token = %(token)s WHERE number = %(number)s AND until IS NULL
@@ -22,7 +25,9 @@ _CLOSE = """
 """
 _ALL = "SELECT number, key, size, first, last, owner FROM all_groups(%(name)s, %(process)s, %(token)s)"
 _MESSAGES = "SELECT message FROM kept WHERE number = %(number)s AND message IS NOT NULL ORDER BY place"
-_REMOVE = "SELECT forget_group(%(name)s, %(number)s, %(now)s, %(remember)s)"
+_REMOVE = each(
+    "name text, number bigint, now float8, remember float8", "forget_group(r.name, r.number, r.now, r.remember)"
+)
 
 
 class PostgresqlGroups:
@@ -61,12 +66,13 @@ class PostgresqlGroups:
             "latest": latest,
             "now": self._now(),
         }
-        return await self._lanes.do(Ask(_ADD, row, _added, ("groups", self._name, known)))
+        order = ("groups", "add", self._name, known)
+        return await self._lanes.do(Ask(_ADD, row, _added, order, folds=True, weight=len(message)))
 
     async def close(self, number: int, *, owner: str) -> bool:
         """Let the group take no more; true if it is the caller's to release, as it also is if its owner is dead."""
         row = {"number": number, "owner": owner, "token": self._token}
-        return await self._lanes.do(Ask(_CLOSE, row, counted, ("groups",))) > 0
+        return await self._lanes.do(Ask(_CLOSE, row, counted, ("groups", "close", f"{number:020}"))) > 0
 
     async def all(self) -> Sequence[Group]:
         """The open and the closed groups, oldest first; the closed ones of dead processes are this one's now."""
@@ -79,8 +85,8 @@ class PostgresqlGroups:
 
     async def remove(self, number: int, *, remember: float = 0.0) -> None:
         """Forget a group, and those of this name that have been remembered long enough."""
-        row = {"name": self._name, "number": number, "now": self._now(), "remember": float(remember)}
-        await self._lanes.do(Ask(_REMOVE, row, nothing, ("groups",)))
+        row = {"name": self._name, "number": number, "now": self._now(), "remember": seconds(remember)}
+        await self._lanes.do(Ask(_REMOVE, row, nothing, ("groups", "remove", f"{number:020}"), folds=True))
 
 
 def _added(rows: list[Row]) -> tuple[Adding, Group]:

@@ -5,40 +5,31 @@ from typing import Any, LiteralString, TypeVar
 
 from routekit import Arrival, Entry, StoreError
 
-from .asking import Ask, Row, brief, counted
+from .asking import Ask, Row, brief, counted, each, seconds
 from .lanes import Lanes
 
 T = TypeVar("T")
 
-_ADD = "SELECT arrive(%(name)s, %(id)s, %(brief)s, %(message)s, %(now)s, %(owner)s, %(token)s)"
-_MINE: LiteralString = """
-    WITH mine AS (
-        SELECT number FROM journal WHERE name = %(name)s AND brief = %(brief)s AND owner = %(owner)s
-        AND token = %(token)s AND until IS NULL FOR UPDATE
-    ),
-"""
-_HOLDER: LiteralString = """
-    SELECT (SELECT count(*) FROM mine),
-    (SELECT owner FROM journal WHERE name = %(name)s AND brief = %(brief)s AND until IS NULL)
-"""
-_CHECKPOINT: LiteralString = """
-    placed AS (
-        UPDATE journal SET place = %(place)s, message = %(message)s FROM mine WHERE journal.number = mine.number
-    ), cleared AS (
-        DELETE FROM effects USING mine WHERE effects.number = mine.number
-    )
-"""
-_RECORD: LiteralString = """
-    written AS (
-        INSERT INTO effects (number, effect, result) SELECT number, %(effect)s, %(result)s FROM mine
-        ON CONFLICT (number, effect) DO UPDATE SET result = excluded.result
-    )
-"""
+_ADD = each(
+    "name text, id text, brief text, message text, now float8, owner text, token bigint",
+    "arrive(r.name, r.id, r.brief, r.message, r.now, r.owner, r.token)",
+)
+_CHECKPOINT = each(
+    "name text, brief text, owner text, token bigint, place text, message text",
+    "checkpoint(r.name, r.brief, r.owner, r.token, r.place, r.message)",
+)
+_RECORD = each(
+    "name text, brief text, owner text, token bigint, effect text, result text",
+    "record_effect(r.name, r.brief, r.owner, r.token, r.effect, r.result)",
+)
+_FINISH = each(
+    "name text, brief text, owner text, token bigint, now float8, remember float8",
+    "finish(r.name, r.brief, r.owner, r.token, r.now, r.remember)",
+)
 _EFFECTS = """
     SELECT effect, result FROM effects JOIN journal USING (number)
     WHERE name = %(name)s AND brief = %(brief)s AND until IS NULL
 """
-_FINISH = "SELECT finish(%(name)s, %(brief)s, %(owner)s, %(token)s, %(now)s, %(remember)s)"
 _TAKE = """
     WITH free AS (
         SELECT number, id, message, place, at, owner, token FROM journal
@@ -70,17 +61,17 @@ class PostgresqlJournal:
     async def add(self, id: str, message: str, *, owner: str) -> Arrival:
         """Keep a message that has arrived; it is `owner`'s."""
         row = {"id": id, "message": message, "now": self._now()}
-        return await self._lanes.do(self._ask(_ADD, id, owner, _arrival, **row))
+        return await self._lanes.do(self._ask("add", _ADD, id, owner, _arrival, **row))
 
     async def checkpoint(self, id: str, place: str, message: str, *, owner: str) -> None:
         """From now on the message goes on at `place`; effects recorded before are forgotten."""
         row = {"place": place, "message": message}
-        await self._lanes.do(self._ask(_MINE + _CHECKPOINT + _HOLDER, id, owner, _kept(id, owner), **row))
+        await self._lanes.do(self._ask("checkpoint", _CHECKPOINT, id, owner, _mine(id, owner), **row))
 
     async def record(self, id: str, effect: str, result: str, *, owner: str) -> None:
         """Remember that an effect of this message has happened, and what it gave."""
         row = {"effect": effect, "result": result}
-        await self._lanes.do(self._ask(_MINE + _RECORD + _HOLDER, id, owner, _kept(id, owner), **row))
+        await self._lanes.do(self._ask("record", _RECORD, id, owner, _mine(id, owner), **row))
 
     async def effects(self, id: str) -> Mapping[str, str]:
         """What was recorded for the message since its last checkpoint."""
@@ -89,8 +80,8 @@ class PostgresqlJournal:
 
     async def finish(self, id: str, *, owner: str, remember: float = 0.0) -> None:
         """Forget the message and its effects; its id is remembered for some seconds."""
-        row = {"now": self._now(), "remember": float(remember)}
-        await self._lanes.do(self._ask(_FINISH, id, owner, _finished(id, owner), **row))
+        row = {"now": self._now(), "remember": seconds(remember)}
+        await self._lanes.do(self._ask("finish", _FINISH, id, owner, _finished(id, owner), **row))
 
     async def take(self, *, owner: str, limit: int, after: int = 0) -> Sequence[Entry]:
         """Unfinished messages as the caller's own, oldest first, but those of other living processes."""
@@ -106,11 +97,12 @@ class PostgresqlJournal:
         return await self._lanes.do(Ask(_PRUNE, {"name": self._name, "before": float(before)}, counted))
 
     def _ask(
-        self, sql: LiteralString, known_as: str, owner: str, read: Callable[[list[Row]], T], **more: Any
+        self, act: str, sql: LiteralString, known_as: str, owner: str, read: Callable[[list[Row]], T], **more: Any
     ) -> Ask[T]:
         known = brief(known_as)
         row = {"name": self._name, "brief": known, "owner": owner, "token": self._token, **more}
-        return Ask(sql, row, read, ("journal", self._name, known))
+        weight = len(more.get("message", "")) + len(more.get("result", ""))
+        return Ask(sql, row, read, ("journal", act, self._name, known), folds=True, weight=weight)
 
 
 def _arrival(rows: list[Row]) -> Arrival:
@@ -125,16 +117,7 @@ def _entries(rows: list[Row]) -> list[Entry]:
     return [Entry(*row) for row in rows]
 
 
-def _kept(id: str, owner: str) -> Callable[[list[Row]], None]:
-    def read(rows: list[Row]) -> None:
-        count, holder = rows[0]
-        if not count:
-            raise _lost(id, owner, holder)
-
-    return read
-
-
-def _finished(id: str, owner: str) -> Callable[[list[Row]], None]:
+def _mine(id: str, owner: str) -> Callable[[list[Row]], None]:
     def read(rows: list[Row]) -> None:
         holder = rows[0][0]
         if holder is not None:
@@ -143,6 +126,15 @@ def _finished(id: str, owner: str) -> Callable[[list[Row]], None]:
     return read
 
 
-def _lost(id: str, owner: str, holder: str | None) -> StoreError:
-    found = "is not in the journal" if holder is None else f"is in the hands of '{holder}', not of '{owner}'"
+def _finished(id: str, owner: str) -> Callable[[list[Row]], None]:
+    def read(rows: list[Row]) -> None:
+        holder = rows[0][0]
+        if holder:  # one that is not there any more was finished before
+            raise _lost(id, owner, holder)
+
+    return read
+
+
+def _lost(id: str, owner: str, holder: str) -> StoreError:
+    found = "is not in the journal" if not holder else f"is in the hands of '{holder}', not of '{owner}'"
     return StoreError(f"message {id} {found}", hint="another process has taken it over, or has finished it")

@@ -20,7 +20,7 @@ import psycopg
 
 from routekit import StoreError
 
-from .asking import Ask, Row
+from .asking import Ask, Row, read, run
 from .connecting import Bounded, Database, given_up, lost
 
 T = TypeVar("T")
@@ -29,7 +29,9 @@ Rows = list[Row]
 _log = logging.getLogger("routekit.postgresql")
 
 MOST: Final = 256
-"""Statements in one transaction."""
+"""Calls in one transaction."""
+HEAVIEST: Final = 8_000_000
+"""Characters of messages in one transaction, but that the last message may be larger."""
 _MARK: Final = "UPDATE lanes SET batch = %s WHERE token = %s AND lane = %s"
 _MARKED: Final = "SELECT batch FROM lanes WHERE token = %s AND lane = %s FOR UPDATE"
 _TELL: Final = "SELECT pg_notify(%s, %s)"
@@ -47,20 +49,27 @@ class Fenced(StoreError):
 class _Group:
     """What will share a transaction; `outcomes` has a result or a StoreError for each, once it is done."""
 
-    __slots__ = ("asks", "done", "outcomes")
+    __slots__ = ("asks", "done", "outcomes", "weight")
 
     def __init__(self) -> None:
         self.asks: list[Ask[Any]] = []
+        self.weight = 0
         self.outcomes: Sequence[Any] = ()
         self.done = anyio.Event()
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no more."""
+        return len(self.asks) >= MOST or self.weight >= HEAVIEST
 
 
 class Lanes:
     """Takes what any task asks, and does it, while `run` runs."""
 
-    def __init__(self, database: Database, token: int, channel: str, fenced: Callable[[], None]) -> None:
-        """`fenced` is called once, in the event loop, when this process was held for dead."""
-        self._lanes = [_Lane(database, token, number, channel) for number in range(database.options.connections)]
+    def __init__(self, database: Database, token: int, channel: str, name: str, fenced: Callable[[], None]) -> None:
+        """`name` is that of this process; `fenced` is called once, in the event loop, when that was held for dead."""
+        numbers = range(database.options.connections)
+        self._lanes = [_Lane(database, token, number, channel, f"{name} lane {number}") for number in numbers]
         self._groups: deque[_Group] = deque()
         self._idle: list[anyio.Event] = []
         self._closed = False
@@ -74,13 +83,14 @@ class Lanes:
         """
         if self._closed or self._fenced:
             raise Fenced if self._fenced else StoreError("the store is closed")
-        if not self._groups or len(self._groups[-1].asks) >= MOST:
+        if not self._groups or self._groups[-1].full:
             self._groups.append(_Group())
             if self._idle:
                 self._idle.pop().set()
         group = self._groups[-1]
         place = len(group.asks)
         group.asks.append(ask)
+        group.weight += ask.weight
         await group.done.wait()
         outcome = group.outcomes[place]
         if isinstance(outcome, StoreError):
@@ -138,11 +148,12 @@ class Lanes:
 class _Lane:
     """One connection, made anew when it is lost; all but `closing` is for its thread."""
 
-    def __init__(self, database: Database, token: int, number: int, channel: str) -> None:
+    def __init__(self, database: Database, token: int, number: int, channel: str, purpose: str) -> None:
         self.closing = Flag()
         self._database = database
         self._place = (token, number)
         self._channel = channel
+        self._purpose = purpose
         self._batch = 0
         self._connection: Bounded | None = None
 
@@ -193,10 +204,10 @@ class _Lane:
             with connection.pipeline():
                 connection.execute("BEGIN")
                 mark = connection.execute(_MARK, (batch, *self._place))
-                cursors = [connection.execute(ask.sql, ask.values) for ask in asks]
+                answers = run(connection, asks)
             if mark.rowcount != 1:
                 raise Fenced
-            rows = [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            rows = read(answers)
             sent.append(rows)
             connection.execute("COMMIT")
             return rows
@@ -223,7 +234,7 @@ class _Lane:
         while True:
             try:
                 if self._connection is None:
-                    self._connection = self._database.connect()
+                    self._connection = self._database.connect(self._purpose)
                 return work(self._connection)
             except psycopg.Error as error:
                 if given_up(error):
@@ -262,8 +273,8 @@ class _Lane:
 
 def _answers(connection: Bounded, asks: Sequence[Ask[Any]]) -> list[Rows]:
     with connection.pipeline():
-        cursors = [connection.execute(ask.sql, ask.values) for ask in asks]
-    return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        answers = run(connection, asks)
+    return read(answers)
 
 
 def _read(ask: Ask[T], rows: Rows) -> T | StoreError:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from routekit import Cluster, Letter
 
-from .asking import Ask, Row, brief, counted, nothing
+from .asking import Ask, Row, brief, counted, each, nothing
 from .lanes import Lanes
 from .lettertext import letter_of, text_of
 
-_ADD = "SELECT mourn(%(id)s, %(route)s, %(cluster)s, %(at)s, %(letter)s)"
+_ADD = each(
+    "id text, route text, cluster text, at float8, letter text", "mourn(r.id, r.route, r.cluster, r.at, r.letter)"
+)
 _GET = "SELECT letter FROM letters WHERE id = %(id)s"
 _CHOSEN = """
     FROM letters WHERE (%(route)s::text IS NULL OR route = %(route)s::text)
@@ -41,7 +43,9 @@ class PostgresqlLetters:
         """Keep a letter; one with the same id replaces it."""
         known = brief(letter.id)
         row = {"id": known, "route": letter.route, "cluster": letter.cluster, "at": float(letter.when)}
-        await self._lanes.do(Ask(_ADD, {**row, "letter": text_of(letter)}, nothing, ("letters", known)))
+        text = text_of(letter)
+        ask = Ask(_ADD, {**row, "letter": text}, nothing, ("letters", known), folds=True, weight=len(text))
+        await self._lanes.do(ask)
 
     async def get(self, id: str) -> Letter | None:
         """The letter of that id."""

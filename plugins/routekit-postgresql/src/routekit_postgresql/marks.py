@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from .asking import Ask, Row, brief, nothing
+from .asking import Ask, Row, brief, each, nothing
 from .lanes import Lanes
 
 _GET = "SELECT value FROM marks WHERE name = %(name)s AND brief = %(brief)s"
-_PUT = """
-    INSERT INTO marks (name, brief, key, value, at)
-    VALUES (%(name)s, %(brief)s, %(key)s, %(value)s, %(at)s)
-    ON CONFLICT (name, brief) DO UPDATE SET value = excluded.value, at = excluded.at
-"""
+_PUT = each("name text, brief text, key text, value text, at float8", "put_mark(r.name, r.brief, r.key, r.value, r.at)")
 _DELETE = "DELETE FROM marks WHERE name = %(name)s AND brief = %(brief)s"
 _ITEMS = "SELECT key, value FROM marks WHERE name = %(name)s"
 
@@ -31,12 +27,12 @@ class PostgresqlMarks:
         """Write a value."""
         known = brief(key)
         row = {"name": self._name, "brief": known, "key": key, "value": value, "at": self._now()}
-        await self._lanes.do(Ask(_PUT, row, nothing, ("marks", self._name, known)))
+        await self._lanes.do(Ask(_PUT, row, nothing, ("marks", self._name, known), folds=True))
 
     async def delete(self, key: str) -> None:
         """Forget a value."""
-        row = {"name": self._name, "brief": brief(key)}
-        await self._lanes.do(Ask(_DELETE, row, nothing, ("marks", self._name, row["brief"])))
+        known = brief(key)
+        await self._lanes.do(Ask(_DELETE, {"name": self._name, "brief": known}, nothing, ("marks", self._name, known)))
 
     async def items(self) -> Sequence[tuple[str, str]]:
         """All keys with their values, sorted by key."""

@@ -87,6 +87,13 @@ CREATE TABLE marks (
     name text NOT NULL, brief text COLLATE "C" NOT NULL, key text NOT NULL, value text NOT NULL,
     at double precision NOT NULL, PRIMARY KEY (name, brief)
 );
+
+CREATE FUNCTION put_mark(the_name text, the_brief text, the_key text, the_value text, the_at double precision)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO marks (name, brief, key, value, at) VALUES (the_name, the_brief, the_key, the_value, the_at)
+    ON CONFLICT (name, brief) DO UPDATE SET value = excluded.value, at = excluded.at;
+END $$;
 """
 
 _LETTERS: Final[LiteralString] = """
@@ -99,11 +106,12 @@ CREATE INDEX letters_by_route ON letters (route, at, number);
 CREATE INDEX letters_alike ON letters (cluster, at, number);
 
 CREATE FUNCTION mourn(the_id text, the_route text, the_cluster text, the_at double precision, the_letter text)
-RETURNS void LANGUAGE sql AS $$
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO letters (id, route, cluster, at, letter) VALUES (the_id, the_route, the_cluster, the_at, the_letter)
     ON CONFLICT (id) DO UPDATE SET number = DEFAULT, route = excluded.route, cluster = excluded.cluster,
-        at = excluded.at, letter = excluded.letter
-$$;
+        at = excluded.at, letter = excluded.letter;
+END $$;
 """
 
 _GROUPS: Final[LiteralString] = """
@@ -231,29 +239,62 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What follows writes to an entry of the caller's own. It gives NULL, or who has it instead; '' if it is not there.
+CREATE FUNCTION own(the_name text, the_brief text, the_owner text, the_token bigint)
+RETURNS TABLE (mine bigint, holder text) LANGUAGE plpgsql AS $$
+DECLARE
+    known journal;
+BEGIN
+    SELECT j.* INTO known FROM journal j WHERE j.name = the_name AND j.brief = the_brief AND j.until IS NULL FOR UPDATE;
+    IF NOT FOUND THEN RETURN QUERY SELECT NULL::bigint, '';
+    ELSIF known.owner = the_owner AND known.token = the_token THEN RETURN QUERY SELECT known.number, NULL;
+    ELSE RETURN QUERY SELECT NULL::bigint, known.owner;
+    END IF;
+END $$;
+
+CREATE FUNCTION checkpoint(
+    the_name text, the_brief text, the_owner text, the_token bigint, the_place text, the_message text
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    entry record;
+BEGIN
+    SELECT * INTO entry FROM own(the_name, the_brief, the_owner, the_token);
+    UPDATE journal j SET place = the_place, message = the_message WHERE j.number = entry.mine;
+    DELETE FROM effects e WHERE e.number = entry.mine;
+    RETURN entry.holder;
+END $$;
+
+CREATE FUNCTION record_effect(
+    the_name text, the_brief text, the_owner text, the_token bigint, the_effect text, the_result text
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    entry record;
+BEGIN
+    SELECT * INTO entry FROM own(the_name, the_brief, the_owner, the_token);
+    IF entry.mine IS NOT NULL THEN
+        INSERT INTO effects AS e (number, effect, result) VALUES (entry.mine, the_effect, the_result)
+        ON CONFLICT (number, effect) DO UPDATE SET result = excluded.result;
+    END IF;
+    RETURN entry.holder;
+END $$;
+
 CREATE FUNCTION finish(
     the_name text, the_brief text, the_owner text, the_token bigint, the_now double precision,
     the_remember double precision
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    known bigint;
-    holder text;
+    entry record;
 BEGIN
-    IF the_remember > 0 THEN
-        UPDATE journal j SET message = '', place = '', until = the_now + the_remember
-            WHERE j.name = the_name AND j.brief = the_brief AND j.owner = the_owner AND j.token = the_token
-            AND j.until IS NULL RETURNING j.number INTO known;
-    ELSE
-        DELETE FROM journal j
-            WHERE j.name = the_name AND j.brief = the_brief AND j.owner = the_owner AND j.token = the_token
-            AND j.until IS NULL RETURNING j.number INTO known;
+    SELECT * INTO entry FROM own(the_name, the_brief, the_owner, the_token);
+    IF entry.mine IS NOT NULL THEN
+        DELETE FROM effects e WHERE e.number = entry.mine;
+        IF the_remember > 0 THEN
+            UPDATE journal j SET message = '', place = '', until = the_now + the_remember WHERE j.number = entry.mine;
+        ELSE
+            DELETE FROM journal j WHERE j.number = entry.mine;
+        END IF;
     END IF;
-    IF known IS NOT NULL THEN
-        DELETE FROM effects e WHERE e.number = known;
-        RETURN NULL;
-    END IF;
-    SELECT j.owner INTO holder FROM journal j WHERE j.name = the_name AND j.brief = the_brief AND j.until IS NULL;
-    RETURN holder;
+    RETURN entry.holder;
 END $$;
 """
 

@@ -1,10 +1,10 @@
 """The store: opened with a place of its own among the processes that share it."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -29,6 +29,11 @@ from .outbox import PostgresqlOutbox
 from .schema import migrate
 from .values import PostgresqlValues
 from .watching import Bells, Watch
+
+R = TypeVar("R")
+
+_LEAVING: Final = 2.0
+"""Seconds that an orderly end waits for a server that is away."""
 
 
 class PostgresqlStore:
@@ -100,7 +105,7 @@ async def open_postgresql(path: str, options: Mapping[str, Any], now: Callable[[
     membership = Membership(channel, database.options.lease, database.options.connections, clock)
     connection = await anyio.to_thread.run_sync(partial(_opened, database, membership))
     fenced = anyio.Event()
-    lanes = Lanes(database, membership.token, channel, fenced.set)
+    lanes = Lanes(database, membership.token, channel, membership.name, fenced.set)
     watch = Watch(database, membership, channel, bells)
     try:
         async with anyio.create_task_group() as tasks:
@@ -146,40 +151,44 @@ def _made(options: Mapping[str, Any]) -> PostgresqlOptions:
 
 def _opened(database: Database, membership: Membership) -> Bounded:
     """A connection to the database with all its tables, where this process has its place; in a thread."""
-    try:
-        connection = _connected(database)
+
+    def opened() -> Bounded:
+        connection = database.connect("opening")
         try:
             migrate(connection, database.schema)
             membership.enter(connection)
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    try:
+        return _patiently(opened, database.options.timeout)
     except psycopg.Error as error:
         raise database.explain(error) from error
-    return connection
 
 
-def _connected(database: Database) -> Bounded:
-    """Waits for a server that starts."""
-    end = monotonic() + database.options.timeout
+def _leave(database: Database, membership: Membership) -> None:
+    def leave() -> None:
+        with closing(database.connect("leaving")) as connection:
+            membership.leave(connection)
+
+    with suppress(psycopg.Error):  # it is held for dead when its lease has run out
+        _patiently(leave, min(database.options.timeout, _LEAVING))
+
+
+def _patiently(work: Callable[[], R], timeout: float) -> R:
+    """Waits for a server that starts, or is away for a moment."""
+    end = monotonic() + timeout
     pause = 0.05
     while True:
         try:
-            return database.connect()
+            return work()
         except psycopg.Error as error:
             if not lost(error, None) or monotonic() + pause > end:
                 raise
             sleep(pause)
             pause = min(pause * 2, 1.0)
-
-
-def _leave(database: Database, membership: Membership) -> None:
-    with suppress(psycopg.Error):  # it is held for dead when its lease has run out
-        connection = database.connect()
-        try:
-            membership.leave(connection)
-        finally:
-            connection.close()
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

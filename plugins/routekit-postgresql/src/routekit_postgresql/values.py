@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 
 from routekit import Value
 
-from .asking import Ask, Row, brief, counted
+from .asking import Ask, Row, brief, counted, each, seconds
 from .lanes import Lanes
 
 _GET = """
     SELECT text, version, at FROM user_values WHERE name = %(name)s AND brief = %(brief)s
     AND (until IS NULL OR until > %(now)s)
 """
-_PUT = """
-    SELECT put_value(
-        %(name)s, %(key)s, %(brief)s, %(text)s, %(version)s::bigint, %(until)s::float8, %(now)s
-    )
-"""
+_PUT = each(
+    "name text, key text, brief text, text text, version bigint, until float8, now float8",
+    "put_value(r.name, r.key, r.brief, r.text, r.version, r.until, r.now)",
+)
 _DELETE = """
     WITH gone AS (
         DELETE FROM user_values WHERE name = %(name)s AND brief = %(brief)s AND (until IS NULL OR until > %(now)s)
@@ -46,7 +45,8 @@ class PostgresqlValues:
         """Write a value; with `version` only if that is the current one (0: there is none yet)."""
         now, known = self._now(), brief(key)
         row = {"name": self._name, "key": key, "brief": known, "text": text, "version": version, "now": now}
-        ask = Ask(_PUT, {**row, "until": until}, _version, ("values", self._name, known))
+        end = None if until is None else seconds(until)
+        ask = Ask(_PUT, {**row, "until": end}, _version, ("values", self._name, known), folds=True)
         written = await self._lanes.do(ask)
         return None if written is None else Value(text, written, now)
 

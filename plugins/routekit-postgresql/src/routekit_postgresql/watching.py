@@ -55,7 +55,9 @@ class Watch:
         while True:
             try:
                 if connection is None:
-                    connection = await self._in_thread(self._database.connect)
+                    connection = await self._in_thread(
+                        partial(self._database.connect, f"{self._membership.name} watch")
+                    )
                 await self._listen(connection)
             except psycopg.Error as error:
                 _log.warning("the store hears nothing from other processes for now: %s", str(error).strip())
