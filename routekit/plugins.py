@@ -25,6 +25,7 @@ from .options import made
 from .placeholders import Lookup, filled_uri
 from .step import CodecChoice, Target
 from .store import Store
+from .stores import sealed
 from .twin import Twin
 
 _log = logging.getLogger("routekit.plugins")
@@ -169,7 +170,7 @@ class Catalog:
         return {kind.name: kind for kind in self._registered_codecs()}
 
     def open_store(self, uri: str, now: Callable[[], float]) -> AbstractAsyncContextManager[Store]:
-        """The store of a URI such as `sqlite:routekit.db` or `memory:`."""
+        """The store of a URI such as `sqlite:routekit.db` or `memory:`; with an option `key` it is encrypted."""
         parts = parse_uri(filled_uri(uri, self.lookup))
         if f"store.{parts.scheme}" in self._points:
             self._load(f"store.{parts.scheme}")
@@ -179,7 +180,9 @@ class Catalog:
         if parts.scheme not in factories:
             known = [name.removeprefix("store.") for name in self._points if name.startswith("store.")]
             raise UnknownName(f"no store of kind '{parts.scheme}'", hint=did_you_mean(parts.scheme, known))
-        return factories[parts.scheme](parts.path, parts.options, now)
+        options = dict(parts.options)
+        keys = options.pop("key", None)
+        return sealed.opened(factories[parts.scheme](parts.path, options, now), keys)
 
     def twin(self, scheme: str) -> type[Twin]:
         """How endpoints of a scheme behave in memory: as their plugin says, else in the general way."""

@@ -8,12 +8,14 @@ import pytest
 from routekit import DefinitionError, JsonSchema, extras, jmespath, jsonpath, template, xpath
 from routekit.codecs.zstd import Zstd
 from routekit.extras import library
+from routekit.stores._cipher import Cipher
 
 MISSING = {
     "jsonpath_rfc9535": (lambda: jsonpath("$.a"), "jsonpath"),
     "jmespath": (lambda: jmespath("a"), "jmespath"),
     "lxml": (lambda: xpath("//a"), "xpath"),
     "jinja2": (lambda: template("a"), "template"),
+    "cryptography": (lambda: Cipher([b"a" * 32]), "encryption"),
     "jsonschema": (lambda: JsonSchema(True), "jsonschema"),
     **({} if sys.version_info >= (3, 14) else {"backports": (Zstd, "zstd")}),
 }

@@ -5,7 +5,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from routekit import Store
+from routekit.stores._cipher import Cipher
 from routekit.stores.memory import open_memory
+from routekit.stores.sealed import SealedStore
 from routekit.stores.sqlite import open_sqlite
 from routekit.testing.conformance import Clock, StoreContract
 
@@ -32,3 +34,14 @@ class TestSqlite(StoreContract):
 
     def opened(self, clock: Clock) -> AbstractAsyncContextManager[Store]:
         return open_sqlite(str(self.file), {}, clock)
+
+
+class TestSealed(TestSqlite):
+    """A store whose texts are encrypted."""
+
+    scripts = 20
+
+    @asynccontextmanager
+    async def opened(self, clock: Clock) -> AsyncGenerator[Store]:
+        async with open_sqlite(str(self.file), {}, clock) as inner:
+            yield SealedStore(inner, Cipher([b"k" * 32]))
