@@ -118,11 +118,15 @@ def clusters_(route: OfRoute = None, as_json_: AsJson = False) -> None:
     if not those:
         out.print("no dead letters")
         return
-    table = new_table("cluster", "count", "first", "last", "route", "step", "failure", whole=("count", "first", "last"))
+    if out.is_terminal:
+        table = new_table("cluster", "count", "first", "last", "failure", whole=("count", "first", "last"))
+    else:
+        table = new_table("cluster", "count", "first", "last", "route", "step", "failure")
     for one in those:
-        failure = one_line(masked(f"{one.error}: {one.text}"))
-        first, last = _when(one.first), _when(one.last)
-        table.add_row(one.id[:8], f"{one.count:,}", first, last, one.route, masked(one.step), failure)
+        failure = [one.route, masked(one.step), one_line(masked(f"{one.error}: {one.text}"))]
+        if out.is_terminal:
+            failure = [f"{failure[0]}: {failure[1]}\n{failure[2]}"]
+        table.add_row(one.id[:8], f"{one.count:,}", _when(one.first), _when(one.last), *failure)
     show_table(table)
 
 
