@@ -172,7 +172,8 @@ async def test_the_body_is_the_scheduled_time() -> None:
 async def test_a_clock_that_is_set_back_does_not_run_it_early() -> None:
     """Wall time is looked at again while it waits."""
     base = datetime(2026, 1, 1, 11, 59, tzinfo=ZoneInfo("UTC")).timestamp()
-    first, set_back, seen = anyio.current_time(), [0.0], []
+    first, set_back = anyio.current_time(), [0.0]
+    seen: list[float] = []
 
     def now() -> float:
         return base + anyio.current_time() - first - set_back[0]
