@@ -113,6 +113,7 @@ async def _held(store: Store) -> Any:
     return [(held.kind, held.count) for held in await store.contents()]
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_a_call_whose_connection_ends_at_any_statement_is_done_once(
     opened: Any, server: PostgreSQL, schema: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -50,10 +50,11 @@ def read(answers: "Answers") -> list[list[Row]]:
     for asks, cursor in answers:
         rows = cursor.fetchall() if cursor.description else []
         if asks[0].folds:
-            first = len(found)
-            found += [list[Row]() for _ in asks]
+            mine = [list[Row]() for _ in asks]
             for row in rows:
-                found[first + row[0] - 1].append(row[1:])
+                number: int = row[0]
+                mine[number - 1].append(row[1:])
+            found += mine
         else:
             found.append(rows)
     return found

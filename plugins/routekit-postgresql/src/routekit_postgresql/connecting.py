@@ -19,9 +19,9 @@ _MEANINGS: Final[Sequence[tuple[str, str]]] = (
     ("password authentication failed", "look at the user and the password in `store`"),
     ("no password supplied", "write postgresql://user:password@host/database"),
     ("no pg_hba.conf entry", "let this user in by pg_hba.conf of the server"),
-    ("role ", "make the user: CREATE ROLE ... LOGIN"),
-    ("database ", "make it: CREATE DATABASE ..."),
-    ("permission denied", "GRANT CREATE ON DATABASE to this user, or make the schema and let the user own it"),
+    ("permission denied", "GRANT CONNECT ON DATABASE to this user"),
+    ('role "', "make the user: CREATE ROLE ... LOGIN"),
+    ('database "', "make it: CREATE DATABASE ..."),
 )
 _FINAL: Final = tuple(text for text, _ in _MEANINGS)
 _BY_STATE: Final[Sequence[tuple[str, str]]] = (
