@@ -843,7 +843,7 @@ class Flow(Generic[T]):
         name: str,
         key: Function[T, object] | None = None,
         order_by: Function[Any, object] | None = None,
-        retry: Retries = SHIPPING,
+        retry: Retries | None = None,
         workers: int = 8,
         most: int = 1000,
     ) -> "Flow[U]":
@@ -857,7 +857,8 @@ class Flow(Generic[T]):
         chain = _branch(body, "transaction")
         keys = None if key is None else _callable(key, "transaction")
         order = None if order_by is None else _callable(order_by, "transaction")
-        step = Transaction[T, U](_place(place), chain, name, keys, order, _rules(retry), workers, most)
+        rules = SHIPPING if retry is None else _rules(retry)
+        step = Transaction[T, U](_place(place), chain, name, keys, order, rules, workers, most)
         return self.then(step)
 
     def circuit_breaker(

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from .about import About
 from .codec import Codec
-from .endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, Listener, Producer
+from .endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, Listener, Producer, Transactor
 from .errors import UnknownName, did_you_mean
 from .flow import Flow
 from .plugins import Catalog
@@ -121,10 +121,9 @@ def _parameters(parameters: Iterable[inspect.Parameter]) -> tuple[Option, ...]:
 
 def _endpoint(kind: type[Endpoint]) -> Entry:
     path = kind.path_field()
-    source = "source (event-driven)" if issubclass(kind, Listener) else "source"
     return Entry(
         name=kind.scheme,
-        kind="sink" if issubclass(kind, Producer) else source,
+        kind=_kind(kind),
         usage=f"{kind.scheme}:{path.upper() if path else ''}?option=value",
         doc=inspect.getdoc(kind) or "",
         options=_options(kind, path),
@@ -133,6 +132,14 @@ def _endpoint(kind: type[Endpoint]) -> Entry:
         raises=_raised(kind.about, kind.raises if issubclass(kind, Producer) else ()),
         **_told(kind, kind.about),
     )
+
+
+def _kind(kind: type[Endpoint]) -> str:
+    if issubclass(kind, Transactor):
+        return "place of transactions"
+    if issubclass(kind, Producer):
+        return "sink"
+    return "source (event-driven)" if issubclass(kind, Listener) else "source"
 
 
 def _codec(kind: type[Codec]) -> Entry:
