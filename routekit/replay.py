@@ -148,7 +148,8 @@ async def replay(
 def _for_letters(route: Route, like: Letter, way: Way) -> Route:
     """The route with letters as its source.
 
-    Nothing is journaled for them: they are in the store until they are done.
+    Nothing is journaled for them: they are in the store until they are done, and their messages' ids are those of
+    messages that are finished.
     """
     source = Target(_Letters(turns=way.turns))
     policy = replace(route.policy or Policy(), dead_letter=REFUSE, runs=ALWAYS, concurrency=1, durable="none")

@@ -12,7 +12,7 @@ from routekit.lettering.recording import NAME
 from routekit.lettering.replaying import Outcome, Replay
 from routekit.lettering.selecting import Selection
 from routekit.stores.sqlite import open_sqlite
-from routekit.testing import Feed, Sink, routes_of
+from routekit.testing import Feed, Sink, routes_of, run_routes
 
 from .letters import audited, ids, letter, stored
 
@@ -260,3 +260,16 @@ async def test_no_service_starts_beside_such_a_replay(tmp_path: Path) -> None:
         assert (report.done, len(refused)) == (1, 1)
         async with replace(setup, store=uri).opened_store() as following:
             assert len(await following.groups("pairs").all()) == 1
+
+
+async def test_a_durable_route() -> None:
+    """Its journal knows the message as one that is finished; its letter is replayed nevertheless."""
+    sink = Sink()
+    policy = Policy(durable="store")
+    async with stored() as (store, setup):
+        broken = from_(Feed([1]), int, policy=policy).transform(lambda n: n // 0)
+        run = await run_routes(r=broken, setup=setup)
+        assert len(run.letters) == 1
+        routes = routes_of(r=from_(Feed(), int, policy=policy).to(sink))
+        report = await Replay(store, routes, setup, "ada").run(Selection())
+        assert (report.done, sink.bodies, await ids(store)) == (1, [1], [])
