@@ -129,7 +129,7 @@ class Outside:
         await channel.queue_delete(queue)
         await channel.close()
 
-    async def taken(self, queue: str, count: int | None = None, within: float = 5.0) -> list[Any]:
+    async def taken(self, queue: str, count: int | None = None, within: float = 60.0) -> list[Any]:
         """Messages of a queue, acknowledged: so many, or all that come until it is quiet for a moment."""
         channel = await self.channel()
         await channel.set_qos(prefetch_count=count or 500)
@@ -143,18 +143,18 @@ class Outside:
         over = False
         source = await channel.get_queue(queue)
         tag = await source.consume(take)
-        end = anyio.current_time() + (within if count else 0.4)
+        end = anyio.current_time() + (within if count else 1.0)
         seen = 0
         while (count is None or len(found) < count) and anyio.current_time() < end:
             await anyio.sleep(0.02)
             if count is None and len(found) > seen:
-                seen, end = len(found), anyio.current_time() + 0.4
+                seen, end = len(found), anyio.current_time() + 1.0
         over = True  # what still comes goes back when the channel closes
         await source.cancel(tag)
         await channel.close()
         return found
 
-    async def bodies(self, queue: str, count: int | None = None, within: float = 5.0) -> list[bytes]:
+    async def bodies(self, queue: str, count: int | None = None, within: float = 60.0) -> list[bytes]:
         """As `taken`, only the bodies."""
         return [message.body for message in await self.taken(queue, count, within)]
 
@@ -184,7 +184,7 @@ def setup(server: Server) -> Callable[..., Any]:
 def eventually() -> Callable[..., Any]:
     """Wait until something holds; fails after some seconds."""
 
-    async def wait(holds: Callable[[], Any], within: float = 20.0) -> None:
+    async def wait(holds: Callable[[], Any], within: float = 90.0) -> None:
         with anyio.fail_after(within):
             while True:
                 found = holds()
