@@ -22,6 +22,9 @@ from .store import LastingStore, living
 DRAIN = 30.0
 """Seconds that the last process gets to stop in."""
 
+CALM = 30.0
+"""Seconds for which all has to be settled before a run is over."""
+
 _DOWN = 1.0
 """Seconds between two processes."""
 
@@ -112,8 +115,10 @@ def _lived(
     service = Service(scene.routes, setup)
     task = loop.create_task(service.run())
 
+    calm = _Calm(outside, loop)
+
     def at_rest() -> bool:
-        if task.done() or (outside.settled and outside.begun >= outside.expected):
+        if task.done() or calm.holds():
             return True
         fault = outside.fate(QUIET, ("dies before", "clock"))
         if fault is not None and fault.kind == "clock":
@@ -129,6 +134,26 @@ def _lived(
         return _to_its_end(service, task, loop, at_rest, _until(scene, schedule, loop))
     finally:
         life.dead = True  # whatever is left of it has no effect any more
+
+
+class _Calm:
+    """Whether all has been settled for a while: something may go on in the background."""
+
+    def __init__(self, outside: Outside, loop: SimLoop) -> None:
+        self._outside = outside
+        self._loop = loop
+        self._since: float | None = None
+        self._effects = 0
+
+    def holds(self) -> bool:
+        outside, now = self._outside, self._loop.time()
+        if not (outside.settled and outside.begun >= outside.expected):
+            self._since = None
+            return False
+        if self._since is None or self._effects != len(outside.effects):
+            self._since, self._effects = now, len(outside.effects)
+            self._loop.call_at(now + CALM, lambda: None)  # else time would pass up to the next timer, if there is one
+        return now - self._since >= CALM
 
 
 def _until(scene: Scene, schedule: Schedule, loop: SimLoop) -> float:

@@ -27,6 +27,7 @@ from .runs import routes_of as routes_of
 from .runs import run_routes as run_routes
 from .runs import running as running
 from .runs import setup_for as setup_for
+from .simulating import simulate as simulate
 from .single import RouteRun as RouteRun
 from .single import run_route as run_route
 from .traffic import Arrival as Arrival
