@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -75,6 +76,12 @@ def asked(folder: Path, *command: str) -> Any:
     if done.returncode:
         raise RuntimeError(f"routekit {' '.join(command)}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
+
+
+def claims(folder: Path) -> Mapping[str, str]:
+    """What `routekit check` says of each sink: `at-least-once` and the like."""
+    found = asked(folder, "check", str(ROUTES))["guarantees"]
+    return {guarantee["sink"]: guarantee["delivery"] for guarantee in found}
 
 
 def letters(folder: Path) -> list[dict[str, Any]]:

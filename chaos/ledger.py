@@ -101,11 +101,18 @@ def journal(sink: str, claim: str, expected: Mapping[Any, Any], found: Sequence[
 
 
 def queue(sink: str, claim: str, expected: Expected, found: Sequence[Found]) -> Account:
-    """The invoices in a queue. One that came again has to have the id and the body of the first."""
+    """The invoices in a queue. One that came again has to have the body of the first, and the id, if its order had."""
     invoices = [(json.loads(one.body), one) for one in found]
     counts = Counter(invoice["number"] for invoice, _ in invoices)
-    faces = {(invoice["number"], one.id, one.body) for invoice, one in invoices}
-    differing = [number for number, count in Counter(number for number, *_ in faces).items() if count > 1]
+    faces: dict[int, set[tuple[str, bytes]]] = {}
+    for invoice, one in invoices:
+        known_as = "" if invoice["number"] in expected.twins else one.id
+        faces.setdefault(invoice["number"], set()).add((known_as, one.body))
+    differing = [
+        f"{number} came as {', '.join(sorted(one for one, _ in ways))}"
+        for number, ways in faces.items()
+        if len(ways) > 1
+    ]
     bodies = {invoice["number"]: (invoice["customer"], invoice["lines"], invoice["cents"]) for invoice, _ in invoices}
     wrong = [number for number, row in bodies.items() if expected.totals.get(number) != row]
     lost = [number for number in expected.totals if number not in counts]

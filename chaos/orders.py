@@ -58,6 +58,8 @@ class Expected:
     """Rows by key, and invoices by number: (customer, lines, cents)."""
     accounts: dict[str, Row] = field(default_factory=dict[str, Row])
     """The sum of all invoices of a customer, as (cents,)."""
+    twins: set[int] = field(default_factory=set[int])
+    """Orders that came under several ids. If one dies half way the other is done, and invoiced under its own id."""
     letters: dict[str, Fate] = field(default_factory=dict[str, Fate])
     """Dead letters by the id of the message."""
 
@@ -72,6 +74,7 @@ def made(count: int, seed: int) -> tuple[Sequence[Sent], Expected]:
         own = f"order-{number}"
         if kind in ("repeated", "redelivered") and plain:
             first, order = random.choice(plain)
+            expected.twins |= {order["number"]} if kind == "repeated" else set()
             sent.append(Sent(own if kind == "repeated" else first, _body(order), kind))
             continue
         order = _order(number, kind, random)

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from . import broker, database, ledger
-from .daemon import letters
+from .daemon import claims, letters
 from .ledger import Ledger
 from .monkey import Act, plan
 from .orders import Expected, made
@@ -75,18 +75,23 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
 
 
 def settle(stage: Stage, expected: Expected) -> Ledger:
-    """Compare all that is there with what has to be there, once no daemon runs any more."""
-    url, queues = stage.database.url, (broker.IN, broker.BOOKINGS, broker.OUT, broker.RECEIPTS)
+    """Hold all that is there against what has to be there, and against the claims, once no daemon runs any more."""
+    queues = (broker.IN, broker.BOOKINGS, broker.OUT, broker.RECEIPTS)
     orders, bookings, invoices, receipts = (stage.portal.call(broker.emptied, stage.broker.url, one) for one in queues)
+    url, said = stage.database.url, claims(stage.folder)
     again = database.rewritten(url)
     cents = {number: (customer, cents) for number, (customer, _, cents) in expected.totals.items()}
+
+    def claim(sink: str) -> str:
+        return next(delivery for uri, delivery in said.items() if uri.startswith(sink))
+
     accounts = [
-        ledger.table("sql lines", ledger.ONCE, expected.lines, database.lines(url), again["lines"]),
-        ledger.table("sql totals", ledger.ONCE, expected.totals, database.totals(url), again["totals"]),
-        ledger.queue("rabbitmq invoices", ledger.AT_LEAST, expected, invoices),
-        ledger.journal("sql booked", ledger.ONCE, cents, database.booked(url)),
-        ledger.table("sql accounts", ledger.ONCE, expected.accounts, database.accounts(url), 0),
-        ledger.queue("rabbitmq receipts", ledger.AT_LEAST, expected, receipts),
+        ledger.table("sql lines", claim("sql:shop/lines"), expected.lines, database.lines(url), again["lines"]),
+        ledger.table("sql totals", claim("sql:shop/totals"), expected.totals, database.totals(url), again["totals"]),
+        ledger.queue("rabbitmq invoices", claim("rabbitmq:?exchange=invoices"), expected, invoices),
+        ledger.journal("sql booked", claim("sql:shop/booked"), cents, database.booked(url)),
+        ledger.table("sql accounts", claim("sql:shop?mode=execute"), expected.accounts, database.accounts(url), 0),
+        ledger.queue("rabbitmq receipts", claim("rabbitmq:receipts"), expected, receipts),
         ledger.letters(expected.letters, letters(stage.folder)),
     ]
     left = {broker.IN: len(orders), broker.BOOKINGS: len(bookings), "the outbox": database.outgoing(url)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.broker import Found
-from chaos.ledger import AT_LEAST, ONCE, Account, Ledger, letters, queue, table
+from chaos.ledger import AT_LEAST, ONCE, Account, Ledger, journal, letters, queue, table
 from chaos.orders import FATES, Expected, made
 
 EXPECTED = Expected(totals={1: ("anna", 2, 300), 2: ("bert", 1, 50)})
@@ -61,6 +61,23 @@ def test_an_invoice_that_comes_again_breaks_only_the_stronger_claim() -> None:
 def test_a_queue_that_differs_does_not_hold(found: list[Found]) -> None:
     """Neither with an invoice less, nor with a wrong one, nor with a repetition that nobody could find out."""
     assert not queue("invoices", AT_LEAST, EXPECTED, found).holds
+
+
+def test_an_order_that_had_two_ids_may_be_invoiced_under_both() -> None:
+    """Its body has to be the same all the same."""
+    twin = Expected(EXPECTED.lines, EXPECTED.totals, twins={1})
+    assert queue("invoices", AT_LEAST, twin, [*BOTH, invoice(1, 300, by="another")]).holds
+    assert not queue("invoices", AT_LEAST, twin, [*BOTH, invoice(2, 50, by="another")]).holds
+    assert not queue("invoices", AT_LEAST, twin, [*BOTH, invoice(1, 301, by="another")]).holds
+
+
+def test_a_table_that_takes_any_row_shows_what_was_inserted_again() -> None:
+    """A second row of a number is a repetition, which the stronger claim does not bear."""
+    rows = [(1, ("anna", 300)), (2, ("bert", 50)), (1, ("anna", 300))]
+    account = journal("booked", ONCE, dict(rows), rows)
+    assert (account.lost, account.wrong, account.repeated, account.holds) == ([], [], [1], False)
+    assert journal("booked", ONCE, dict(rows), rows[:2]).holds
+    assert journal("booked", ONCE, dict(rows), rows[:1]).lost == [2]
 
 
 LETTER = {"message_id": "m1", "step": "source", "error": "BodyError", "reason": "invalid JSON: EOF"}
