@@ -7,6 +7,8 @@
     LEADS = "data/leads"
     [sql.crm]                        # a table for plugins: [scheme.name]
     url = "sqlite:///${data}/crm.db"
+    [retention]                      # how long the store keeps what it need not keep
+    letters = "90d"
 
 The later wins: file, environment (`ROUTEKIT_DRAIN=10s`, `ROUTEKIT_SQL__CRM__URL=...`, `LEADS=...`), `--set`.
 """
@@ -25,6 +27,7 @@ from .options import made
 from .place import Place
 from .placeholders import filled
 from .problem import Problem
+from .retention import Retention
 from .route import Policy, Retry
 from .units import Seconds
 
@@ -59,6 +62,7 @@ class Settings:
     tables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
     file: Path | None = None
+    retention: Retention = field(default_factory=Retention)
 
     def lookup(self, name: str) -> str | None:
         """The value of a placeholder: `--set`, then the environment, then `[values]`; `data` is the data folder."""
@@ -120,6 +124,7 @@ def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[
     for path, value in (*_environment(environ), *(_assignment(text) for text in sets)):
         _put(tables, path, value)
     options = _table(tables, "routekit", file)
+    retention = made(Retention, _table(tables, "retention", file), "retention")
     written = {name: _text(name, value) for name, value in _table(tables, "values", file).items()}
     _only_tables(tables, file)
     given = {text.partition("=")[0].removeprefix("values.") for text in sets}
@@ -129,7 +134,7 @@ def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[
     made_options = made(Options, options, "routekit")
     outside["data"] = str(made_options.data)
     values = {name: _expanded(f"${{{name}}}", written, outside) for name in written}
-    return Settings(made_options, {**values, **outside}, tables, environ, file)
+    return Settings(made_options, {**values, **outside}, tables, environ, file, retention)
 
 
 def _text(name: str, value: object) -> str:

@@ -37,6 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 WRONG = 2
 FAILED = 1
+LEFT = 3
 
 
 @dataclass
@@ -98,6 +99,7 @@ def setup_of(given_settings: Settings, catalog: Catalog, **changes: Any) -> Setu
         "policy": given_settings.policy(),
         "settings": given_settings.table,
         "drain": options.drain,
+        "retention": given_settings.retention,
     }
     return Setup(**{**values, **changes})
 

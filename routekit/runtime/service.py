@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from random import Random
 from time import time
@@ -11,21 +12,26 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..errors import DefinitionError
-from ..events import CircuitChanged, Counts, Event
+from ..errors import DefinitionError, StoreError
+from ..events import CircuitChanged, Counts, Draining, Event, StateLeft
 from ..figures import Figure, Figures
 from ..order import cycle, levels
 from ..plugins import Catalog
+from ..retention import Retention, sweep
 from ..route import Policy, Route
 from ..store import Exclusive, Store
 from ..tasks import together
 from .controls import Controls
+from .flights import flights
 from .probing import WITHIN, Probed, probed
 from .runner import Runner
 from .services import Activity, Services
 from .shared import Shared
 
 DRAIN = 30.0
+
+_TELL = 5.0
+"""Seconds between two words about what a stop waits for."""
 
 
 def _quiet(event: Event) -> None:
@@ -49,6 +55,7 @@ class Setup:
     drain: float = DRAIN
     now: Callable[[], float] = time
     random: Random = field(default_factory=Random)
+    retention: Retention = field(default_factory=Retention)
 
     @asynccontextmanager
     async def opened_store(self) -> AsyncGenerator[Store]:
@@ -87,6 +94,7 @@ class Service:
         """Stop at once; what was not finished is redelivered."""
         self._stop.set()
         if self._force is not None:
+            self._look_at_what_is_left()
             self._force.cancel()
 
     def counts(self) -> dict[str, Counts]:
@@ -140,11 +148,16 @@ class Service:
                     self._figures = services.figures
                     _put_in_order(self.runners)
                     async with together() as running:
+                        if isinstance(self._setup.store, str) and store.durable:  # else it is swept by its owner
+                            running.start_soon(sweep, store, self._setup.retention, self._setup.now)
                         for runner in self.runners:
                             running.start_soon(runner.run)
                         yield self
                         await self._finish()
+                        self._look_at_what_is_left()
                         running.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._tell_of_the_store(store)
             finally:
                 with anyio.CancelScope(shield=True):
                     await shared.close()
@@ -154,12 +167,50 @@ class Service:
 
         Among both kinds, those that start after others stop before them.
         """
+        async with together() as telling:
+            telling.start_soon(self._count_down, anyio.current_time() + self._setup.drain)
+            await self._drain()
+            telling.cancel_scope.cancel()
+
+    async def _drain(self) -> None:
         with anyio.move_on_after(self._setup.drain):
             for stage in _stages([runner for runner in self.runners if not runner.internal]):
                 await _ended(stage)
             for stage in _stages([runner for runner in self.runners if runner.internal]):
                 await self._until(self._all_quiet)
                 await _ended(stage)
+
+    async def _count_down(self, end: float) -> None:
+        """Tell what is waited for, and for how long still."""
+        while True:
+            seconds = end - anyio.current_time()
+            found = flights((runner.counts for runner in self.runners), self._setup.now)
+            for runner in self.runners:
+                if runner.counts.in_flight:
+                    there = tuple(flight for flight in found if flight.route == runner.route.name)
+                    self._tell(Draining(runner.route.name, runner.counts.in_flight, there, max(0.0, seconds)))
+            await anyio.sleep(_TELL if seconds > _TELL else inf)  # the end is told by the routes themselves
+
+    def _look_at_what_is_left(self) -> None:
+        """What is still at work will be cancelled: note it, for it cannot be seen afterwards."""
+        if any(runner.counts.in_flight for runner in self.runners):
+            found = flights((runner.counts for runner in self.runners), self._setup.now)
+            for runner in self.runners:
+                runner.left = tuple(flight for flight in found if flight.route == runner.route.name)
+
+    async def _tell_of_the_store(self, store: Store) -> None:
+        """What waits in the store for the next start, of the routes that ran here."""
+        names = {("journal", runner.route.name) for runner in self.runners if runner.journals}
+        names |= {("groups", state) for runner in self.runners for state in runner.keeps}
+        if not (names and store.durable):
+            return
+        try:
+            held = await store.contents()
+        except StoreError:  # told where it mattered
+            return
+        for one in held:
+            if (one.kind, one.name) in names:
+                self._tell(StateLeft(one.kind, one.name, one.count))
 
     async def _stop_when(self, done: Callable[[], bool]) -> None:
         await self._until(done)
