@@ -14,10 +14,10 @@ from ..errors import BodyError, Unavailable
 from ..message import Delivery, Message
 from ..step import Runtime
 from ..tasks import together
-from .outside import Again, Arrival, Copy, Life
+from .outside import DYING, Again, Arrival, Copy, Life
 
-_TAKING = ("dies before", "dies after", "late", "again", "cut before")
-_TELLING = ("dies before", "dies after", "cut before", "cut after", "again")
+_TAKING = (*DYING, "late", "again", "cut before")
+_TELLING = (*DYING, "cut before", "cut after", "again")
 _CALLERS = 4
 """Calls that are made at the same time."""
 
@@ -149,7 +149,7 @@ class Inbox:
             outside.tell(f"{copy.id} comes from {self._name}", copy.id)
             return True
 
-        may = _TAKING if copy.arrival.again != "never" else ("dies before", "dies after", "late")
+        may = _TAKING if copy.arrival.again != "never" else (*DYING, "late")
         return await self._life.operation(at, act, may=may, of=copy.id)
 
     def _delivery(self, copy: Copy) -> Delivery[Any]:
@@ -165,9 +165,11 @@ class Inbox:
     async def _ack(self, copy: Copy, reply: Message[Any] | None) -> None:
         def act() -> None:
             self._life.outside.tell(f"{copy.id} is acknowledged to {self._name}", copy.id)
+            if copy.arrival.again == "other id":
+                self._life.outside.replied(copy, reply)
             self._life.outside.acknowledged(copy)
 
-        may = _TELLING if copy.arrival.again != "never" else ("dies before", "dies after")
+        may = _TELLING if copy.arrival.again != "never" else DYING
         await self._life.operation(f"ack {self._name} {copy.id}", act, may=may, of=copy.id)
 
     async def _nack(self, copy: Copy, error: Exception) -> None:
@@ -175,7 +177,7 @@ class Inbox:
             self._life.outside.tell(f"{copy.id} is refused: {error}", copy.id)
             self._life.outside.refused(copy, keeps=isinstance(self._endpoint, Consumer) and self._endpoint.takes_back())
 
-        may = _TELLING[:4] if copy.arrival.again != "never" else ("dies before", "dies after")
+        may = _TELLING[:-1] if copy.arrival.again != "never" else DYING
         await self._life.operation(f"nack {self._name} {copy.id}", act, may=may, of=copy.id)
 
     def _left(self, session: object) -> None:

@@ -11,6 +11,7 @@ from ..plugins import Catalog, Sink
 from ..route import Policy, Route
 from ..scopes import clauses_of, policy_of, scopes_of
 from ..step import Chain, Step, Target
+from .model import Model
 from .outside import Arrival
 from .stage import called
 
@@ -34,7 +35,7 @@ _FORGIVING = frozenset(
 )
 """Words that may send a message another way when something fails or takes long."""
 
-_TIMELY = frozenset({"debounce", "sample", "expire", "throttle"})
+_TIMELY = frozenset({"debounce", "sample", "expire"})
 """Words that drop messages by the time at which they come."""
 
 _ONCE = frozenset({"idempotent", "saga"})
@@ -56,6 +57,9 @@ class Claims:
     """By what each route keeps its order, if it does."""
     sequences: dict[str, Resequence[Any]]
     """The routes that put messages in the order of their numbers, before anything changes them."""
+    waits: dict[str, bool]
+    """Whether each step of a route that keeps messages lets them go on at some time."""
+    model: Model
     careful: frozenset[str]
     """Sinks behind which a step keeps a record of each effect."""
     _found: dict[tuple[str, str], Delivery] = field(default_factory=dict[tuple[str, str], Delivery])
@@ -69,8 +73,19 @@ class Claims:
         policies = {route.name: policy_of(scopes_of(route, policy)) for route in routes}
         keys = {name: one.order_by for name, one in policies.items() if one.order_by is not None}
         limits = {called(catalog.source(route.source)): policies[route.name].concurrency or 1 for route in routes}
+        waits = {route.name: all(_timed(step) for step in steps_of(route)) for route in routes}
         sequences = {route.name: step for route in routes if (step := _sequence(route)) is not None}
-        return cls(promised, words, forgiving, limits, keys, sequences, _careful(routes, catalog))
+        return cls(
+            promised,
+            words,
+            forgiving,
+            limits,
+            keys,
+            sequences,
+            waits,
+            Model(routes, catalog, policy),
+            _careful(routes, catalog),
+        )
 
     def delivery(self, route: str, sink: str) -> Delivery:
         """The weakest promise for that sink, to messages that enter that route."""
@@ -113,6 +128,11 @@ class Claims:
         """Whether the route, or one behind it, has any of those words."""
         behind = {name for one in self.promised if one.route == route for name in one.via}
         return any(words & self.words.get(name, frozenset()) for name in {route, *behind})
+
+    def timed(self, route: str) -> bool:
+        """Whether all that the route keeps has a time at which it goes on."""
+        behind = {route, *(name for one in self.promised if one.route == route for name in one.via)}
+        return all(self.waits.get(name, True) for name in behind)
 
     def forgives(self, route: str) -> bool:
         """Whether a failure may lead a message of that route elsewhere."""
@@ -204,6 +224,12 @@ def _careful(routes: Sequence[Route], catalog: Catalog) -> frozenset[str]:
                 for _, branch in step.branches():
                     found |= {_named(target, catalog) for inner in _steps(branch) for target in inner.targets()}
     return frozenset(found)
+
+
+def _timed(step: Step[Any, Any]) -> bool:
+    """Whether what the step keeps, if it keeps anything, goes on at some time by itself."""
+    times = (getattr(step, option, None) for option in ("timeout", "every", "by", "until", "gap", "wait", "quiet"))
+    return not step.keeps or any(time is not None for time in times)
 
 
 def _sequence(route: Route) -> Resequence[Any] | None:

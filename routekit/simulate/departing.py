@@ -11,9 +11,9 @@ from ..isolation import apart
 from ..message import Message
 from ..step import Runtime, Send
 from ..twin import Twin
-from .outside import Arrival, Effect, Life, text_of
+from .outside import DYING, Arrival, Effect, Life, text_of
 
-_MAY = ("dies before", "dies after", "cut before", "cut after", "away", "slow")
+_MAY = (*DYING, "cut before", "cut after", "away", "slow")
 
 
 class Departing:

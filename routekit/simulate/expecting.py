@@ -63,7 +63,7 @@ class Expected:
 
     def for_(self, arrival: Arrival) -> Counter[Key] | None:
         """The effects that a message should have; None if that is not known. Without bodies if only a shape is."""
-        if arrival.again != "never" or arrival.id in self.effects:
+        if arrival.again != "never":
             return self.effects.get(arrival.id)
         shape = self.shapes.get(arrival.source)
         return None if shape is None else Counter({(sink, path, ""): n for (sink, path), n in shape.items()})

@@ -8,9 +8,10 @@ from typing import Final
 
 from .claims import Claims
 from .expecting import Expected, Key, effects_of
+from .model import absent
 from .outside import Arrival, Outside
 from .running import Played
-from .schedule import DEATHS, Fault
+from .schedule import ENDS, Fault
 
 LOST: Final = "nothing is lost"
 TOLD: Final = "acknowledged when done"
@@ -75,20 +76,28 @@ class _Judge:
         self._expected = expected
         self._claims = claims
         self._effects = effects_of(outside, expected.unsteady)
+        self._all = effects_of(outside) if expected.unsteady else self._effects
+        self._crashed = any(fault.kind in ENDS for fault in outside.struck)
 
     def missing(self, arrival: Arrival) -> Iterator[tuple[str, bool]]:
         """The sinks that should have a message and have not, without an excuse; and whether that is allowed."""
-        wanted = self._expected.for_(arrival)
-        if wanted is None:
-            return
+        wanted = self._expected.for_(arrival) or Counter[Key]()
         got = self._got(arrival)
-        absent = [key for key in wanted if key not in got]
-        if not absent or self._outside.holds(arrival) or self._outside.is_dead(arrival):
+        wanting = [key for key in wanted if key not in got]
+        sinks = {sink for sink, _, _ in wanting} | set(self._unmeant(arrival))
+        if not sinks or self._outside.holds(arrival) or self._outside.is_dead(arrival):
             return
-        if self._excused(arrival, absent, set(got) - set(wanted)):
+        if self._excused(arrival, wanting, set(got) - set(wanted)):
             return
-        for sink in sorted({sink for sink, _, _ in absent}):
+        for sink in sorted(sinks):
             yield sink, self._claims.delivery(arrival.route, sink) == "at-most-once"
+
+    def _unmeant(self, arrival: Arrival) -> list[str]:
+        """The sinks that have less of a message than the definition of its route says."""
+        effects = Counter[tuple[str, str]]()
+        for (sink, _, body), count in self._all.get(arrival.id, Counter[Key]()).items():
+            effects[sink, body] += count
+        return absent(self._claims.model.meant(arrival.route, arrival.message), effects, self._expected.unsteady)
 
     def lost(self) -> Iterator[Finding]:
         """Messages that have not ended as one must."""
@@ -96,13 +105,31 @@ class _Judge:
             states = {copy.state for copy in arrival.copies}
             if not arrival.accepted and states & {"waiting", "taken"}:
                 where = "waits at its source" if "waiting" in states else "was taken, and its source never told"
-                yield Finding(REST, arrival.route, arrival.id, f"{arrival.id} still {where}", not self._settles)
+                yield Finding(REST, arrival.route, arrival.id, f"{arrival.id} still {where}", False)
             elif arrival.accepted or "back" not in states:
                 for sink, allowed in self.missing(arrival):
                     text = f"{arrival.id} is lost: {sink} never got it, it is no dead letter, and nothing holds it"
-                    known = arrival.accepted or arrival.again != "never"
-                    yield Finding(LOST, arrival.route, arrival.id, text, allowed or not known)
+                    unknown = not arrival.accepted and arrival.again == "never"
+                    yield Finding(LOST, arrival.route, arrival.id, text, (allowed or unknown) and self._crashed)
                     break
+                else:
+                    yield from self._unsettled(arrival, states)
+
+    def _unsettled(self, arrival: Arrival, states: set[str]) -> Iterator[Finding]:
+        """A message that has failed and is nowhere, or that the store holds though its time has come."""
+        outside, route = self._outside, arrival.route
+        failed = self._claims.model.meant(route, arrival.message).fails
+        if failed and "back" not in states and not outside.is_dead(arrival):
+            text = f"{arrival.id} fails in a function of the route, and there is no dead letter of it"
+            yield Finding(LOST, route, arrival.id, text, arrival.again == "never" and self._crashed)
+        wanted = self._expected.for_(arrival)
+        if not wanted or not outside.holds(arrival) or not self._claims.timed(route):
+            return
+        if any(fault.kind == "clock" and fault.amount < 0 for fault in outside.struck):
+            return  # its time comes later than this run has ended
+        if not outside.is_dead(arrival) and any(key not in self._got(arrival) for key in wanted):
+            text = f"{arrival.id} is still stored, though nothing goes wrong any more and its time has come"
+            yield Finding(REST, route, arrival.id, text)
 
     def repeated(self) -> Iterator[Finding]:
         """Effects that happened more often than the routes claim, or than anything went wrong."""
@@ -113,7 +140,7 @@ class _Judge:
                 continue
             extra = 0
             for (sink, path, body), count in got.items():
-                usual = max(1, wanted[sink, path, body])
+                usual = max(1, wanted[sink, path, "" if arrival.again == "never" else body])
                 if count <= usual:
                     continue
                 extra += (count - usual) * (sink in self._claims.careful)
@@ -188,36 +215,31 @@ class _Judge:
 
     def _got(self, arrival: Arrival) -> Counter[Key]:
         got = self._effects.get(arrival.id, Counter[Key]())
-        if arrival.id in self._expected.effects:
+        if arrival.again != "never":
             return got
         bare = Counter[Key]()  # only the shape of its effects is known
         for (sink, path, _), count in got.items():
             bare[sink, path, ""] += count
         return bare
 
-    def _excused(self, arrival: Arrival, absent: list[Key], extra: set[Key]) -> bool:
+    def _excused(self, arrival: Arrival, wanting: list[Key], extra: set[Key]) -> bool:
         claims, route = self._claims, arrival.route
         if claims.drops_by_time(route):
             return True
-        if arrival.troubled and (extra or claims.forgives(route)):
+        if (arrival.troubled or arrival.slowed) and (extra or claims.forgives(route)):
             return True  # a failure led it elsewhere, as the author wants
-        if "load_balance" in claims.words.get(route, ()) and len(extra) >= len(absent):
+        if "load_balance" in claims.words.get(route, ()) and len(extra) >= len(wanting):
             return True
-        return claims.has(route, frozenset({"idempotent"})) and self._replaced(absent)
+        return claims.has(route, frozenset({"idempotent"})) and self._replaced(wanting)
 
-    def _replaced(self, absent: list[Key]) -> bool:
+    def _replaced(self, wanting: list[Key]) -> bool:
         """Whether other messages of the same key had the effects instead."""
-        for sink in {sink for sink, _, _ in absent}:
+        for sink in {sink for sink, _, _ in wanting}:
             there = [keys for known, keys in self._expected.effects.items() if known in self._outside.arrivals]
             wanted = sum(1 for keys in there for key in keys if key[0] == sink)
             got = sum(1 for keys in self._effects.values() for key in keys if key[0] == sink)
             if got < wanted:
                 return False
-        return True
-
-    @property
-    def _settles(self) -> bool:
-        """Whether the run had time enough to settle."""
         return True
 
     def _troubles(self, arrival: Arrival) -> int:
@@ -227,7 +249,7 @@ class _Judge:
 
 
 def _weight(fault: Fault, *, once: bool) -> int:
-    if fault.kind in DEATHS or fault.kind in ("cut before", "cut after"):
+    if fault.kind in ENDS or fault.kind in ("cut before", "cut after"):
         return 1
     if fault.kind == "again":
         return 0 if once else 1

@@ -40,6 +40,9 @@ _TRIES = 4
 _PAUSE = 5.0
 """Seconds before it does."""
 
+DYING: Collection[Kind] = ("dies before", "dies after", "stops")
+"""What may happen at any operation."""
+
 QUIET = "quiet"
 """The operation of waiting: all tasks do."""
 
@@ -66,6 +69,8 @@ class Arrival:
     """Whether a copy of it was acknowledged."""
     troubled: bool = False
     """Whether an operation of it was made to fail."""
+    slowed: bool = False
+    """Whether one was made to take long."""
 
 
 @dataclass(eq=False)
@@ -140,6 +145,8 @@ class Outside:
         """Sink, id and body of what idempotent sinks have."""
         self.dead: set[str] = set()
         """The ids of messages about which there is a letter."""
+        self.given_up: set[str] = set()
+        """The ids of messages of which the service says that they became dead letters."""
         self.held: Counter[str] = Counter()
         """How often the store holds a message, by its id."""
         self.story: list[Happening] = []
@@ -208,6 +215,12 @@ class Outside:
         )
         self.flight[source] = max(self.flight[source], here)
 
+    def replied(self, copy: Copy, reply: Message[Any] | None) -> None:
+        """A caller has got its answer."""
+        body = "" if reply is None else text_of(reply.body)
+        name = f"the caller of {copy.arrival.source}"
+        self.done(Effect(copy.arrival.route, name, copy.id, body, self.life, self.time), idempotent=True)
+
     def acknowledged(self, copy: Copy) -> None:
         """The source was told that a message is done."""
         copy.state = "done"
@@ -262,7 +275,7 @@ class Outside:
     def hear(self, event: Event) -> None:
         """What the service tells."""
         if isinstance(event, DeadLettered):
-            self.dead.add(event.message_id)
+            self.given_up.add(event.message_id)
             self.tell(f"{event.message_id} becomes a dead letter: {event.error}", event.message_id)
         elif isinstance(event, GapSkipped):
             self.gaps += 1
@@ -337,6 +350,9 @@ class Life:
         self.outside = outside
         self.loop = loop
         self.dead = False
+        self.stopped = False
+        """Whether it was told to stop."""
+        self.stop: Callable[[], None] = lambda: None
 
     def now(self) -> float:
         """Wall time."""
@@ -347,7 +363,7 @@ class Life:
         at: str,
         act: Callable[[], Awaitable[R] | R],
         *,
-        may: Collection[Kind] = ("dies before", "dies after"),
+        may: Collection[Kind] = DYING,
         of: str = "",
         address: str = "",
     ) -> R:
@@ -384,9 +400,13 @@ class Life:
         elif fault.kind == "away":
             outside.leave(address, fault.amount)
         elif fault.kind == "slow":
-            self._trouble(of)
+            for arrival in outside.of(of):
+                arrival.slowed = True
             await anyio.sleep(fault.amount)
             self._alive()
+        elif fault.kind == "stops":
+            self.stopped = True
+            self.stop()
         elif fault.kind == "again":
             for arrival in outside.of(of):
                 outside.once_more(arrival, outside.time + fault.amount)
@@ -424,6 +444,7 @@ def _told(fault: Fault) -> str:
     what: Mapping[Kind, str] = {
         "dies before": "the process dies before:",
         "dies after": "the process dies after:",
+        "stops": "the process is told to stop, and starts again, at:",
         "cut before": "the connection is lost before:",
         "cut after": "the connection is lost after:",
         "away": f"the other side is away for{seconds} at:",

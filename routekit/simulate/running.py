@@ -14,7 +14,7 @@ from ..runtime.service import Service, Setup
 from .arriving import Reader, again
 from .bodies import Bodies
 from .loop import SimLoop, ended
-from .outside import QUIET, Arrival, Outside
+from .outside import QUIET, Arrival, Life, Outside
 from .schedule import Fates, Schedule
 from .stage import CLOCKS, WITHIN, Answers, Stage, called
 from .store import LastingStore, living
@@ -115,6 +115,7 @@ def _lived(
     service = Service(scene.routes, setup)
     task = loop.create_task(service.run())
 
+    life.stop = service.stop
     calm = _Calm(outside, loop)
 
     def at_rest() -> bool:
@@ -131,7 +132,7 @@ def _lived(
         return False
 
     try:
-        return _to_its_end(service, task, loop, at_rest, _until(scene, schedule, loop))
+        return _to_its_end(service, task, life, at_rest, _until(scene, schedule, outside, loop))
     finally:
         life.dead = True  # whatever is left of it has no effect any more
 
@@ -156,15 +157,17 @@ class _Calm:
         return now - self._since >= CALM
 
 
-def _until(scene: Scene, schedule: Schedule, loop: SimLoop) -> float:
+def _until(scene: Scene, schedule: Schedule, outside: Outside, loop: SimLoop) -> float:
     """How long a process may take: what is left of the time, and for the last one enough to settle in."""
-    paced = 0.0 if schedule.pace == "drawn" else 21_000.0
+    back = sum(-fault.amount for fault in outside.struck if fault.kind == "clock" and fault.amount < 0)
+    paced = back if schedule.pace == "drawn" else 21_000.0 + back
     return paced + max(scene.time, loop.time() + min(scene.time, 600.0))
 
 
 def _to_its_end(
-    service: Service, task: Any, loop: SimLoop, at_rest: Callable[[], bool], until: float
+    service: Service, task: Any, life: Life, at_rest: Callable[[], bool], until: float
 ) -> End | Literal["died"]:
+    loop = life.loop
     ending = loop.run(until=until, done=at_rest)
     if ending in ("busy", "halted"):
         return "busy" if ending == "busy" else "died"
@@ -177,6 +180,8 @@ def _to_its_end(
         raise error
     if stopped != "done":
         return "busy" if stopped == "busy" else "stuck"
+    if life.stopped:
+        return "died"  # and starts again
     return "rest" if ending == "done" else "late"
 
 

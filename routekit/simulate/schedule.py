@@ -17,6 +17,7 @@ from ..errors import DefinitionError
 Kind: TypeAlias = Literal[
     "dies before",
     "dies after",
+    "stops",
     "cut before",
     "cut after",
     "away",
@@ -25,16 +26,19 @@ Kind: TypeAlias = Literal[
     "late",
     "clock",
 ]
-"""What goes wrong. `dies`: the process does, before or after the operation takes effect. `cut`: the connection is lost,
+"""What goes wrong. `dies`: the process does, before or after the operation takes effect. `stops`: it is
+told to, as by a new deployment, and started again. `cut`: the connection is lost,
 before or after. `away`: the other side is, for some seconds. `slow`: it takes some seconds. `again`: a source brings
 the message once more. `late`: it comes some seconds later than others. `clock`: wall time jumps by some seconds."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 DEATHS: Final[frozenset[Kind]] = frozenset({"dies before", "dies after"})
+ENDS: Final[frozenset[Kind]] = DEATHS | frozenset[Kind]({"stops"})
 FAILURES: Final[frozenset[Kind]] = frozenset({"cut before", "cut after", "away"})
 
 FAULTS: Final[Mapping[str, frozenset[Kind]]] = {
     "crash": DEATHS,
+    "restart": frozenset[Kind]({"stops"}),
     "connection": frozenset[Kind]({"cut before", "cut after"}),
     "outage": frozenset[Kind]({"away"}),
     "slow": frozenset[Kind]({"slow"}),

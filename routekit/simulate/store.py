@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from ..store import Adding, Arrival, Store
 from ..stores.memory import MemoryStore
-from .outside import Life, Outside
+from .outside import DYING, Life, Outside
 
 _READS = frozenset({"get", "items", "all", "messages", "list", "count", "effects", "clusters"})
 """Calls that change nothing which anybody outside could see."""
@@ -68,7 +68,7 @@ class _State:
                 return result
 
             at = " ".join(filter(None, (f"{self._kind}.{method}", self._name, _what(args))))
-            return await life.operation(at, act, may=() if method in _READS else ("dies before", "dies after"))
+            return await life.operation(at, act, may=() if method in _READS else DYING)
 
         return operation
 
