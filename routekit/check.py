@@ -29,6 +29,7 @@ from .place import Place
 from .plugins import Catalog
 from .problem import Problem, problem_of
 from .rescuing import Clauses
+from .resuming import undurable
 from .route import ALWAYS, Policy, Route
 from .runtime.joining import Joined
 from .scopes import NOTHING, clauses_of, policy_of, scopes_of
@@ -64,7 +65,7 @@ def check(
     """
     problems: list[Problem] = []
     named = Named()
-    bound = [_Bound(route, catalog, problems, named) for route in routes]
+    bound = [_Bound(route, catalog, problems, named, policy) for route in routes]
     for one in bound:
         one.check()
     _unread(bound, catalog, problems)
@@ -81,7 +82,7 @@ def check(
 class _Bound:
     """One route, bound for the check; implements `Runtime`."""
 
-    def __init__(self, route: Route, catalog: Catalog, problems: list[Problem], named: Named) -> None:
+    def __init__(self, route: Route, catalog: Catalog, problems: list[Problem], named: Named, settings: Policy) -> None:
         self.route = route.name
         self.body = route.body
         self.doc = route.doc
@@ -98,6 +99,7 @@ class _Bound:
         self._problems = problems
         self._place = route.place
         self._named = named
+        self._settings = settings
 
     def check(self) -> None:
         route = self.definition
@@ -108,6 +110,8 @@ class _Bound:
             if route.body is not None:
                 fitting(route.body, codec)
         self.bind(route.chain, finish)
+        for place, error in undurable(route, policy_of(scopes_of(route, self._settings))):
+            self._problems.append(problem_of(error, place, route.name))
         scopes = scopes_of(route, NOTHING)
         letters = policy_of(scopes).dead_letter
         if isinstance(letters, Chain):
@@ -252,6 +256,19 @@ class _Bound:
     def entry(self, handler: Handler[Any]) -> int:
         return 0
 
+    @property
+    def durable(self) -> bool:
+        return policy_of(scopes_of(self.definition, self._settings)).durable == "store"
+
+    def once(self, act: Send, *, answered: bool = True, then: Handler[Any] | None = None) -> Send:
+        return act
+
+    def marking(self) -> Callable[[str], Callable[[], None]] | None:
+        return None
+
+    def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
+        return proceed
+
     async def give_up(
         self, message: Message[Any], error: Exception, channel: Handler[Any] | None = None, *, entry: int = 0
     ) -> None:
@@ -260,19 +277,6 @@ class _Bound:
 
 class _NoAlarms:
     """Timers that never ring."""
-
-    @property
-    def durable(self) -> bool:
-        return False
-
-    def once(self, act: Send, *, answered: bool = True) -> Send:
-        return act
-
-    def marking(self) -> Callable[[str], Callable[[], None]] | None:
-        return None
-
-    def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
-        return proceed
 
     def set(self, key: str, due: float) -> None:
         pass

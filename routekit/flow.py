@@ -26,6 +26,7 @@ from .eip.ask import Ask
 from .eip.attempt import Attempt
 from .eip.batch import Batch
 from .eip.bulkhead import Bulkhead
+from .eip.checkpoint import Checkpoint
 from .eip.choice import Choice
 from .eip.circuit_breaker import CircuitBreaker
 from .eip.claim import CLAIM_ID, ClaimCheck
@@ -692,6 +693,14 @@ class Flow(Generic[T]):
         """
         made = ticket if ticket is CLAIM_ID else _callable(ticket, "claim")
         return self.then(ClaimCheck[T, U](name, made, body, folder))
+
+    def checkpoint(self, name: str, body: type[T]) -> "Flow[T]":
+        """Store the message as it is here: after a crash, or for a retry, it goes on here and not from the start.
+
+        For a route with `Policy(durable="store")`. `body` is the type of the bodies that come here, and `name` says
+        where the message stands, so both stay as they are while messages are on their way.
+        """
+        return self.then(Checkpoint(name, body))
 
     def redeem(
         self,

@@ -253,8 +253,6 @@ class Policy:
             raise DefinitionError(f"durable is {self.durable!r}", hint="write 'store' or 'none'")
         if self.remember is not None:
             amount("remember", self.remember, least=0)
-        if self.durable == "store" and self.dead_letter == REFUSE:
-            raise cannot_refuse()
 
     @property
     def requires(self) -> tuple[Require, ...]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,13 @@ class Options(BaseModel):
     )
     history: bool = Field(
         default=False, description="keep the steps that messages pass for their letters, where the route says nothing"
+    )
+    durable: Literal["none", "store"] = Field(
+        default="none",
+        description="`store`: messages are journaled until they are done, where the route says nothing",
+    )
+    remember: Seconds | None = Field(
+        default=None, ge=0, description="seconds for which ids of durable routes are remembered; unset: a day"
     )
     log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
 
@@ -81,7 +88,14 @@ class Settings:
         options = self.options
         retry = Retry(options.retries) if options.retries else ()
         history = True if options.history else None
-        return Policy(concurrency=options.concurrency, retry=retry, deadline=options.deadline, history=history)
+        return Policy(
+            concurrency=options.concurrency,
+            retry=retry,
+            deadline=options.deadline,
+            history=history,
+            durable=options.durable if options.durable != "none" else None,
+            remember=options.remember,
+        )
 
     def missing(self) -> list[Problem]:
         """A problem for each text of the tables for plugins that has a placeholder without a value."""

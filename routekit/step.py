@@ -335,7 +335,7 @@ class Runtime(Protocol):
         """Whether the route keeps its messages itself: a source is told as soon as its message is in the journal."""
         ...
 
-    def once(self, act: Send, *, answered: bool = True) -> Send:
+    def once(self, act: Send, *, answered: bool = True, then: Handler[Any] | None = None) -> Send:
         """The same, as one effect of the message: a durable route does not do it again for it, but gives its answer.
 
         What is not `answered` is not kept: it gives None then. `sender` does it, unless the step says otherwise by

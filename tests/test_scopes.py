@@ -21,6 +21,9 @@ SAID: dict[str, list[Any]] = {
     "history": [True, False],
     "on_failure": [str, repr],
     "before_letter": [lambda letter: letter, lambda letter: None],
+    "durable": ["none", "store"],
+    "remember": [0.0, 60.0],
+    "require": ["at_least_once", ("ordered", "survives_a_crash")],
 }
 FIELDS = {field.name for field in fields(Policy)} - {"rescue"}
 

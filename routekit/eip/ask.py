@@ -40,6 +40,7 @@ class Ask(Step[T, U]):
     retry: tuple[Retry, ...] = ()
     raises = (Unanswered,)
     leads = "aside"
+    recorded = False
 
     def __post_init__(self) -> None:
         amount("ask: timeout", self.timeout)
@@ -74,14 +75,17 @@ class Ask(Step[T, U]):
                     raise
                 return await retrying(error, lambda _: once(message, vain), rules, runtime, message.id)
 
+        asked = runtime.once(ask)
+
         async def handle(message: Message[T]) -> Message[Any] | None:
             vain: list[Exception] = []  # an Unanswered of the other side is no missing reply of ours
             try:
-                reply = await ask(message, vain)
+                reply = await asked(message, vain=vain)
             except Unanswered as error:
                 if error not in vain:
                     raise
                 return await proceed(await answer.without(message, error))
+            assert reply is not None  # ask gives one, or raises
             return await proceed(await take(message, reply.body))
 
         return handle

@@ -1,6 +1,6 @@
 """Content Enricher with a source: take one message from it, and go on with that in the body."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ import anyio
 from ..answers import Answer
 from ..conduct import Conduct
 from ..demands import amount
-from ..errors import Unanswered
+from ..errors import DefinitionError, Unanswered
 from ..message import Delivery, Message
 from ..step import Handler, Onward, Runtime, Step, Target
 
@@ -70,6 +70,11 @@ class PollEnrich(Step[T, U]):
             return reply
 
         return handle
+
+    def problems(self, runtime: Runtime) -> Iterable[Exception]:
+        if runtime.durable:
+            found = f"{self.label}: what it takes would be done before the journal knows of it"
+            yield DefinitionError(found, hint="poll in a route of its own, which is not durable: .to('direct:...')")
 
     @property
     def onward(self) -> Onward:

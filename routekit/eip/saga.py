@@ -31,6 +31,7 @@ class Saga(Step[T, T]):
     body: Any
     plan: Plan
     key: Callable[..., Any] | None = None
+    recorded = False
 
     def __post_init__(self) -> None:
         name_and_body_checked(self.name, self.body, "saga")

@@ -22,9 +22,10 @@ class To(Step[T, T]):
 
     target: Target
     retry: tuple[Retry, ...] = ()
+    recorded = False
 
     def bind(self, proceed: Handler[T], runtime: Runtime) -> Handler[T]:
-        send = runtime.sender(self.target)
+        send = runtime.once(runtime.sender(self.target), answered=False, then=proceed)
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             await send(message)

@@ -39,6 +39,7 @@ class Transaction(Step[T, U]):
     retry: tuple[Retry, ...] = PATIENT
     workers: int = 8
     most: int = 1000
+    recorded = False
 
     def __post_init__(self) -> None:
         name_checked(self.name, "transaction")

@@ -51,7 +51,8 @@ def assembled(
     fit = None if route.body is None and codec is None else fitting(route.body or object, codec)
     journaling = _journaling(route, policy, runtime, fit)
     runtime.journaling = journaling
-    handler = _entered(route, runtime, runtime.bind(route.chain, runtime.line.end()))
+    runtime.end = runtime.line.end() if journaling is None else journaling.end(runtime.line.end())
+    handler = _entered(route, runtime, runtime.bind(route.chain, runtime.end))
     give_up = giving_up(route, policy, runtime, counts)
     entered = runtime.line.entered
     if journaling is not None:

@@ -17,7 +17,22 @@ from ..message import Message
 from ..offers import Offer
 from ..options import masked
 from ..route import Route
-from ..step import Address, Alarms, Chain, CodecChoice, Command, Handler, Hold, Job, Joining, Kept, Read, Send, Target
+from ..step import (
+    Address,
+    Alarms,
+    Chain,
+    CodecChoice,
+    Command,
+    Handler,
+    Hold,
+    Job,
+    Joining,
+    Kept,
+    Read,
+    Send,
+    Target,
+    finish,
+)
 from ..store import Store
 from .alarms import HeapAlarms
 from .failure import observed
@@ -40,7 +55,7 @@ GiveUp = Callable[[Message[Any], Exception, Handler[Any] | None, int], Awaitable
 class Journals(Protocol):
     """The journal of a durable route, as its runtime asks it while binding; see `Journaling`."""
 
-    def once(self, act: Send, step: str, *, answered: bool) -> Send:
+    def once(self, act: Send, step: str, *, answered: bool, last: bool) -> Send:
         """The same, but done once for a message, however often that is handled."""
         ...
 
@@ -79,8 +94,10 @@ class RouteRuntime:
         self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
         self._step = ""  # that is being bound
-        self._recorded = True  # whether its sends are
+        self._recorded = True  # whether what happens in the steps around it is
+        self._own_recorded = True  # and its own sends
         self.journaling: Journals | None = None
+        self.end: Handler[Any] = finish
         self.line = Line()
         self.remembers = False
 
@@ -121,7 +138,7 @@ class RouteRuntime:
         sends = self._sends
         if sends is None or now:
             send = self._senders.sender(target)
-            return self.once(send) if self._recorded else send
+            return self.once(send) if self._own_recorded else send
         with self._sending(None):
             return sends(target)
 
@@ -141,8 +158,10 @@ class RouteRuntime:
     def durable(self) -> bool:
         return self.journaling is not None
 
-    def once(self, act: Send, *, answered: bool = True) -> Send:
-        return act if self.journaling is None else self.journaling.once(act, self._step, answered=answered)
+    def once(self, act: Send, *, answered: bool = True, then: Handler[Any] | None = None) -> Send:
+        if self.journaling is None or not self._recorded:
+            return act
+        return self.journaling.once(act, self._step, answered=answered, last=then is not None and then is self.end)
 
     def marking(self) -> Callable[[str], Callable[[], None]] | None:
         return None if self.journaling is None else marked
@@ -156,12 +175,12 @@ class RouteRuntime:
     @contextmanager
     def _binding(self, step: str, recorded: bool) -> Generator[None]:
         """What is bound inside it is this step, in its branch, and is recorded or not."""
-        before = self._step, self._recorded
-        self._step, self._recorded = step, before[1] and recorded
+        before = self._step, self._recorded, self._own_recorded
+        self._step, self._recorded, self._own_recorded = step, self._recorded and self._own_recorded, recorded
         try:
             yield
         finally:
-            self._step, self._recorded = before
+            self._step, self._recorded, self._own_recorded = before
 
     def codec(self, choice: CodecChoice) -> Codec:
         return self._services.catalog.codec(choice)

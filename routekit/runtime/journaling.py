@@ -11,14 +11,12 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
-import anyio
-
 from ..errors import BodyError, Rejected, RouteKitError, StoreError
 from ..events import Logged
 from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import REMEMBER, Policy, Route
-from ..step import Handler, Runtime
+from ..step import Handler, Runtime, finish
 from ..store import Arrival, Entry
 from ..written import read, result_read, result_text, unkept_text, written
 from .binding import Enter, GiveUp
@@ -235,8 +233,17 @@ class Journaling:
 
     # Effects
 
-    def once(self, act: Callable[..., Awaitable[Any]], step: str, *, answered: bool) -> Callable[..., Awaitable[Any]]:
-        """The same, but done once for a message, however often that is handled; the answer is kept if it is used."""
+    def end(self, end: Handler[Any]) -> Handler[Any]:
+        """The end of the route, which no branch has: `finish` is that of many."""
+        return _ended if end is finish else end
+
+    def once(
+        self, act: Callable[..., Awaitable[Any]], step: str, *, answered: bool, last: bool
+    ) -> Callable[..., Awaitable[Any]]:
+        """The same, but done once for a message, however often that is handled; the answer is kept if it is used.
+
+        The last one is not recorded: the end of the message is written at the same moment.
+        """
         self._steps[step] = number = self._steps.get(step, 0) + 1
         name = step if number == 1 else f"{step} ({number})"
 
@@ -254,6 +261,9 @@ class Journaling:
             except BaseException:
                 known.failed(name, message.id, turn)
                 raise
+            if last:
+                known.effects[key] = ""
+                return reply
             known.effects[key], unkept = _kept(reply) if answered else ("", None)
             known.unrecorded.add(key)
             await self._record(known, key)
@@ -267,8 +277,7 @@ class Journaling:
         if key not in known.unrecorded:
             return
         try:
-            with anyio.CancelScope(shield=True):  # it has happened, whoever waits no longer for the rest
-                await self._journal.record(known.id, key, known.effects[key], owner=self._owner)
+            await self._journal.record(known.id, key, known.effects[key], owner=self._owner)
         except StoreError as error:
             known.broken = error
             raise
@@ -341,6 +350,10 @@ class Journaling:
 
     def _tell(self, level: str, text: str) -> None:
         self._runtime.emit(Logged(self._route, level, text))
+
+
+async def _ended(message: Message[Any]) -> Message[Any] | None:
+    return message
 
 
 def _kept(reply: Message[Any] | None) -> tuple[str, BodyError | None]:

@@ -1,6 +1,8 @@
 """Journaling: what is in the journal goes on after a crash, its effects are not repeated, and nothing is lost."""
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from routekit import Flow, Message, Policy, Retry, StoreError, Unavailable, from_
 from routekit.testing import Feed, Sink, run_routes
 from routekit.written import written
-from tests.crashing import DEATHS, Crash, DurableStore, Outside, every_crash, live, lives
+from tests.crashing import DEATHS, Crash, DurableStore, Kind, Outside, every_crash, live
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +44,19 @@ def delivered(outside: Outside) -> None:
     assert not outside.letters
 
 
+async def crashed_at(
+    kind: Kind, operation: str, flow: Callable[[Outside], Flow[Any]], item: Any = 1, patience: float = 1.0
+) -> Outside:
+    """What is left after a life with a crash at the first operation of that name."""
+    for at in count(1):
+        outside = Outside([item])
+        life = await live(flow, outside, Crash(at, kind), patience=patience)
+        if outside.crashed == [f"{kind} {operation}"]:
+            return outside
+        assert life.count >= at, f"there is no {operation}"
+    raise AssertionError
+
+
 async def empty(outside: Outside) -> None:
     """The journal has nothing left."""
     assert await outside.store.journal("route-1").count() == 0
@@ -57,7 +72,7 @@ async def test_no_crash_loses_a_message_of_a_durable_route() -> None:
         delivered(outside)
         await empty(outside)
         assert len(outside.bodies) <= 4
-        torn = {"dies after sink.send", "dies before journal.record", "fails before journal.record"}
+        torn = {"dies after sink.send", "dies before journal.finish"}
         assert len(outside.bodies) == 3 or torn.intersection(outside.crashed)
 
     assert await every_crash(flow, three, check, patience=100.0) > 30
@@ -152,14 +167,11 @@ async def test_what_fails_becomes_a_dead_letter_before_it_is_finished() -> None:
 
 async def test_a_letter_that_cannot_be_kept_leaves_the_message_in_the_journal() -> None:
     """It is taken up again after a while, without what it has done before."""
-    outside = Outside([1])
 
     def flow(outside: Outside) -> Flow[Any]:
         return from_(outside.source, int, policy=DURABLE).to(outside.sink).transform(bad)
 
-    calm = await live(flow, Outside([1]), patience=1.0)
-    await live(flow, outside, Crash(calm.count - 1, "fails before"), patience=1.0)
-    assert outside.crashed == ["fails before letters.add"]
+    outside = await crashed_at("fails before", "letters.add", flow)
     assert await outside.store.journal("route-1").count() == 1
     await live(flow, outside, patience=1.0)
     assert ([letter.message_id for letter in outside.letters], outside.bodies) == (["m1"], [1])
@@ -199,13 +211,12 @@ async def test_an_answer_that_cannot_be_kept_is_told_and_not_asked_for_again() -
 
 async def test_a_source_without_ids_gets_them_from_the_journal() -> None:
     """Made once, when the message arrives: after the crash it has the same one."""
-    outside = Outside([Message(1)])
 
     def flow(outside: Outside) -> Flow[Any]:
         return from_(outside.source, int, policy=DURABLE).to(outside.sink).to(outside.sink)
 
-    await lives(flow, outside, [Crash(5, "dies after")], patience=1.0)
-    assert outside.crashed == ["dies after journal.record"]
+    outside = await crashed_at("dies after", "journal.record", flow, Message(1))
+    await live(flow, outside, patience=1.0)
     assert outside.bodies == [1, 1]
     assert len(set(outside.ids)) == 1
     assert outside.ids[0]
@@ -224,12 +235,10 @@ async def test_what_was_left_comes_first_and_in_order() -> None:
 
 async def test_a_store_that_does_not_answer_stops_the_taking() -> None:
     """The message stays with its source, and the route is tried again."""
-    outside = Outside([1])
 
     def flow(outside: Outside) -> Flow[Any]:
         return from_(outside.source, int, policy=DURABLE).to(outside.sink)
 
-    await live(flow, outside, Crash(2, "fails before"), patience=100.0)
-    assert outside.crashed == ["fails before journal.add"]
+    outside = await crashed_at("fails before", "journal.add", flow, patience=100.0)
     assert (outside.bodies, outside.refused["m1"]) == ([1], 1)
     assert any(isinstance(getattr(event, "error", None), StoreError) for event in outside.events)

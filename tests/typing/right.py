@@ -153,6 +153,7 @@ assert_type(orders.ask("queue:a", replies="queue:b", timeout=1, answer=Line), Fl
 assert_type(orders.ask("queue:a", replies="queue:b", timeout=1, answer=Line, merge=line_value), Flow[float])
 assert_type(orders.reply_to("queue:a", names={"b": "queue:b"}), Flow[Order])
 assert_type(orders.claim("orders"), Flow[str])
+assert_type(orders.checkpoint("checked", Order), Flow[Order])
 assert_type(orders.claim("orders", ticket=lambda order: order.id), Flow[int])
 assert_type(orders.claim("orders", ticket=named, folder="claims").redeem("orders", Order), Flow[Order])
 assert_type(orders.redeem("lines", Line, merge=lambda order, line: (order.id, line.sku)), Flow[tuple[int, str]])
