@@ -1,7 +1,7 @@
 """Console: what a person sees while routes run. Lines in the log, and a progress bar on a terminal."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from time import monotonic
 from types import TracebackType
@@ -14,7 +14,9 @@ from rich.progress import Progress as Bars
 from .events import (
     CircuitChanged,
     DeadLettered,
+    Draining,
     Event,
+    Flight,
     GapSkipped,
     Logged,
     Progress,
@@ -26,11 +28,15 @@ from .events import (
     RouteResumed,
     RouteStarted,
     RouteStopped,
+    StateLeft,
 )
 from .options import masked
 
 _QUIET = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
+
+_FLIGHTS = 20
+"""Messages in flight that are named at most."""
 
 _MOST = 20
 """Files whose progress is followed at once; the one that has not moved for longest makes room."""
@@ -150,12 +156,13 @@ def line_of(event: Event) -> tuple[int, str]:
             after = f", again in {wait:.1f} s" if wait is not None else ""
             level = logging.WARNING if state == "open" else logging.INFO
             return level, f"{route}: circuit breaker '{name}' is {state}{after}: {why}"
-        case RouteStopped(route, counts, unfinished):
-            left = f", {unfinished} unfinished will be redelivered" if unfinished else ""
-            return logging.INFO, (
-                f"{route}: stopped after {counts.received:,} messages: {counts.done:,} done, {counts.ended:,} ended "
-                f"early, {counts.dead:,} dead letters, {counts.refused:,} refused{left}"
-            )
+        case Draining(route, in_flight, flights, seconds):
+            return logging.INFO, f"{route}: waiting up to {seconds:.0f} s for {in_flight:,} in flight{_at(flights)}"
+        case RouteStopped():
+            return logging.INFO, _stopped(event)
+        case StateLeft(route, kind, name, count):
+            where = "in the journal" if kind == "journal" else f"kept by {name}"
+            return logging.INFO, f"{route}: {count:,} messages {where} go on at the next start"
         case Retrying(route, message_id, attempt, wait, error):
             tried = f"{route}: {message_id}: try {attempt} failed, again in {wait:.1f} s"
             return logging.WARNING, f"{tried}: {_short(error)}"
@@ -172,6 +179,24 @@ def line_of(event: Event) -> tuple[int, str]:
         case Progress(route, name, done, total, unit):
             whole = f" of {total:,}" if total is not None else ""
             return logging.INFO, f"{route}: {name}: {done:,}{whole} {unit}"
+
+
+def _stopped(event: RouteStopped) -> str:
+    counts, unfinished = event.counts, event.unfinished
+    own = f" and {counts.brought:,} of its own" if counts.brought else ""
+    stays = "unfinished stay in the journal" if event.durable else "unfinished will be redelivered"
+    left = f", {unfinished:,} {stays}{_at(event.left)}" if unfinished else ""
+    return (
+        f"{event.route}: stopped after {counts.received:,} messages{own}: {counts.done:,} done, {counts.ended:,} ended "
+        f"early, {counts.dead:,} dead letters, {counts.refused:,} refused{left}"
+    )
+
+
+def _at(flights: Sequence[Flight]) -> str:
+    """Where messages are, the oldest first; not all of very many."""
+    told = [f"{flight.message_id} at {flight.step} for {flight.seconds:.1f} s" for flight in flights[:_FLIGHTS]]
+    more = [f"and {len(flights) - _FLIGHTS:,} more"] if len(flights) > _FLIGHTS else []
+    return f": {', '.join([*told, *more])}" if told else ""
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,8 @@ from typing import TypeAlias
 class Counts:
     """What a route has done since it started. `ended` are messages that a step ended early, such as a filter.
 
-    `held` are those that have been handled and wait in memory, such as for the rest of their group.
+    `received` are those that came from the source, `brought` those that the route brings itself, such as groups and
+    what was delayed. `held` are those that have been handled and wait in memory, such as for the rest of their group.
     """
 
     received: int = 0
@@ -22,6 +23,7 @@ class Counts:
     refused: int = 0
     in_flight: int = 0
     held: int = 0
+    brought: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,54 @@ class CircuitChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Flight:
+    """A message that is at work, the step that it is at, and for how many seconds since it came."""
+
+    route: str
+    message_id: str
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """The service stops, and waits for what a route has at work: up to `seconds` more.
+
+    `flights` are the messages that are at a step, the oldest first; others wait for their turn.
+    """
+
+    route: str
+    in_flight: int
+    flights: tuple[Flight, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RouteStopped:
-    """A route has ended: its source is exhausted, or it was stopped. `unfinished` messages will be redelivered."""
+    """A route has ended: its source is exhausted, or it was stopped.
+
+    `unfinished` messages will be redelivered, or, where the route is `durable`, are in its journal; `left` are those of
+    them that were at a step when the service ended.
+    """
 
     route: str
     counts: Counts
     unfinished: int = 0
+    left: tuple[Flight, ...] = ()
+    durable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StateLeft:
+    """What the store holds of a route for the next start, when the service has ended.
+
+    `kind` is `journal` for messages of a durable route, `groups` for those that its step of the state `name` keeps.
+    """
+
+    route: str
+    kind: str
+    name: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +201,9 @@ Event: TypeAlias = (
     | RoutePaused
     | RouteResumed
     | CircuitChanged
+    | Draining
     | RouteStopped
+    | StateLeft
     | Retrying
     | Rescued
     | GapSkipped

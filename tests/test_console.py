@@ -14,7 +14,9 @@ from routekit.events import (
     CircuitChanged,
     Counts,
     DeadLettered,
+    Draining,
     Event,
+    Flight,
     GapSkipped,
     Logged,
     Refused,
@@ -25,6 +27,7 @@ from routekit.events import (
     RouteResumed,
     RouteStarted,
     RouteStopped,
+    StateLeft,
 )
 
 
@@ -118,6 +121,19 @@ ERROR = Unavailable("amqp://me:hunter2@host is away", hint="start it")
             "r: stopped after 1,200 messages: 1,000 done, 100 ended early, 60 dead letters, 39 refused, "
             "1 unfinished will be redelivered",
         ),
+        (
+            RouteStopped("r", Counts(done=9, brought=9), 2, (Flight("r", "m1", "to log:x", 61.04),), durable=True),
+            "INFO",
+            "r: stopped after 0 messages and 9 of its own: 9 done, 0 ended early, 0 dead letters, 0 refused, "
+            "2 unfinished stay in the journal: m1 at to log:x for 61.0 s",
+        ),
+        (
+            Draining("r", 3, (Flight("r", "m1", "to log:x", 2.5), Flight("r", "m2", "source", 0.0)), 29.6),
+            "INFO",
+            "r: waiting up to 30 s for 3 in flight: m1 at to log:x for 2.5 s, m2 at source for 0.0 s",
+        ),
+        (StateLeft("r", "journal", "r", 3), "INFO", "r: 3 messages in the journal go on at the next start"),
+        (StateLeft("r", "groups", "four", 1234), "INFO", "r: 1,234 messages kept by four go on at the next start"),
     ],
 )
 def test_line_of_each_event(file: Screen, event: Event, level: str, line: str) -> None:
@@ -125,6 +141,13 @@ def test_line_of_each_event(file: Screen, event: Event, level: str, line: str) -
     (shown,) = file.show(event)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) +(.*)", shown)
     assert shown.split(maxsplit=3)[2:] == [level, line]
+
+
+def test_not_all_of_very_many_are_named() -> None:
+    """Twenty messages in flight, and how many more."""
+    flights = tuple(Flight("r", f"m{number}", "to log:x", 1.0) for number in range(25))
+    line = line_of(Draining("r", 25, flights, 5.0))[1]
+    assert line.endswith("m19 at to log:x for 1.0 s, and 5 more")
 
 
 def test_every_event_has_a_line() -> None:
@@ -139,6 +162,8 @@ def test_every_event_has_a_line() -> None:
             RouteResumed("r"),
             CircuitChanged("r", "erp", "half-open", "it was open for 60 s"),
             RouteStopped("r", counts),
+            Draining("r", 1, (), 3.0),
+            StateLeft("r", "groups", "four", 1),
             Retrying("r", "m", 1, 1, ERROR),
             Rescued("r", "m", "rescue ValueError of the route", ERROR),
             GapSkipped("r", "orders", "ann", 3, 5),

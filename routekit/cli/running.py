@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..tasks import together
 from .app import (
     FAILED,
+    LEFT,
     WRONG,
     Routes,
     answering,
@@ -42,11 +43,15 @@ def serve(routes: Routes = Path("routes"), only: Only = None) -> None:
     """Run routes until stopped: the daemon.
 
     SIGTERM or Ctrl-C stops orderly: sources first, then messages in flight within the drain time, then resources. A
-    second signal forces. What was not finished is redelivered by its source.
+    second signal forces. What was not finished is redelivered by its source, or is in the journal of its route.
+
+    Exit code 0 if all was finished, 3 if something in flight was left.
     """
     with answering():
         given = settings(routes)
-        _run(given, checked(routes, only, given), until_idle=False, most=None)
+        service = _run(given, checked(routes, only, given), until_idle=False, most=None)
+    if any(counts.in_flight for counts in service.counts().values()):
+        raise typer.Exit(LEFT)
 
 
 @app.command()
@@ -61,7 +66,9 @@ def run(
     """
     with answering():
         given = settings(routes)
-        if not _run(given, checked(routes, only, given), until_idle=True, most=count):
+        degraded: set[str] = set()
+        service = _run(given, checked(routes, only, given), until_idle=True, most=count, degraded=degraded)
+        if degraded or any(counts.dead or counts.refused for counts in service.counts().values()):
             raise typer.Exit(FAILED)
 
 
@@ -85,9 +92,12 @@ def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
     return [route for route in routes if not only or route.name in only]
 
 
-def _run(given: Settings, routes: list[Route], *, until_idle: bool, most: int | None) -> bool:
+def _run(
+    given: Settings, routes: list[Route], *, until_idle: bool, most: int | None, degraded: set[str] | None = None
+) -> Service:
+    """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
     log_to(err, given.options.log)
-    degraded: set[str] = set()
+    degraded = set() if degraded is None else degraded
     with Watcher(err) as watcher:
 
         def watch(event: Event) -> None:
@@ -99,7 +109,7 @@ def _run(given: Settings, routes: list[Route], *, until_idle: bool, most: int | 
 
         service = Service(routes, setup_of(given, catalog_of(given), watch=watch))
         anyio.run(_served, service, until_idle, most)
-    return not degraded and not any(runner.counts.dead or runner.counts.refused for runner in service.runners)
+    return service
 
 
 async def _served(service: Service, until_idle: bool, most: int | None) -> None:

@@ -62,7 +62,10 @@ class Processing:
         An `error` is what the source already knows to be wrong with the message.
         """
         counts = self.counts
-        counts.received += not self._entry  # else it is made of messages that have been counted
+        if self._entry:
+            counts.brought += 1
+        else:
+            counts.received += 1
         deadline = None if self._patience is None else anyio.current_time() + self._patience
         meta = Meta(self._route, self._source, self._now(), 1, deadline)
         if self._remembers:

@@ -3,7 +3,7 @@
 Over 300 lines, since the states of a route are one machine.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -12,12 +12,21 @@ from typing import Any
 import anyio
 
 from ..endpoint import Deliver, Listener, address_of
-from ..events import CircuitChanged, Counts, RouteDegraded, RoutePaused, RouteResumed, RouteStarted, RouteStopped
+from ..events import (
+    CircuitChanged,
+    Counts,
+    Flight,
+    RouteDegraded,
+    RoutePaused,
+    RouteResumed,
+    RouteStarted,
+    RouteStopped,
+)
 from ..message import Message
 from ..options import masked
 from ..route import ALWAYS, Retry, Route
 from ..scopes import clauses_of, policy_of, scopes_of
-from ..step import Command, Hold
+from ..step import Chain, Command, Hold, Step
 from ..tasks import either, together
 from .assembly import Assembled, assembled
 from .binding import RouteRuntime
@@ -34,7 +43,8 @@ class Runner:
     """Runs a route whenever it is wanted, for as long as the service runs.
 
     `up` is set when it has started, `tried` already when it has failed to, or waits for other routes. `over` says that
-    its source is exhausted. Control never waits for messages: one of them may be the one that asks.
+    its source is exhausted, `left` what it was at when the service ended. Control never waits for messages: one of them
+    may be the one that asks.
     """
 
     def __init__(self, route: Route, services: Services, activity: Activity) -> None:
@@ -64,6 +74,7 @@ class Runner:
         self._failures = 0
         self._since = 0.0
         self._error: Exception | None = None
+        self.left: tuple[Flight, ...] = ()
         bound = self._assembled().runtime  # a definition that cannot work is raised before any route starts
         self.feeds = bound.feeds
         services.controls.steps(route.name, bound.offers, up=False)
@@ -83,6 +94,16 @@ class Runner:
     def others(self) -> "Sequence[Runner]":
         """All that this one starts after, so that it stops before them."""
         return (*self._before, *self._called)
+
+    @property
+    def journals(self) -> bool:
+        """Whether its messages are kept in the store from their arrival."""
+        return self._policy.durable == "store"
+
+    @property
+    def keeps(self) -> Sequence[str]:
+        """The names of the state in which its steps keep messages."""
+        return [state for step in _steps(self.route.chain) if step.keeps and (state := step.state())]
 
     @property
     def internal(self) -> bool:
@@ -201,7 +222,9 @@ class Runner:
                     await self._degrade(error)
         finally:
             self._phase = "stopped"
-            self._services.tell(RouteStopped(self.route.name, self.counts, self.counts.in_flight + self.counts.held))
+            unfinished = self.counts.in_flight + self.counts.held
+            left = self.left if unfinished else ()
+            self._services.tell(RouteStopped(self.route.name, self.counts, unfinished, left, self.journals))
             self._activity.idle()
 
     async def _in_turn(self) -> None:
@@ -322,6 +345,13 @@ class Runner:
         with anyio.move_on_after(wait):
             while self._on:
                 await self._news.wait()
+
+
+def _steps(chain: Chain) -> Iterator[Step[Any, Any]]:
+    for step in chain.steps:
+        yield step
+        for _, branch in step.branches():
+            yield from _steps(branch)
 
 
 async def _release(

@@ -200,8 +200,8 @@ class Service:
 
     async def _tell_of_the_store(self, store: Store) -> None:
         """What waits in the store for the next start, of the routes that ran here."""
-        names = {("journal", runner.route.name) for runner in self.runners if runner.journals}
-        names |= {("groups", state) for runner in self.runners for state in runner.keeps}
+        names = {("journal", one.route.name): one.route.name for one in self.runners if one.journals}
+        names |= {("groups", state): one.route.name for one in self.runners for state in one.keeps}
         if not (names and store.durable):
             return
         try:
@@ -209,8 +209,9 @@ class Service:
         except StoreError:  # told where it mattered
             return
         for one in held:
-            if (one.kind, one.name) in names:
-                self._tell(StateLeft(one.kind, one.name, one.count))
+            route = names.get((one.kind, one.name))
+            if route is not None:
+                self._tell(StateLeft(route, one.kind, one.name, one.count))
 
     async def _stop_when(self, done: Callable[[], bool]) -> None:
         await self._until(done)
