@@ -10,7 +10,7 @@ import anyio
 import typer
 
 from ..check import check as checked
-from ..errors import UnknownName, did_you_mean
+from ..errors import StoreError, UnknownName, did_you_mean
 from ..guarantees import guarantees
 from ..loader import Template, templates
 from ..options import masked
@@ -183,8 +183,19 @@ def describe(
 
 
 def _probed(routes: Sequence[Route], setup: Setup) -> Sequence[Probed]:
-    """What the endpoints find; the store, which a daemon may hold, is left alone."""
-    return anyio.run(Service(routes, replace(setup, store="memory:")).probed)
+    """What the store and the endpoints find; a store in a file, which a daemon may hold, is left alone."""
+    return [*anyio.run(_store_probed, setup), *anyio.run(Service(routes, replace(setup, store="memory:")).probed)]
+
+
+async def _store_probed(setup: Setup) -> Sequence[Probed]:
+    if not isinstance(setup.store, str) or not setup.store.partition(":")[2].startswith("//"):
+        return []
+    uri = masked(setup.store)
+    try:
+        async with setup.opened_store() as store:
+            return [Probed("the store", uri, there=True, found=f"it would be open to {store.owner}")]
+    except StoreError as error:
+        return [Probed("the store", uri, there=False, found=error.message, hint=error.hint)]
 
 
 def _show_probes(probes: Sequence[Probed]) -> None:

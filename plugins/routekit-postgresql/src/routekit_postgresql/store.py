@@ -145,7 +145,8 @@ def _made(options: Mapping[str, Any]) -> PostgresqlOptions:
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         named = ".".join(map(str, wrong["loc"]))
-        found = f"'{named}': {wrong['msg']}, found {wrong['input']!r}"
+        told = wrong["msg"].removeprefix("Value error, ")
+        found = f"'{named}': {told[:1].lower()}{told[1:]}, found {wrong['input']!r}"
         raise BadOption(f"the postgresql store: {found}", hint="see the table of options in its README") from None
 
 
