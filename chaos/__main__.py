@@ -48,13 +48,14 @@ def _arguments() -> tuple[Wanted, Path, bool]:
     parser.add_argument("--seed", type=int, help="what makes messages and moments; unset: a new one, which is printed")
     parser.add_argument("--daemons", type=int, default=usual.daemons, help="daemons that share the work (%(default)s)")
     parser.add_argument("--store", choices=(SQLITE, POSTGRESQL), help="sqlite; postgresql for several daemons")
+    parser.add_argument("--durable", action="store_true", help="journal messages in the store when they arrive")
     parser.add_argument("--folder", type=Path, help="where logs and stores are kept, also after a good run")
     given = parser.parse_args()
     seed = SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     store = given.store or (POSTGRESQL if given.daemons > 1 else SQLITE)
     folder = given.folder or Path(mkdtemp(prefix="routekit-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = Wanted(given.messages, given.kills, given.faults, seed, given.daemons, store)
+    wanted = Wanted(given.messages, given.kills, given.faults, seed, given.daemons, store, given.durable)
     return wanted, folder, given.folder is not None
 
 

@@ -1,6 +1,7 @@
 """`routekit serve` as a process that can be killed, and commands that look at what it has left."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,8 +17,9 @@ _WITHIN = 300.0
 class Daemon:
     """One daemon in the folder of the run, where `routekit.toml` is; several of them share the folder."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, durable: bool) -> None:
         self.name = name
+        self._environment = environment(durable)
         self.starts = 0
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +44,12 @@ class Daemon:
             log.flush()
             command = [*leash, str(_PROGRAM), "serve", str(ROUTES)]
             self._process = subprocess.Popen(
-                command, cwd=self._folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command,
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
 
     def kill(self) -> None:
@@ -61,6 +68,11 @@ class Daemon:
         return process.wait(_WITHIN)
 
 
+def environment(durable: bool) -> dict[str, str]:
+    """The variables by which the routes know whether they are to be durable."""
+    return {**os.environ, "CHAOS_DURABLE": "store" if durable else "none"}
+
+
 def configure(folder: Path, *, broker: str, database: str, store: str) -> None:
     """Write `routekit.toml`: hasty in finding out that the other side is silent, as a run has no minutes to wait."""
     (folder / "routekit.toml").write_text(
@@ -70,17 +82,24 @@ def configure(folder: Path, *, broker: str, database: str, store: str) -> None:
     )
 
 
-def asked(folder: Path, *command: str) -> Any:
+def asked(folder: Path, *command: str, durable: bool = False) -> Any:
     """What a command of `routekit` prints as JSON, in the folder of the run; raises RuntimeError if it fails."""
-    done = subprocess.run([_PROGRAM, *command, "--json"], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [_PROGRAM, *command, "--json"],
+        cwd=folder,
+        env=environment(durable),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise RuntimeError(f"routekit {' '.join(command)}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
 
 
-def claims(folder: Path) -> Mapping[str, str]:
+def claims(folder: Path, *, durable: bool) -> Mapping[str, str]:
     """What `routekit check` says of each sink: `at-least-once` and the like."""
-    found = asked(folder, "check", str(ROUTES))["guarantees"]
+    found = asked(folder, "check", str(ROUTES), durable=durable)["guarantees"]
     return {guarantee["sink"]: guarantee["delivery"] for guarantee in found}
 
 

@@ -30,6 +30,8 @@ class Wanted:
     seed: int = 1
     daemons: int = 1
     store: str = SQLITE
+    durable: bool = False
+    """Whether messages are journaled in the store when they arrive."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ class Outcome:
         wanted, kills = self.wanted, _counted(act.whom for act in self.acts if act.what == "kill")
         faults = _counted(act.what for act in self.acts if act.what != "kill")
         daemons = "1 daemon" if wanted.daemons == 1 else f"{wanted.daemons} daemons"
+        kept = f"{wanted.store}, journaled" if wanted.durable else wanted.store
         verdict = "every claim was kept" if self.ledger.holds else "NOT KEPT:\n" + "\n".join(self.ledger.faults())
         return (
-            f"chaos: {wanted.messages:,} messages, {daemons}, store {wanted.store}, seed {wanted.seed}, "
+            f"chaos: {wanted.messages:,} messages, {daemons}, store {kept}, seed {wanted.seed}, "
             f"{self.seconds:.0f} s\nkills: {kills}\nfaults: {faults}\n{self.ledger}\n{verdict}"
         )
 
@@ -57,7 +60,9 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
     sent, expected = made(wanted.messages, wanted.seed)
     names = [f"daemon-{number}" for number in range(1, wanted.daemons + 1)]
     acts = plan(wanted.seed, wanted.kills, wanted.faults, names)
-    with staged(folder, expected.accounts, store=wanted.store, daemons=wanted.daemons, say=say) as stage:
+    with staged(
+        folder, expected.accounts, store=wanted.store, daemons=wanted.daemons, durable=wanted.durable, say=say
+    ) as stage:
         say(f"publishing {len(sent):,} messages")
         stage.portal.call(broker.fill, stage.broker.url, sent)
         start = monotonic()
@@ -68,17 +73,17 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
         seconds = monotonic() - start
         say("stopping")
         codes = [daemon.stop() for daemon in stage.daemons]
-        settled = settle(stage, expected)
+        settled = settle(stage, expected, durable=wanted.durable)
         settled.others += unfinished
         settled.others += [f"a daemon ended with exit code {code}" for code in codes if code]
         return Outcome(wanted, acts, settled, seconds)
 
 
-def settle(stage: Stage, expected: Expected) -> Ledger:
+def settle(stage: Stage, expected: Expected, *, durable: bool) -> Ledger:
     """Hold all that is there against what has to be there, and against the claims, once no daemon runs any more."""
     queues = (broker.IN, broker.BOOKINGS, broker.OUT, broker.RECEIPTS)
     orders, bookings, invoices, receipts = (stage.portal.call(broker.emptied, stage.broker.url, one) for one in queues)
-    url, said = stage.database.url, claims(stage.folder)
+    url, said = stage.database.url, claims(stage.folder, durable=durable)
     again = database.rewritten(url)
     cents = {number: (customer, cents) for number, (customer, _, cents) in expected.totals.items()}
 

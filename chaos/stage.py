@@ -84,7 +84,7 @@ def missing() -> str | None:
 
 @contextmanager
 def staged(
-    folder: Path, customers: Iterable[str], *, store: str, daemons: int, say: Callable[[str], None]
+    folder: Path, customers: Iterable[str], *, store: str, daemons: int, durable: bool, say: Callable[[str], None]
 ) -> Generator[Stage]:
     """A stage on which the servers run, the tables are made and the daemons are not started; all end with the block.
 
@@ -102,7 +102,7 @@ def staged(
         there = _through(store_of.url, proxies[DATABASE])
         kept = there if store == POSTGRESQL else "sqlite:${data}/routekit.db"
         configure(folder, broker=_through(broker.url, proxies[BROKER]), database=there, store=kept)
-        made = [Daemon(folder, f"daemon-{number}") for number in range(1, daemons + 1)]
+        made = [Daemon(folder, f"daemon-{number}", durable=durable) for number in range(1, daemons + 1)]
         for daemon in made:
             stack.callback(daemon.kill)
         yield Stage(folder, broker, store_of, made, proxies, portal, say)

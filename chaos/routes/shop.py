@@ -1,10 +1,14 @@
 """The routes that are put to the test: orders of a shop become lines, totals and invoices."""
 
+import os
+
 from pydantic import BaseModel
 
-from routekit import Policy, Retry, from_
+from routekit import Flow, Policy, Retry, from_
 
 IN_FLIGHT = 50
+DURABLE = os.environ.get("CHAOS_DURABLE") == "store"
+"""Whether messages are journaled when they arrive, and go on from there after a crash."""
 
 
 class Item(BaseModel):
@@ -77,12 +81,19 @@ def total(of: list[Line]) -> Total:
     return Total(number=of[0].number, customer=of[0].customer, lines=len(of), cents=cents)
 
 
-patient = Policy(concurrency=IN_FLIGHT, retry=Retry(1000, first=0.05, most=1.0))
+def accepted(good: Flow[Order]) -> Flow[Order]:
+    """Good orders, which need not be judged again after a crash, if the route is durable."""
+    return good.checkpoint("accepted", Order) if DURABLE else good
+
+
+retry = Retry(1000, first=0.05, most=1.0)
+patient = Policy(concurrency=IN_FLIGHT, retry=retry, durable="store" if DURABLE else None)
 
 orders = (
     from_(f"rabbitmq:orders?prefetch={IN_FLIGHT}", Order, policy=patient)
     .filter(real)
     .validate(as_promised)
+    .apply(accepted)
     .idempotent("orders-seen", key=lambda order: order.number)
     .split(lines)
     .to("sql:shop/lines?mode=upsert&key=id&columns=id,number,customer,sku,quantity,cents")
