@@ -3,12 +3,14 @@
 Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot be done as it is written.
 """
 
+from . import capturing as capturing
 from . import explaining as explaining
 from . import inspecting as inspecting
 from . import lettering as lettering
 from . import making as making
 from . import mending as mending
 from . import running as running
+from . import simulating as simulating
 from . import storing as storing
 from .app import app
 

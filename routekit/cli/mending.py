@@ -112,7 +112,7 @@ def dry_run_(
         given = settings(routes)
         catalog = catalog_of(given)
         those_routes = checked(routes, None, given)
-        answers = dict(_assigned(one, "--answer") for one in answer or ())
+        answers = dict(assigned(one, "--answer") for one in answer or ())
 
         async def work(store: Store) -> Trial:
             return await dry_run(await found(store, id), those_routes, setup_of(given, catalog, store=store), answers)
@@ -303,10 +303,10 @@ def _headers(letter: Letter, sets: Sequence[str], drops: Sequence[str]) -> dict[
         if name not in letter.headers:
             raise UnknownName(f"the letter has no header '{name}'", hint=f"it has: {', '.join(letter.headers)}")
     kept = {name: value for name, value in letter.headers.items() if name not in drops}
-    return kept | dict(_assigned(one, "--header", texts=True) for one in sets)
+    return kept | dict(assigned(one, "--header", texts=True) for one in sets)
 
 
-def _assigned(text: str, option: str, *, texts: bool = False) -> tuple[str, Any]:
+def assigned(text: str, option: str, *, texts: bool = False) -> tuple[str, Any]:
     """`name=value`, the value JSON, or with `texts` else a text."""
     name, equals, value = text.partition("=")
     if not equals or not name:

@@ -54,8 +54,9 @@ async def dry_run(
 ) -> Trial:
     """Run the letter's route on it in memory; `answers` are what sinks answer, by address or pattern.
 
-    An answer that is an exception is raised. Without one a sink answers nothing, which fails a step that needs an
-    answer. Raises UnknownName if the letter's route is gone, and DefinitionError if it cannot work.
+    An answer that is an exception is raised, and a function of the body is called. Without one a sink answers nothing,
+    which fails a step that needs an answer. Raises UnknownName if the letter's route is gone, and DefinitionError if
+    it cannot work.
     """
     world = _Quiet(setup.catalog, answers or {})
     with TemporaryDirectory() as folder:
@@ -92,7 +93,7 @@ def _answering(answer: Any) -> Replacement:
     def answered(body: Any, message: Message[Any]) -> Any:
         return answer
 
-    return answer if isinstance(answer, Exception) else answered
+    return answer if isinstance(answer, Exception) or callable(answer) else answered
 
 
 def _shown(sent: Sent) -> Send:

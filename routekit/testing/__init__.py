@@ -29,6 +29,7 @@ from .runs import running as running
 from .runs import setup_for as setup_for
 from .simulating import simulate as simulate
 from .single import RouteRun as RouteRun
+from .single import entering as entering
 from .single import run_route as run_route
 from .traffic import Arrival as Arrival
 from .traffic import Sent as Sent

@@ -1,13 +1,14 @@
 """Running one route with given messages in place of its source."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 from ..errors import DefinitionError, UnknownName, did_you_mean
 from ..events import Counts, DeadLettered, Refused
 from ..flow import Flow
+from ..letter import kind_named
 from ..loader import load
 from ..route import Policy, Route
 from ..store import Store
@@ -72,6 +73,7 @@ async def run_route(
     store: Store | str = "memory:",
     policy: Policy | None = None,
     most: int | None = None,
+    beside: Iterable[Flow[Any] | Route | str] = (),
 ) -> RouteRun[T]: ...
 
 
@@ -84,6 +86,7 @@ async def run_route(
     store: Store | str = "memory:",
     policy: Policy | None = None,
     most: int | None = None,
+    beside: Iterable[Flow[Any] | Route | str] = (),
 ) -> RouteRun[Any]: ...
 
 
@@ -95,12 +98,14 @@ async def run_route(
     store: Store | str = "memory:",
     policy: Policy | None = None,
     most: int | None = None,
+    beside: Iterable[Flow[Any] | Route | str] = (),
 ) -> RouteRun[Any]:
     """Run one route until nothing is left to do, with these bodies or messages in place of its source.
 
     Its endpoints are twins in memory, of the world of the `with replace_endpoints(...)` that is open, or of one of its
     own. `route` is a flow, a route, or the name of one in the modules of `folder`. Without `messages` its source is
-    what that world makes of it. `store`, `policy` and `most` as for `run_routes`.
+    what that world makes of it. The routes `beside` run too, such as those that it calls by `direct:`. `store`,
+    `policy` and `most` as for `run_routes`.
     """
     world = current() or replace_endpoints()
     definition = _route(route, Path(folder))
@@ -108,10 +113,20 @@ async def run_route(
     since = len(world.traffic.sends)
     setup = setup_for(Run(), catalog=world, store=store, policy=policy or Policy())
     try:
-        ran = await run_routes(definition, setup=setup, most=most)
+        others = [_route(other, Path(folder)) for other in beside]
+        ran = await run_routes(definition, *others, setup=setup, most=most)
     finally:
         world.leave()
     return RouteRun(ran.counts, ran.letters, ran.events, given, world, since)
+
+
+def entering(name: str, entry: int, kind: str = "", *, folder: str | Path = "routes") -> Route:
+    """The route of that name in the modules of `folder`, as one whose messages enter in the middle of it.
+
+    `entry` and `kind` are those of a dead letter: the number of the place where such parts enter the route, and the
+    name of the class of their bodies, if that is a dataclass or model. Raises UnknownName.
+    """
+    return replace(_route(name, Path(folder)), entry=entry, body=kind_named(kind), codec=None)
 
 
 def _route(route: Flow[Any] | Route | str, folder: Path) -> Route:
