@@ -34,6 +34,10 @@ _PRIVATE = re.compile(
 """Names of fields that may hold what should be in no repository."""
 
 
+_UNKNOWN = "?"
+"""The module of a class of errors that is known by its name alone."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a sink answered, in order, each JSON-ready; or with what it fails."""
@@ -216,7 +220,7 @@ def failure_of(name: str, text: str) -> Failure:
         kind: type[Exception] = class_named(name, ())
         kind(text)
     except Exception:  # unknown, or of a kind that wants more than a text, and says so in whatever way
-        return Failure(name, text, "?")
+        return Failure(name, text, _UNKNOWN)
     if kind.__module__ == "builtins":
         return Failure(name, text)
     top = kind.__module__.partition(".")[0]
@@ -247,7 +251,9 @@ def _playing(answer: Answer) -> Any:
 def made(failure: Failure) -> Exception:
     """An error of that class, or of one that is called so."""
     kind: type[Exception] = (
-        type(failure.name, (Exception,), {}) if failure.module == "?" else class_named(failure.name, ())
+        type(failure.name, (Exception,), {"__module__": _UNKNOWN})
+        if failure.module == _UNKNOWN
+        else class_named(failure.name, ())
     )
     return kind(failure.text)
 
