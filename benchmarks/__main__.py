@@ -5,7 +5,7 @@ from importlib import import_module
 
 from .figures import Figure, report
 
-ALL = ("engine", "patterns", "startup", "leads", "csv_route", "sql", "memory", "http", "rabbitmq")
+ALL = ("engine", "patterns", "durable", "startup", "leads", "csv_route", "sql", "memory", "http", "rabbitmq")
 
 
 def main() -> int:
