@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from ..errors import StoreError
+from ._file import File
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
@@ -32,9 +33,10 @@ class _Group:
 class Commits:
     """Takes operations from any task and runs them, group after group, while `run` runs."""
 
-    def __init__(self, connection: sqlite3.Connection, explain: Callable[[Exception], StoreError]) -> None:
-        self._connection = connection
-        self._explain = explain
+    def __init__(self, file: File) -> None:
+        self._connection = file.connection
+        self._explain = file.explain
+        self._there = file.there
         self._thread = anyio.CapacityLimiter(1)
         self._group = _Group()
         self._wake = anyio.Event()
@@ -99,6 +101,7 @@ class Commits:
 
     def _transaction(self, operations: Sequence[Operation]) -> list[Any] | StoreError:
         try:
+            self._there()
             self._connection.execute("BEGIN IMMEDIATE")
             results = [operation(self._connection) for operation in operations]
             self._connection.execute("COMMIT")

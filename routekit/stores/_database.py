@@ -157,6 +157,8 @@ def explainer(path: Path) -> Callable[[Exception], StoreError]:
     """A function that makes an error of this database a StoreError that says what is wrong and what to do."""
 
     def explain(error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if isinstance(error, OSError):
             code = sqlite3.SQLITE_CANTOPEN

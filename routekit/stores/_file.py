@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from pathlib import Path
 
+from ..errors import StoreError
 from ._database import connect, explainer
 from ._owner import alone, name_of, numbered, others
 
@@ -24,9 +25,23 @@ class File:
             except OSError as error:
                 raise self.explain(error) from error
             self.owner = name_of(number)
+            self._identity = self._found()
             self.others: Callable[[], AbstractContextManager[Sequence[str]]] = partial(others, path, number)
             """The names of the other living processes, which cannot change as long as the context is open."""
             self._opened = opening.pop_all()
+
+    def there(self) -> None:
+        """Raises StoreError if the file has been moved or removed: what is written to it now would be lost."""
+        if self._found() != self._identity:
+            hint = "put it back where it was, or stop the service and start it with what is there now"
+            raise StoreError(f"the store '{self.path}' was moved, removed or replaced while it was open", hint=hint)
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def serving(self) -> Generator[None]:

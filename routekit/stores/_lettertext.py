@@ -42,10 +42,18 @@ def letter_of(text: bytes | str) -> Letter:
     """
     try:
         data: dict[str, Any] = from_json(text)
-    except ValueError:  # escapes of half characters
-        data = json.loads(text)
+    except ValueError:
+        data = _escaped(text)
     version = data.get("version", VERSION)
     if version != VERSION:
         found = f"letter {data.get('id')} was kept in version {version}, this RouteKit reads versions up to {VERSION}"
         raise StoreError(found, hint="upgrade RouteKit; the letter stays where it is")
     return Letter(**{name: value for name, value in data.items() if name in _FIELDS})
+
+
+def _escaped(text: bytes | str) -> dict[str, Any]:
+    """One with escapes of half characters."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"what was kept is no letter: {error}", hint="the store is damaged: look at it") from error

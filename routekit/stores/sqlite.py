@@ -95,7 +95,7 @@ async def open_sqlite(path: str, options: Mapping[str, Any], now: Callable[[], f
     if not path or path == ":memory:":
         raise BadOption(f"the sqlite store needs a file, found '{path}'", hint="write 'sqlite:<path>' or 'memory:'")
     async with _opened(Path(path), chosen) as file:
-        commits = Commits(file.connection, file.explain)
+        commits = Commits(file)
         async with together() as tasks:
             tasks.start_soon(commits.run)
             try:
