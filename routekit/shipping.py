@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import anyio
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -27,6 +28,12 @@ _AGAIN = Retry(0, first=0.5, most=30.0)
 """How long it waits for a database that is away."""
 _LOOK = 5.0
 """Seconds between two looks at how much waits, while there is something to ship."""
+
+
+def _service(what: str) -> str:
+    """A name that no other service has: a store in memory knows of none."""
+    return f"{what} {uuid4().hex}"
+
 
 Lane: TypeAlias = tuple[str, str]
 """Where to, and by which key: what is in one lane is sent in order."""
@@ -91,7 +98,8 @@ class Shipper:
         self._runtime = runtime
         self._retry = retry
         self._workers = workers
-        self._owner = f"{runtime.store.owner}/{runtime.route}"
+        service = runtime.named(_service, "shipping")
+        self._owner = f"{runtime.store.owner if runtime.store.durable else service}/{runtime.route}"
         self._ways: dict[str, _Way] = {}
         self._blocks: dict[Lane, _Block] = {}
         self._strange: set[str] = set()
