@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 ROUTES = Path(__file__).parent / "routes"
 _PROGRAM = Path(sys.executable).with_name("routekit")
 _WITHIN = 300.0
+_DEPOSED = "held for dead"
 
 
 class Daemon:
@@ -34,6 +36,11 @@ class Daemon:
         """All that it has written, over all its starts."""
         path = self._folder / f"{self.name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def deposed(self) -> bool:
+        """Whether it has ended since the others held it for dead, as it says."""
+        return self.ended and _DEPOSED in self.log.rpartition("--- start ")[2]
 
     def start(self) -> None:
         """Start it; it ends with this process."""
@@ -58,6 +65,16 @@ class Daemon:
         if process is not None:
             process.kill()
             process.wait()
+
+    def freeze(self) -> None:
+        """Let it hang, as a machine does that swaps or is moved."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on, as if no time had passed."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """End it in an orderly way; its exit code."""

@@ -79,6 +79,11 @@ def outgoing(url: str) -> int:
         return -1
 
 
+def sharing(url: str) -> int:
+    """How many daemons share the store, as far as they have not been deposed."""
+    return int(_asked(url, "SELECT count(*) FROM routekit.owners")[0][0])
+
+
 def rewritten(url: str) -> Mapping[str, int]:
     """How often rows of each table were written once more."""
     found = _asked(url, "SELECT (SELECT sum(writes - 1) FROM lines), (SELECT sum(writes - 1) FROM totals)")

@@ -7,10 +7,13 @@ from typing import Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-What: TypeAlias = Literal["kill", "cut", "half_close", "refuse", "stall"]
+What: TypeAlias = Literal["kill", "cut", "half_close", "refuse", "stall", "freeze"]
 
 FAULTS: tuple[What, ...] = ("cut", "half_close", "refuse", "stall")
 """What the proxies do to the connections, of the broker or of the database."""
+
+FREEZE: What = "freeze"
+"""One of several daemons hangs until the others have taken over what it had, and then goes on as if nothing were."""
 
 BROKER, DATABASE = "broker", "database"
 
@@ -39,7 +42,10 @@ def plan(seed: int, kills: int, faults: int, daemons: Sequence[str]) -> Sequence
     """The acts of a run in their order; daemons, broker and database are killed about equally often."""
     random = Random(f"monkey {seed}")
     doing: list[tuple[What, str]] = [("kill", whom) for whom in _spread(kills, ("", BROKER, DATABASE), random)]
-    doing += zip(_spread(faults, FAULTS, random), _spread(faults, (BROKER, DATABASE), random), strict=True)
+    freezes = faults // 5 if len(daemons) > 1 else 0
+    doing.extend((FREEZE, "") for _ in range(freezes))
+    rest = faults - freezes
+    doing += zip(_spread(rest, FAULTS, random), _spread(rest, (BROKER, DATABASE), random), strict=True)
     random.shuffle(doing)
     moments = sorted(random.uniform(0.01, 0.97) for _ in doing)
     acts: list[Act] = []

@@ -42,16 +42,19 @@ class Outcome:
     acts: Sequence[Act]
     ledger: Ledger
     seconds: float
+    deposed: int = 0
+    """How often a daemon had to begin anew, since the others held it for dead."""
 
     def __str__(self) -> str:
         wanted, kills = self.wanted, _counted(act.whom for act in self.acts if act.what == "kill")
         faults = _counted(act.what for act in self.acts if act.what != "kill")
         daemons = "1 daemon" if wanted.daemons == 1 else f"{wanted.daemons} daemons"
         kept = f"{wanted.store}, journaled" if wanted.durable else wanted.store
+        deposed = f"\ndeposed: {self.deposed} times a daemon began anew" if self.deposed else ""
         verdict = "every claim was kept" if self.ledger.holds else "NOT KEPT:\n" + "\n".join(self.ledger.faults())
         return (
             f"chaos: {wanted.messages:,} messages, {daemons}, store {kept}, seed {wanted.seed}, "
-            f"{self.seconds:.0f} s\nkills: {kills}\nfaults: {faults}\n{self.ledger}\n{verdict}"
+            f"{self.seconds:.0f} s\nkills: {kills}\nfaults: {faults}{deposed}\n{self.ledger}\n{verdict}"
         )
 
 
@@ -76,7 +79,7 @@ def run(wanted: Wanted, folder: Path, say: Callable[[str], None]) -> Outcome:
         settled = settle(stage, expected, durable=wanted.durable)
         settled.others += unfinished
         settled.others += [f"a daemon ended with exit code {code}" for code in codes if code]
-        return Outcome(wanted, acts, settled, seconds)
+        return Outcome(wanted, acts, settled, seconds, stage.deposed)
 
 
 def settle(stage: Stage, expected: Expected, *, durable: bool) -> Ledger:

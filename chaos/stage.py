@@ -16,12 +16,15 @@ from routekit_sql.testing import PostgreSQL
 
 from . import database
 from .daemon import Daemon, configure
-from .monkey import BROKER, DATABASE, Act
+from .monkey import BROKER, DATABASE, FREEZE, Act
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 _NOTICED = 20.0
 """Seconds after which a stalled connection flows again, if nobody has made a new one instead."""
+_DEPOSED = 60.0
+"""Seconds after which a frozen daemon goes on, if the others have not taken over."""
+_LOOK = 0.05
 
 
 class Stuck(Exception):
@@ -41,6 +44,8 @@ class Stage:
     say: Callable[[str], None]
     down: list[str] = field(default_factory=list[str])
     """What was killed, and not started again so far."""
+    deposed: int = 0
+    """How often a daemon had to begin anew, since the others held it for dead."""
 
     def perform(self, acts: Sequence[Act]) -> None:
         """Do what belongs together, and bring back who was killed, in the order of their deaths."""
@@ -50,14 +55,20 @@ class Stage:
             if act.what == "kill":
                 self._victim(act.whom).kill()
                 self.down.append(act.whom)
+            elif act.what == FREEZE:
+                self._freeze(act)
             else:
                 self._disturb(act)
         while self.down:
             self._victim(self.down.pop(0)).start()
 
     def look(self) -> None:
-        """Raise Stuck if a daemon has ended by itself."""
+        """Start a daemon again that was deposed, as whoever runs it would; raise Stuck if one has ended otherwise."""
         for daemon in self.daemons:
+            if daemon.deposed:
+                self.say(f"{daemon.name} was deposed, and begins anew")
+                self.deposed += 1
+                daemon.start()
             if daemon.ended:
                 raise Stuck(f"{daemon.name} has ended by itself:\n{daemon.log[-3000:]}")
 
@@ -66,15 +77,28 @@ class Stage:
             return self.broker
         return self.database if name == DATABASE else next(one for one in self.daemons if one.name == name)
 
+    def _freeze(self, act: Act) -> None:
+        daemon = next(one for one in self.daemons if one.name == act.whom)
+        before = database.sharing(self.database.url)
+        daemon.freeze()
+        try:
+            _waited(lambda: database.sharing(self.database.url) < before, _DEPOSED)
+        finally:
+            daemon.thaw()
+
     def _disturb(self, act: Act) -> None:
         proxy = self.proxies[act.whom]
         made = proxy.connected
         self.portal.call(getattr(proxy, act.what))
         if act.what in ("stall", "refuse"):
-            end = monotonic() + _NOTICED
-            while proxy.connected == made and monotonic() < end:
-                sleep(0.02)
+            _waited(lambda: proxy.connected != made, _NOTICED)
             self.portal.call(proxy.heal)
+
+
+def _waited(reached: Callable[[], bool], limit: float) -> None:
+    end = monotonic() + limit
+    while not reached() and monotonic() < end:
+        sleep(_LOOK)
 
 
 def missing() -> str | None:

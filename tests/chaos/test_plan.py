@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.monkey import BROKER, DATABASE, FAULTS, plan
+from chaos.monkey import BROKER, DATABASE, FAULTS, FREEZE, plan
 
 DAEMONS = ["daemon-1", "daemon-2"]
 
@@ -28,7 +28,8 @@ def test_all_are_killed_about_equally_often(seed: int) -> None:
     acts = plan(seed, 30, 8, DAEMONS)
     killed = Counter(act.whom for act in acts if act.what == "kill")
     assert (killed[BROKER], killed[DATABASE], sum(killed[name] for name in DAEMONS)) == (10, 10, 10)
-    assert {act.what for act in acts} == {"kill", *FAULTS}
+    assert {act.what for act in acts} == {"kill", FREEZE, *FAULTS}
+    assert {act.what for act in plan(seed, 30, 8, DAEMONS[:1])} == {"kill", *FAULTS}
 
 
 @given(seed=st.integers(0, 1_000_000))
