@@ -14,6 +14,8 @@ from routekit.testing.conformance import Clock, StoreContract
 class TestPostgresql(StoreContract):
     """The same suite that the stores in memory and in SQLite pass."""
 
+    scripts = 10
+
     @pytest.fixture(autouse=True)
     def _open_here(self, opened: Callable[..., AbstractAsyncContextManager[Store]]) -> None:
         self._opened = opened
