@@ -5,7 +5,19 @@ from importlib import import_module
 
 from .figures import Figure, report
 
-ALL = ("engine", "patterns", "durable", "startup", "leads", "csv_route", "sql", "memory", "http", "rabbitmq")
+ALL = (
+    "engine",
+    "patterns",
+    "durable",
+    "startup",
+    "leads",
+    "csv_route",
+    "sql",
+    "transaction",
+    "memory",
+    "http",
+    "rabbitmq",
+)
 
 
 def main() -> int:

@@ -110,7 +110,8 @@ class Postgresql:
     def fresh(self) -> str:
         """The URL of an empty table."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS customers")
+            for table in ("customers", "routekit_inbox", "routekit_outbox", "routekit_outbox_lease"):
+                connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
             connection.execute(TABLE.encode())
             connection.execute("CHECKPOINT")
         return self.url
