@@ -73,6 +73,8 @@ class Claims:
         policies = {route.name: policy_of(scopes_of(route, policy)) for route in routes}
         keys = {name: one.order_by for name, one in policies.items() if one.order_by is not None}
         limits = {called(catalog.source(route.source)): policies[route.name].concurrency or 1 for route in routes}
+        durable = frozenset(name for name, one in policies.items() if one.durable == "store")
+        careful = _careful(routes, catalog, durable)
         waits = {route.name: all(_timed(step) for step in steps_of(route)) for route in routes}
         sequences = {route.name: step for route in routes if (step := _sequence(route)) is not None}
         return cls(
@@ -84,7 +86,7 @@ class Claims:
             sequences,
             waits,
             Model(routes, catalog, policy),
-            _careful(routes, catalog),
+            careful,
         )
 
     def delivery(self, route: str, sink: str) -> Delivery:
@@ -215,14 +217,13 @@ def _forgives(route: Route, policy: Policy, words: frozenset[str]) -> bool:
     return bool(words & _FORGIVING) or any(clauses_of(scopes)) or lenient or policy_of(scopes).deadline is not None
 
 
-def _careful(routes: Sequence[Route], catalog: Catalog) -> frozenset[str]:
+def _careful(routes: Sequence[Route], catalog: Catalog, durable: frozenset[str]) -> frozenset[str]:
     """The sinks of sagas, and of durable routes: after each effect there is a record of it."""
     found: set[str] = set()
     for route in routes:
-        for step in steps_of(route):
-            if _word(step) == "saga":
-                for _, branch in step.branches():
-                    found |= {_named(target, catalog) for inner in _steps(branch) for target in inner.targets()}
+        sagas = [branch for step in steps_of(route) if _word(step) == "saga" for _, branch in step.branches()]
+        chains = [route.chain] if route.name in durable else sagas
+        found |= {_named(target, catalog) for chain in chains for step in _steps(chain) for target in step.targets()}
     return frozenset(found)
 
 

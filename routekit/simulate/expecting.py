@@ -44,6 +44,11 @@ class Expected:
     """Of sources whose messages are new in each run: the effects that each of them has, without bodies."""
     operations: int
 
+    @property
+    def reached(self) -> bool:
+        """Whether any message has an effect."""
+        return any(self.effects.values()) or any(self.shapes.values())
+
     @classmethod
     def of(cls, runs: Sequence[Played]) -> "Expected":
         """What all these runs, in which nothing went wrong, have in common."""

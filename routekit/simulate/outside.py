@@ -218,7 +218,7 @@ class Outside:
     def replied(self, copy: Copy, reply: Message[Any] | None) -> None:
         """A caller has got its answer."""
         body = "" if reply is None else text_of(reply.body)
-        name = f"the caller of {copy.arrival.source}"
+        name = caller_of(copy.arrival.source)
         self.done(Effect(copy.arrival.route, name, copy.id, body, self.life, self.time), idempotent=True)
 
     def acknowledged(self, copy: Copy) -> None:
@@ -454,6 +454,11 @@ def _told(fault: Fault) -> str:
         "clock": f"wall time jumps by{seconds} while:",
     }
     return f"{what[fault.kind]} {fault.at}"
+
+
+def caller_of(source: str) -> str:
+    """Who gets the replies of a source."""
+    return f"the caller of {source}"
 
 
 def text_of(body: object) -> str:

@@ -79,6 +79,8 @@ class Report:
     effects: int = 0
     simulated: float = 0.0
     spent: float = 0.0
+    silent: bool = False
+    """Whether no message had an effect, even where nothing went wrong: then nothing was tried."""
 
     @property
     def ok(self) -> bool:
@@ -107,6 +109,8 @@ class Report:
             f"{timedelta(seconds=round(self.simulated))} simulated in {self.spent:.1f} s",
         ]
         lines += [f"{'ok  ' if self.holds(name) else 'FAIL'} {name}" for name in INVARIANTS]
+        if self.silent:
+            lines.append("no message reached a sink, even where nothing went wrong: give inputs")
         return "\n".join([*lines, *(f"\n{violation}" for violation in self.violations)])
 
     def as_json(self) -> dict[str, Any]:
@@ -119,6 +123,7 @@ class Report:
             "lives": self.lives,
             "operations": self.operations,
             "faults": dict(sorted(self.faults.items())),
+            "silent": self.silent,
             "simulated": round(self.simulated, 3),
             "invariants": {name: self.holds(name) for name in INVARIANTS},
             "observed": {name: vars(seen) for name, seen in self.observed.items()},

@@ -41,8 +41,8 @@ class Simulation:
     def __post_init__(self) -> None:
         self.claims = Claims.of(self.scene.routes, self.scene.catalog, self.scene.policy)
 
-    def run(self, seeds: Iterable[int]) -> Report:
-        """Run all seeds; of each invariant and route the first violation is shrunk."""
+    def run(self, seeds: Iterable[int], *, fail_fast: bool = False) -> Report:
+        """Run all seeds, or until one fails; of each invariant and route the first violation is shrunk."""
         seeds = list(seeds)
         report = self._report(seeds)
         began = real.monotonic()
@@ -52,9 +52,14 @@ class Simulation:
                 fates = Drawn(Random(f"{seed}/fates"), self.kinds, expected.operations)
                 self._count(report, *self._judged(Schedule(seed), fates))
                 self.progress(number)
+                if fail_fast and report.violations:
+                    report.seeds = seeds[:number]
+                    break
                 if number % _SWEEP == 0:
                     gc.collect()
         report.spent = real.monotonic() - began
+        whole = [expected for (_, inputs), expected in self._expected.items() if inputs is None]
+        report.silent = not any(one.reached for one in whole)
         return report
 
     def replay(self, schedule: Schedule) -> Report:
@@ -144,7 +149,8 @@ def _observe(seen: Observed, invariant: str) -> None:
 
 def _story(outside: Outside, message: str) -> list[str]:
     """What happened, as far as it has to do with the message, or with all."""
-    lines = [one for one in outside.story if not one.messages or message in one.messages or not message]
+    everything = message not in outside.arrivals
+    lines = [one for one in outside.story if everything or not one.messages or message in one.messages]
     if len(lines) > _LINES:
         lines = [*lines[: _LINES // 2], Happening(0.0, 0, "..."), *lines[-_LINES // 2 :]]
     return [f"{_clock(one.at)} {one.text}" if one.life else one.text for one in lines]

@@ -33,6 +33,7 @@ def simulate(
     policy: Policy | None = None,
     catalog: Catalog | None = None,
     schedule: str | None = None,
+    fail_fast: bool = False,
 ) -> Report:
     """Crash-test routes: run them many times in virtual time, each time with other faults, and check what they promise.
 
@@ -43,7 +44,7 @@ def simulate(
     message)` that say what an endpoint answers, by pattern of its address. `faults` are those that may strike, all if
     unset: crash, connection, outage, slow, duplicate, late, clock.
 
-    `schedule` runs the first seed once, with the faults that a violation has printed, and no others.
+    With `fail_fast` the first run that fails is the last one. `schedule` runs the first seed once, with the faults that a violation has printed, and no others.
 
     To be called where no event loop runs. Raises DefinitionError for routes that cannot work, or for a body type of
     which no bodies can be made.
@@ -63,7 +64,7 @@ def simulate(
     chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if schedule is not None:
         return simulation.replay(Schedule.read(chosen[0], schedule))
-    return simulation.run(chosen)
+    return simulation.run(chosen, fail_fast=fail_fast)
 
 
 def _routes(routes: Routes) -> list[Route]:
