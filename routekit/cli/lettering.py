@@ -71,6 +71,7 @@ def list_(
     before: Before = None,
     oldest: Annotated[bool, typer.Option("--oldest", help="the oldest first")] = False,
     limit: Annotated[int, typer.Option(min=1, help="letters at most")] = 50,
+    ids: Annotated[bool, typer.Option("--ids", help="print the ids alone, for other commands")] = False,
     as_json_: AsJson = False,
 ) -> None:
     """List dead letters, the newest first."""
@@ -83,6 +84,10 @@ def list_(
         those, count = with_store(work)
     if as_json_:
         print_json([plain(letter) for letter in those])
+        return
+    if ids:
+        for letter in those:
+            typer.echo(letter.id)
         return
     if not those:
         out.print("no dead letters")
