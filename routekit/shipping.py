@@ -292,10 +292,12 @@ class Shipper:
             self._count, self._since = await self._transactions.waiting()
 
     async def _close(self) -> None:
-        """Ship what the last messages have put in; what has to wait is left for the next start."""
+        """Ship what the last messages have put in; what fails even now is left for the next start."""
         self._closed = True
         while self._running:
             await self._ended.wait()
+        for block in self._blocks.values():
+            block.due = self._runtime.now()
         await self._run()
         try:
             await self._transactions.leave(owner=self._owner)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
 from routekit import BodyError, Flow, Message, Policy, Rejected, Retry, Unavailable, dead_letters, from_
-from routekit.testing import Catalog, Feed, Ledger, Sink, check, routes_of, run_routes, setup_for
+from routekit.testing import Catalog, Feed, Inlet, Ledger, Sink, check, routes_of, run_routes, running, setup_for
 from routekit.testing import Run as Ran
 
 pytestmark = pytest.mark.anyio
@@ -165,6 +166,33 @@ async def test_what_an_earlier_run_has_left_is_sent() -> None:
     assert len(ledger.book.outbox["o"]) == 3
     await run_routes(from_(Feed([])).transaction(ledger, lambda t: t.to(sent), name="o"))
     assert [order.id for order in sent.bodies] == [1, 2, 3]
+
+
+async def test_a_stop_tries_once_more() -> None:
+    """What waits for another try is not left for the next start without one."""
+    sent = Sink(fail={1: Unavailable("busy")})
+    slow = Retry(9, first=1e6, most=1e6, on=Unavailable)
+    await run_routes(from_(feed()).transaction(Ledger(), lambda t: t.to(sent), name="o", retry=slow), most=3)
+    assert sent.bodies == ORDERS
+
+
+async def test_its_figures_tell_what_waits() -> None:
+    """How much, for how long, and what has become of the rest."""
+    inlet, sent = Inlet(), Sink(fail={2: Unavailable("busy"), 3: BodyError("bad")})
+    flow = from_(inlet).transaction(
+        Ledger(),
+        lambda t: t.to(sent),
+        name="o",
+        order_by=lambda n: n,
+        retry=Retry(9, first=1e6, most=1e6, on=Unavailable),
+    )
+    async with running(flow) as service:
+        for number in (1, 2, 3):
+            await inlet.give(number)
+        await anyio.sleep(10)
+        shown = {figure.name: figure.value for figure in service.figures() if figure.endpoint == "outbox:o"}
+    assert shown.pop("oldest_seconds") >= 0
+    assert shown == {"waiting": 1, "blocked_lanes": 1, "sent_total": 1, "failed_total": 2, "dead_total": 1}
 
 
 async def test_what_was_meant_for_a_sink_that_is_gone_stays() -> None:
