@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaos.run import Wanted, run
-from chaos.stage import missing
+from chaos.stage import POSTGRESQL, missing
 
 SEED = int(os.environ.get("ROUTEKIT_CHAOS_SEED", "1"))
 
@@ -25,10 +25,15 @@ def servers() -> None:
         pytest.skip(reason)
 
 
+ONE = Wanted(messages=1000, kills=4, faults=2, seed=SEED)
+TWO = Wanted(messages=500, kills=3, faults=0, seed=SEED, daemons=2, store=POSTGRESQL, durable=True)
+
+
 @pytest.mark.timeout(1200)
 @pytest.mark.real_time
-def test_no_claim_is_broken_by_kills_and_cuts(tmp_path: Path) -> None:
-    """Every order is stored once and invoiced, every bad message is a dead letter that says why, and no more."""
-    outcome = run(Wanted(messages=1500, kills=4, faults=2, seed=SEED), tmp_path, print)
+@pytest.mark.parametrize("wanted", [ONE, TWO], ids=["one daemon", "two on one store"])
+def test_no_claim_is_broken_by_kills_and_cuts(wanted: Wanted, tmp_path: Path) -> None:
+    """Every order is stored and booked once, every bad message is a dead letter that says why, and no more."""
+    outcome = run(wanted, tmp_path, print)
     print(outcome)
     assert outcome.ledger.holds, str(outcome)
