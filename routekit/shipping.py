@@ -181,18 +181,15 @@ class Shipper:
 
     async def _round(self) -> None:
         """Once through the outbox, from its oldest message on."""
-        after, held, seen = 0, set[Lane](), False
+        after, held = 0, set[Lane]()
         while page := await self._transactions.take(owner=self._owner, after=after):
-            seen, after = True, page[-1].number
+            after = page[-1].number
             await self._ship(page, held)
             await self._look()
-        if page is None:  # another process ships
-            self._blocks.clear()
-        elif not seen:
-            self._blocks.clear()
+        if held and page is not None:
+            await self._look(now=True)
+        else:  # nothing is left, or another process ships
             self._count, self._since = 0, None
-        else:
-            await self._look(now=not held)
         self._blocks = {lane: block for lane, block in self._blocks.items() if lane in held}
         if self._blocks:
             self._alarms.set(_KEY, min(block.due for block in self._blocks.values()))
