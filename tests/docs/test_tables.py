@@ -8,6 +8,7 @@ import pytest
 from routekit.pages import table
 from routekit.plugins import Catalog
 from routekit.reference import Entry, describe, table_entry
+from routekit.retention import Retention
 from routekit.settings import Options
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,8 +31,9 @@ def with_tables(text: str) -> str:
 
 def tables(name: str) -> str:
     """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
-    if name == "routekit":
-        return table(table_entry(name, Options).options)
+    settings = {"routekit": Options, "retention": Retention}
+    if name in settings:
+        return table(table_entry(name, settings[name]).options)
     entries = [entry for entry in describe(name, Catalog()) if entry.kind != "step"]
     return "\n\n".join(f"{titled(entry, many=len(entries) > 1)}{table(entry.options)}" for entry in entries)
 
