@@ -117,7 +117,7 @@ def _brought(way: Way, source: Source, name: str, policy: Policy, *, durable: bo
     promises = source.promises()
     if isinstance(source, Listener):
         text = f"who sends to {name} again, for want of an answer, sends a new message"
-        way = replace(way, unnamed=(Why(text, '.idempotent("...", key=...)'),))
+        way = replace(way, unnamed=(Why(text, ".transaction(..., key=...)"),))
     if promises.volatile:
         return way.losing(Why(f"{name} is memory, or nobody acknowledges there", source.advice.get("volatile", "")))
     if policy.durable == "store" and durable:
@@ -135,12 +135,11 @@ def _ordered(way: Way, source: Source, name: str, policy: Policy) -> Way:
     """The order in which messages are handled."""
     if not source.promises().ordered:
         return way.disordered(Why(f"{name} promises no order", source.advice.get("ordered", "")))
-    many = policy.concurrency != 1 if isinstance(source, Listener) else (policy.concurrency or 1) > 1
-    if not many:
-        return way
-    at_once = "any number" if policy.concurrency is None else f"{policy.concurrency}"
     if isinstance(source, Listener):
-        return way.disordered(Why(f"{at_once} of {name} are handled at once", "Policy(concurrency=1)"))
+        return way.disordered(Why(f"calls of {name} wait for no other"))
+    if (policy.concurrency or 1) == 1:
+        return way
+    at_once = policy.concurrency
     if policy.order_by is None:
         return way.disordered(Why(f"Policy(concurrency={at_once}) handles several at once", "Policy(order_by=...)"))
     return way.keyed(policy.order_by, Why("Policy(order_by=...) keeps those of equal keys in order"))
@@ -178,7 +177,7 @@ def passed(way: Way, step: Step[Any, Any], *, durable: bool) -> Way:
     if conduct.varies:
         way = way.varying(Why(f"{label}: {conduct.varies}"))
     if conduct.knows and durable:
-        way = replace(way, unnamed=()).fact(f"{label} knows what was done, by {conduct.knows}")
+        way = way.fact(f"{label} knows what was done, by {conduct.knows}")
     return _reordered(way, conduct, label)
 
 
@@ -211,9 +210,13 @@ def entered(way: Way, step: Step[Any, Any], branch: str, commits: Transactor | N
         return way
     if branch in conduct.leaves_out:
         way = way.losing(Why(f"{step.label} goes on without '{branch}' if that fails"), crash=False)
+    if conduct.varies:
+        way = way.varying(Why(f"{step.label}: {conduct.varies}"))
     if conduct.scatters:
         way = way.disordered(Why(f"{step.label}: {conduct.scatters}"))
-    return way if commits is None else replace(way, within=commits)
+    if commits is None:
+        return way
+    return replace(way, within=commits, unnamed=() if conduct.knows else way.unnamed)
 
 
 def queued(way: Way, sink: Producer, source: Source, name: str, policy: Policy) -> Way:
@@ -223,8 +226,12 @@ def queued(way: Way, sink: Producer, source: Source, name: str, policy: Policy) 
         way = way.losing(Why(f"{name} is memory", sink.advice.get("volatile", "")))
     elif not isinstance(source, Listener):
         way = way.fact(f"{name} is kept in the store")
-    if isinstance(source, Listener):
+    if isinstance(source, Listener) and policy.durable != "store":
         return way  # the caller waits, so that its own order is kept
+    if isinstance(source, Listener):
+        return way.disordered(
+            Why(f"{name} is left as soon as a message is in the journal, and several are handled at once")
+        )
     if not (here.ordered and there.ordered):
         return way.disordered(Why(f"{name} promises no order"))
     own = _ordered(Way(), source, name, policy)
