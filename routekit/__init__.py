@@ -43,6 +43,7 @@ from .errors import UnknownName as UnknownName
 from .errors import UnknownScheme as UnknownScheme
 from .errors import WrongDirection as WrongDirection
 from .errors import did_you_mean as did_you_mean
+from .events import ClusterGrew as ClusterGrew
 from .events import DeadLettered as DeadLettered
 from .events import Event as Event
 from .events import GapSkipped as GapSkipped

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bars
 
 from .events import (
     CircuitChanged,
+    ClusterGrew,
     DeadLettered,
     Draining,
     Event,
@@ -174,6 +175,9 @@ def line_of(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{route}: resequence({name}): {numbers}{of} missing, going on without"
         case DeadLettered(route, message_id, step, error):
             return logging.WARNING, f"{route}: {message_id}: dead letter at {step}: {_short(error)}"
+        case ClusterGrew(route, cluster, step, error, text, count, new):
+            many = "a new kind of dead letter" if new else f"{count:,} dead letters of a kind"
+            return logging.WARNING, f"{route}: {many} (cluster {cluster[:8]}) at {step}: {error}: {text}"
         case Refused(route, message_id, step, error):
             return logging.ERROR, f"{route}: {message_id}: refused at {step}: {_short(error)}"
         case Progress(route, name, done, total, unit):

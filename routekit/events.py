@@ -165,6 +165,23 @@ class DeadLettered:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterGrew:
+    """Dead letters that are alike are told of: the first of them, which is `new`, then ten, a hundred, a thousand.
+
+    `cluster` is its id in the store, `text` the reason without the values that differ. At most ten in a minute come
+    from one route; what was left out is told with a later letter.
+    """
+
+    route: str
+    cluster: str
+    step: str
+    error: str
+    text: str
+    count: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A message was handed back to its source, which will redeliver it or knows what to do."""
 
@@ -208,6 +225,7 @@ Event: TypeAlias = (
     | Rescued
     | GapSkipped
     | DeadLettered
+    | ClusterGrew
     | Refused
     | Logged
     | Progress

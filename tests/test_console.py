@@ -12,6 +12,7 @@ from routekit import Progress, Unavailable
 from routekit.console import Watcher, line_of, log_to, one_line
 from routekit.events import (
     CircuitChanged,
+    ClusterGrew,
     Counts,
     DeadLettered,
     Draining,
@@ -168,6 +169,7 @@ def test_every_event_has_a_line() -> None:
             Rescued("r", "m", "rescue ValueError of the route", ERROR),
             GapSkipped("r", "orders", "ann", 3, 5),
             DeadLettered("r", "m", "s", ERROR),
+            ClusterGrew("r", "c", "s", "KeyError", "*", 1, True),
             Refused("r", "m", "s", ERROR),
             Logged("r", "info", "x"),
             Progress("r", "f", 1, None, "rows"),

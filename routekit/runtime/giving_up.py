@@ -12,6 +12,7 @@ from ..message import Message
 from ..rescuing import causes, following
 from ..route import REFUSE, Policy, Route
 from ..step import Chain, Handler, finish
+from .alerting import Alerts
 from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
 from .history import told
@@ -25,7 +26,7 @@ _CAUSES = 10
 def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Counts) -> GiveUp:
     """How messages and parts of this route become dead letters: in the channel of the policy, else in the store."""
     usual = runtime.bind(policy.dead_letter, finish, "dead_letter") if isinstance(policy.dead_letter, Chain) else None
-    hooks = Hooks(policy, runtime)
+    hooks, alerts = Hooks(policy, runtime), Alerts(runtime)
 
     async def give_up(message: Message[Any], error: Exception, channel: Handler[Any] | None, entry: int) -> None:
         letter = await hooks.letter(letter_of(route, message, error, runtime, entry), error)
@@ -41,6 +42,8 @@ def giving_up(route: Route, policy: Policy, runtime: RouteRuntime, counts: Count
         if channel is None:  # else the author has said what to do with such a part
             counts.dead += 1
             runtime.emit(DeadLettered(route.name, message.id, letter.step, error))
+        if way is None:
+            await alerts.kept(letter)
 
     return give_up
 
