@@ -42,7 +42,7 @@ StoreFactory: TypeAlias = Callable[[str, Mapping[str, Any], Callable[[], float]]
 
 @hookspec
 def register_endpoints() -> Sequence[type[Endpoint]]:  # pyright: ignore[reportReturnType]  # a specification has no body
-    """The endpoint classes of this plugin: for each scheme one source, one sink, or one of each."""
+    """The endpoint classes of this plugin: for each scheme one source, sink and place of transactions at most."""
 
 
 @hookspec

@@ -29,11 +29,12 @@ RECORD = ROOT / "tests" / "packaging" / "interface.txt"
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "What a plugin gives": (
         "Subclass them; what is abstract has to be written.",
-        ("Endpoint", "Consumer", "Listener", "Producer", "Codec", "Step", "Twin"),
+        ("Endpoint", "Consumer", "Listener", "Producer", "Transactor", "Codec", "Step", "Twin"),
     ),
     "What a plugin says of itself": ("Values, given as class variables.", ("Capabilities", "About")),
-    "What goes through": ("Values that a plugin makes and gets.", ("Message", "Meta", "Delivery", "Record")),
+    "What goes through": ("Values that a plugin makes and gets.", ("Message", "Meta", "Delivery", "Record", "Outgoing")),
     "What a plugin may ask for": ("There is no other door to the engine.", ("Runtime",)),
+    "What a place of transactions does": ("A protocol: nothing has to be subclassed.", ("Transactions",)),
     "What a store holds": (
         "Protocols: nothing has to be subclassed.",
         ("Store", "Keys", "Marks", "Groups", "Letters"),
