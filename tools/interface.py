@@ -32,7 +32,10 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Endpoint", "Consumer", "Listener", "Producer", "Transactor", "Codec", "Step", "Twin"),
     ),
     "What a plugin says of itself": ("Values, given as class variables.", ("Capabilities", "About")),
-    "What goes through": ("Values that a plugin makes and gets.", ("Message", "Meta", "Delivery", "Record", "Outgoing")),
+    "What goes through": (
+        "Values that a plugin makes and gets.",
+        ("Message", "Meta", "Delivery", "Record", "Outgoing"),
+    ),
     "What a plugin may ask for": ("There is no other door to the engine.", ("Runtime",)),
     "What a place of transactions does": ("A protocol: nothing has to be subclassed.", ("Transactions",)),
     "What a store holds": (

@@ -59,7 +59,13 @@ class SqlTransactor(Transactor):
             "repeated_total": "messages that had been done before, and changed nothing",
         },
         settings={"sql.NAME": ConnectionSettings},
-        example='.transaction("sql:crm", lambda t: t.to("sql:crm/orders").to("rabbitmq:placed"), name="orders")',
+        example="""
+            from routekit import from_
+
+            placing = from_("rabbitmq:orders").transaction(
+                "sql:crm", lambda t: t.to("sql:crm/orders").to("rabbitmq:placed"), name="orders"
+            )
+        """,
     )
 
     connection: PathField = Field(description="the name of the connection")
