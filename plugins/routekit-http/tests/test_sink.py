@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from routekit import BodyError
-from routekit_http import HttpAnswer, HttpRejected
+from routekit_http import HttpAnswer, HttpRejected, HttpSink
 
 pytestmark = pytest.mark.anyio
 
@@ -251,3 +251,18 @@ async def test_as_many_connections_as_the_settings_say(crm: Any, peer: Any, says
         for _ in range(6):
             tasks.start_soon(send, {})
     assert (peer.most, len(peer.asked)) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "again"),
+    [
+        ({}, False),
+        ({"method": "patch"}, False),
+        ({"method": "put"}, True),
+        ({"method": "delete"}, True),
+        ({"idempotency_key": "message"}, True),
+    ],
+)
+def test_what_is_promised_follows_the_method(options: dict[str, str], again: bool) -> None:
+    """What PUT and DELETE do is the same after the second time; what POST does, by a key that the API knows."""
+    assert HttpSink.of("//shop.example/orders", options).promises().idempotent is again

@@ -230,3 +230,11 @@ def test_it_runs_on_asyncio_only() -> None:
     anyio.run(main, backend="trio")
     assert isinstance(errors[0], DefinitionError)
     assert "asyncio only" in str(errors[0])
+
+
+def test_what_is_promised_follows_the_options() -> None:
+    """A queue that ends with its consumer brings nothing again; what is not persistent is in memory."""
+    assert RabbitMQSource.of("orders", {}).promises().replayable
+    assert not RabbitMQSource.of("", {"temporary": True}).promises().replayable
+    assert not RabbitMQSink.of("orders", {}).promises().volatile
+    assert RabbitMQSink.of("orders", {"persistent": False}).promises().volatile

@@ -1,11 +1,11 @@
 """The sink: its options, and the sending of messages into files."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import anyio
 import anyio.to_thread
@@ -100,6 +100,8 @@ class FileSink(Producer):
         default="",
         description="write an empty marker after the file, `{name}.done` or `{stem}.ok`: the file is complete",
     )
+
+    advice: ClassVar[Mapping[str, str]] = {"idempotent": "exists=replace"}
 
     def promises(self) -> Capabilities:
         """A file is there whole or not at all; what is appended may be torn, and comes twice if it is sent twice."""

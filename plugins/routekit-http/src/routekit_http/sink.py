@@ -20,6 +20,9 @@ from .settings import ConnectionSettings, connection_settings
 from .targets import placed
 from .values import headers_of, pairs_of
 
+_SAME_AGAIN = ("PUT", "DELETE", "GET", "HEAD", "OPTIONS")
+"""Methods that are idempotent (RFC 9110, section 9.2.2)."""
+
 
 class HttpSink(Requests):
     """Sends each message as a request to a connection of the settings, or to a whole URL.
@@ -32,8 +35,14 @@ class HttpSink(Requests):
 
     scheme = "http"
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
+    advice: ClassVar[Mapping[str, str]] = {"idempotent": "method=put, or idempotency_key=message if the API knows it"}
     about: ClassVar[About] = SINK
     raises: ClassVar[tuple[type[Exception], ...]] = (HttpRejected, HttpConflict, HttpUnavailable)
+
+    def promises(self) -> Capabilities:
+        """By HTTP, what PUT, DELETE or GET do is the same after the second time, as it is by a key for the API."""
+        again = self.method in _SAME_AGAIN or self.idempotency_key == "message"
+        return self.capabilities.model_copy(update={"idempotent": again})
 
     async def probe(self, runtime: Runtime) -> str:
         """What answers at the beginning of the connection, asked with HEAD."""

@@ -1,9 +1,9 @@
 """The sink `rabbitmq:queue`: messages are published, and sent when the broker has confirmed them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from aio_pika.abc import AbstractChannel
 from pydantic import Field, InstanceOf, model_validator
@@ -33,6 +33,10 @@ class RabbitMQSink(Topology, Producer):
 
     scheme = "rabbitmq"
     capabilities = Capabilities(ordered=True)
+    advice: ClassVar[Mapping[str, str]] = {
+        "idempotent": ".idempotent(...) in the route that reads it",
+        "volatile": "persistent=true",
+    }
     raises = (Returned,)
     about = SINK
 
@@ -67,6 +71,10 @@ class RabbitMQSink(Topology, Producer):
     )
     reply: bool = Field(default=False, description="wait for the answer of whoever reads the message, and give it")
     timeout: Seconds = Field(default=30.0, gt=0, description="seconds that an answer may take")
+
+    def promises(self) -> Capabilities:
+        """Without `persistent` a message is in the memory of the broker."""
+        return self.capabilities.model_copy(update={"volatile": not self.persistent})
 
     @model_validator(mode="after")
     def _fits(self) -> "RabbitMQSink":

@@ -77,8 +77,9 @@ class RabbitMQSource(Topology, Consumer):
     )
 
     def promises(self) -> Capabilities:
-        """With priorities the order is another one."""
-        return self.capabilities.model_copy(update={"ordered": self.priorities is None})
+        """With priorities the order is another one; a temporary queue ends with its consumer, and what was in it."""
+        kept = {"ordered": self.priorities is None, "replayable": not self.temporary}
+        return self.capabilities.model_copy(update=kept)
 
     def takes_back(self) -> bool:
         """A failed message becomes a dead letter here, unless the queue was given dead letters of its own."""

@@ -1,9 +1,9 @@
 """The sink `sql:connection/table`: rows are inserted, upserted, updated or deleted, many senders in one commit."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from sqlalchemy.engine import Connection
@@ -41,6 +41,7 @@ class SqlSink(Producer):
 
     scheme = "sql"
     capabilities = Capabilities(ordered=True, transactional=True)
+    advice: ClassVar[Mapping[str, str]] = {"idempotent": "mode=upsert&key=..."}
     about = About(
         headers={"sql.rows": "rows that the message has changed, or those of the answer"},
         raises={
