@@ -553,3 +553,15 @@ async def test_a_route_describes_itself(at: Any, serve_routes: Any) -> None:
         post = (await site.call("GET", "/openapi.json")).json()["paths"]["/leads"]["post"]
     assert (post["summary"], post["description"]) == ("Takes leads.", "Of the form.")
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Lead"}
+
+
+async def test_a_durable_route_answers_as_soon_as_the_message_is_kept(at: Any, serve_routes: Any) -> None:
+    """202 without a body; what does not fit is refused as ever, and a message that is known is not run again."""
+    out = Sink()
+    flow = from_(at("/leads?id_header=x-id"), Lead, policy=Policy(durable="store")).to(out)
+    async with serve_routes(flow) as site:
+        answers = [await site.call("POST", "/leads", json={"email": "a@x"}, headers={"x-id": "1"}) for _ in range(2)]
+        refused = await site.call("POST", "/leads", json={"age": 1})
+    assert [(answer.status_code, answer.content) for answer in answers] == [(202, b""), (202, b"")]
+    assert refused.status_code == 422
+    assert out.bodies == [Lead(email="a@x")]

@@ -24,8 +24,6 @@ class Answering(Protocol):
     """What a reception has to know of its endpoint."""
 
     @property
-    def status(self) -> int | None: ...
-    @property
     def reply(self) -> str: ...
     @property
     def content_type(self) -> str: ...
@@ -46,13 +44,16 @@ class Reception:
     it ends after them. Answers are written outside of that, so a stop does not cut off the last of them.
     """
 
-    def __init__(self, endpoint: Answering, incoming: Incoming, gate: Gate, json: Codec, deliver: Deliver) -> None:
+    def __init__(
+        self, endpoint: Answering, incoming: Incoming, gate: Gate, json: Codec, deliver: Deliver, status: int | None
+    ) -> None:
         self.requests = 0
         self._endpoint = endpoint
         self._incoming = incoming
         self._gate = gate
         self._json = json
         self._deliver = deliver
+        self._status = status
         self._keep = [(name.encode(), f"http.header.{name}") for name in endpoint.keep]
         self._id_header = endpoint.id_header.lower().encode()
         self._inside: set[anyio.CancelScope] = set()
@@ -83,7 +84,7 @@ class Reception:
             endpoint = self._endpoint
             silent = endpoint.reply == "none"
             return response_of(
-                reply, self._json, status=endpoint.status, silent=silent, content_type=endpoint.content_type
+                reply, self._json, status=self._status, silent=silent, content_type=endpoint.content_type
             )
         except Exception as error:  # whatever a route raises is the caller's to know
             response = problem_of(error)

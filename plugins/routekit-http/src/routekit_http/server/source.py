@@ -64,7 +64,7 @@ class HttpServer(Listener):
         "and path in one), a stream; auto: query with GET and DELETE, else raw",
     )
     status: int | None = Field(
-        default=None, ge=200, le=299, description="of a success; else 200, or 204 without a reply"
+        default=None, ge=200, le=299, description="of a success; else 200, 204 without a reply, 202 of a durable route"
     )
     reply: Literal["body", "none"] = Field(default="body", description="none: the answer has no content")
     content_type: str = Field(default="", description="what to call the reply, unless it is what its class implies")
@@ -134,7 +134,8 @@ class HttpServer(Listener):
         plain = self.body == "auto" and not {*self.method} & {"GET", "DELETE"}
         incoming = Incoming("raw" if plain else self.body, self.max_body)
         gate = await gate_of(runtime, self.signature, self.jwt)
-        reception = Reception(self, incoming, gate, runtime.codec("json"), deliver)
+        status = self.status or (202 if runtime.durable else None)  # kept, and done later
+        reception = Reception(self, incoming, gate, runtime.codec("json"), deliver, status)
         template = template_of(path)
         described = Description(
             runtime.route,
@@ -143,8 +144,8 @@ class HttpServer(Listener):
             self.body,
             runtime.body,
             runtime.doc,
-            self.status,
-            self.reply == "none",
+            status,
+            self.reply == "none" or runtime.durable,
             bool(self.jwt),
             bool(self.signature),
         )
