@@ -18,7 +18,9 @@ from .events import Event, RouteDegraded
 from .letter import Letter, kind_named, unpacked
 from .message import Delivery, Message
 from .route import ALWAYS, REFUSE, Policy, Route
+from .runtime.recording import Recording, recording_is
 from .runtime.service import Service, Setup
+from .scopes import policy_of, scopes_of
 from .step import Runtime, Target
 
 Confirm = Callable[[], Awaitable[None]]
@@ -38,6 +40,11 @@ class _Turn:
         """The letter as a source gives it."""
         headers = {name: unpacked(value) for name, value in self.letter.headers.items()}
         return Delivery(Message(unpacked(self.letter.body), headers, self.letter.message_id), self._ack, self.fail)
+
+    def recording(self) -> Recording:
+        """What was recorded of the letter's message; nothing if it was edited: its calls are others then."""
+        letter = self.letter
+        return Recording(letter.message_id, letter.when, {} if letter.edits else dict(letter.effects))
 
     async def fail(self, error: Exception) -> None:
         """It has failed; what it was told first counts."""
@@ -61,12 +68,15 @@ class _Letters(Consumer):
 
     scheme: ClassVar[str] = "letter"
     turns: MemoryObjectReceiveStream[Any]
+    recalls: bool = False
+    """Whether what the letters know of their effects is not done again."""
 
     def uri(self) -> str:
         return "letter:"
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
         async for turn in self.turns:
+            recording_is(turn.recording() if self.recalls else None)  # the reader's context is that of the generator
             yield turn.delivery()
 
 
@@ -123,7 +133,8 @@ async def again(like: Letter, routes: Sequence[Route], setup: Setup) -> AsyncGen
             way.lose(event.error)
 
     inner = [_awake(other) for other in routes if _internal(other, setup) and other is not route]
-    service = Service([_for_letters(route, like, way), *inner], replace(setup, watch=watch))
+    durable = policy_of(scopes_of(route, setup.policy)).durable == "store"
+    service = Service([_for_letters(route, like, way, durable), *inner], replace(setup, watch=watch))
     try:
         async with service.started():
             yield way
@@ -145,13 +156,13 @@ async def replay(
         return await way.take(letter, confirm or _nothing)
 
 
-def _for_letters(route: Route, like: Letter, way: Way) -> Route:
+def _for_letters(route: Route, like: Letter, way: Way, durable: bool) -> Route:
     """The route with letters as its source.
 
     Nothing is journaled for them: they are in the store until they are done, and their messages' ids are those of
-    messages that are finished.
+    messages that are finished. What the journal had recorded of them is in the letters.
     """
-    source = Target(_Letters(turns=way.turns))
+    source = Target(_Letters(turns=way.turns, recalls=durable))
     policy = replace(route.policy or Policy(), dead_letter=REFUSE, runs=ALWAYS, concurrency=1, durable="none")
     made = replace(route, source=source, policy=policy, entry=like.entry)
     if not like.entry:

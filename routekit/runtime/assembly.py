@@ -11,11 +11,12 @@ from ..fitting import Fit, fitting
 from ..rescuing import Clauses
 from ..route import REFUSE, Policy, Route, cannot_refuse
 from ..step import Handler
-from .binding import RouteRuntime
+from .binding import Enter, RouteRuntime
 from .giving_up import giving_up, takes_back
 from .journaling import Journaling
 from .line import Line
 from .processing import Processing
+from .recalling import Recalling
 from .rescuer import Rescuer
 from .services import Activity, Services
 
@@ -51,6 +52,7 @@ def assembled(
     fit = None if route.body is None and codec is None else fitting(route.body or object, codec)
     journaling = _journaling(route, policy, runtime, fit)
     runtime.journaling = journaling
+    runtime.recalling = Recalling() if getattr(source, "recalls", False) else None
     runtime.end = runtime.line.end() if journaling is None else journaling.end(runtime.line.end())
     handler = _entered(route, runtime, runtime.bind(route.chain, runtime.end))
     give_up = giving_up(route, policy, runtime, counts)
@@ -58,6 +60,8 @@ def assembled(
     if journaling is not None:
         give_up = journaling.giving_up(give_up)
         entered = journaling.entered(entered)
+    if runtime.recalling is not None:
+        entered = _recalled(entered, runtime.recalling)
     runtime.giving_up(give_up)
     if rescuer is not None:
         rescuer.bind()
@@ -73,6 +77,10 @@ def assembled(
     if journaling is not None:
         journaling.ways(processing, brought)
     return Assembled(processing, brought, runtime, journaling)
+
+
+def _recalled(entered: Enter, recalling: Recalling) -> Enter:
+    return lambda handler: recalling.entered(entered(handler))
 
 
 def _journaling(route: Route, policy: Policy, runtime: RouteRuntime, fit: Fit | None) -> Journaling | None:

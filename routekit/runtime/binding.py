@@ -41,6 +41,7 @@ from .holding import hold, ledger
 from .joining import Joins
 from .line import Line
 from .readers import reading
+from .recalling import Recalling
 from .recording import marked
 from .senders import Senders
 from .services import Activity, Services
@@ -97,6 +98,7 @@ class RouteRuntime:
         self._recorded = True  # whether what happens in the steps around it is
         self._own_recorded = True  # and its own sends
         self.journaling: Journals | None = None
+        self.recalling: Recalling | None = None
         self.end: Handler[Any] = finish
         self.line = Line()
         self.remembers = False
@@ -159,12 +161,14 @@ class RouteRuntime:
         return self.journaling is not None
 
     def once(self, act: Send, *, answered: bool = True, then: Handler[Any] | None = None) -> Send:
+        if self.recalling is not None and self._recorded:
+            return self.recalling.once(act, self._step, answered=answered)
         if self.journaling is None or not self._recorded:
             return act
         return self.journaling.once(act, self._step, answered=answered, last=then is not None and then is self.end)
 
     def marking(self) -> Callable[[str], Callable[[], None]] | None:
-        return None if self.journaling is None else marked
+        return None if self.journaling is None and self.recalling is None else marked
 
     def checkpoint(self, place: str, fit: Callable[[Any], Any], proceed: Handler[Any]) -> Handler[Any]:
         number = self.entry(proceed)

@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Policy, StoreError, Unavailable, from_
+from routekit import Flow, Policy, Retry, StoreError, Unavailable, from_
+from routekit.lettering.editing import edit
 from routekit.lettering.recording import NAME
 from routekit.lettering.replaying import Outcome, Replay
 from routekit.lettering.selecting import Selection
@@ -273,3 +274,38 @@ async def test_a_durable_route() -> None:
         routes = routes_of(r=from_(Feed(), int, policy=policy).to(sink))
         report = await Replay(store, routes, setup, "ada").run(Selection())
         assert (report.done, sink.bodies, await ids(store)) == (1, [1], [])
+
+
+async def test_a_durable_route_does_not_repeat_its_effects() -> None:
+    """What it had done for the message is not done again, nor by the replay's own retries; what is left is."""
+    first, second = Sink(), Sink(fail={2: OSError("busy")})
+    policy = Policy(durable="store", retry=Retry(1))
+
+    def flow(broken: bool) -> Flow[Any]:
+        def check(n: int) -> int:
+            return n // 0 if broken else n
+
+        return from_(Feed([1]), int, policy=policy).to(first).transform(check).to(second).to(Sink())
+
+    async with stored() as (store, setup):
+        await run_routes(r=flow(True), setup=setup)
+        assert (first.bodies, second.bodies) == ([1], [])
+        second.sends.append(None)  # the next one is the second, which fails
+        report = await Replay(store, routes_of(r=flow(False)), setup, "ada").run(Selection())
+        assert (report.done, first.bodies, second.bodies) == (1, [1], [1])
+
+
+async def test_an_edited_letter_does_all_again() -> None:
+    """What was done was done with another body."""
+    first = Sink()
+    policy = Policy(durable="store")
+
+    def flow(broken: bool) -> Flow[Any]:
+        return from_(Feed([1]), int, policy=policy).to(first).transform(lambda n: n // 0 if broken else n).to(Sink())
+
+    async with stored() as (store, setup):
+        run = await run_routes(r=flow(True), setup=setup)
+        routes = routes_of(r=flow(False))
+        await edit(store, routes, setup, run.letters[0].id, body=2, who="ada", why="")
+        report = await Replay(store, routes, setup, "ada").run(Selection())
+        assert (report.done, first.bodies) == (1, [1, 2])
