@@ -1,17 +1,26 @@
 """queue:"""
 
+from dataclasses import dataclass
+from typing import Any
+
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routekit import Message, Policy, Runs, from_
-from routekit.endpoints.queue import Queue
+from routekit import DefinitionError, Flow, Message, Policy, Runs, from_
+from routekit.endpoints.queue import Queue, Queues, QueueSink, QueueSource
 from routekit.testing import Feed, Run, Sink, run_routes, running, setup_for
 
+from ..crashing import DurableStore, Outside, every_crash
 from ..fakes import Watched
 
 pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Order:
+    n: int
 
 
 async def slow(n: int) -> int:
@@ -188,3 +197,57 @@ async def test_what_is_lost_with_the_service_is_told(caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records] == [
         "queue:q: 2 messages were left at the end, and are lost"
     ]
+
+
+KEPT = "queue:q?durable=true"
+
+
+async def test_no_crash_loses_what_is_in_a_durable_queue() -> None:
+    """Whatever the operation of sender, reader or store: afterwards all is done, and the queue is empty."""
+
+    def flow(outside: Outside) -> list[Flow[Any]]:
+        return [from_(outside.source, int).to(KEPT), from_(KEPT, int).to(outside.sink)]
+
+    async def check(outside: Outside) -> None:
+        given_up = {letter.message_id for letter in outside.letters}  # the store refused it while it was sent
+        assert {*outside.ids, *given_up} == {"m1", "m2", "m3"}
+        assert len(outside.bodies) <= 3 + 2 * len(outside.crashed)
+        assert not outside.waiting
+        assert await outside.store.journal("queue:q").count() == 0
+
+    assert await every_crash(flow, lambda: Outside([1, 2, 3]), check, patience=100.0) > 20
+
+
+async def test_what_is_left_in_a_durable_queue_is_there_at_the_next_start() -> None:
+    """In its order, by urgency, with headers and id, typed as the reader wants it; twice if it was sent twice."""
+    store, sink = DurableStore(), Sink()
+    feed = Feed([Message(Order(n), {"n": n}, f"m{n}") for n in (1, 2, 3)])
+    sender = from_(feed, Order).to(KEPT, priority=lambda order: order.n // 3).to(KEPT)
+    await run_routes(sender, store=store)
+    assert await store.journal("queue:q").count() == 6
+    await run_routes(from_(KEPT, Order).to(sink), store=store)
+    assert [message.body for message in sink.messages] == [Order(n) for n in (3, 1, 1, 2, 2, 3)]
+    assert sink.messages[0] == Message(Order(3), {"n": 3}, "m3")
+    assert await store.journal("queue:q").count() == 0
+
+
+async def test_a_message_that_a_durable_queue_cannot_keep_is_refused() -> None:
+    """At once: it would not come back."""
+    run = await run_routes(from_(Feed([object()])).to(KEPT), from_(KEPT).log("x"))
+    assert [letter.error for letter in run.letters] == ["BodyError"]
+
+
+async def test_both_ends_say_whether_a_queue_is_durable() -> None:
+    """Else a message would be kept by the one and never be forgotten by the other."""
+    known = Queues()
+    known.keeper("q", DurableStore(), durable=True)
+    with pytest.raises(DefinitionError, match="durable for one route, and not for another"):
+        known.keeper("q", DurableStore(), durable=False)
+
+
+def test_a_durable_queue_is_no_memory() -> None:
+    """For the guarantees that are computed."""
+    assert not QueueSource(name="q", durable=True).promises().volatile
+    assert not QueueSink(name="q", durable=True).promises().volatile
+    assert QueueSource(name="q").promises().volatile
+    assert QueueSink(name="q").promises().volatile
