@@ -27,6 +27,19 @@ _TRIES = 40
 _WORDS = ("ann", "bob", "cid", "dan")
 """Texts are few, so that keys meet; those whose name says that they identify are numbered."""
 
+_USUAL = {
+    "country": "DE",
+    "currency": "EUR",
+    "language": "de",
+    "phone": "+49891234567",
+    "mobile": "+49891234568",
+    "tel": "+49891234569",
+    "telephone": "+49891234569",
+    "url": "https://example.com/",
+    "zone": "Europe/Berlin",
+}
+"""Texts for fields whose names say what a clean one looks like."""
+
 _NAMING = ("id", "key", "number", "no", "email", "mail", "uuid", "sku", "ref", "reference", "code")
 
 
@@ -137,7 +150,9 @@ def _text(number: int, random: Random, name: str) -> str:
         return f"{random.choice(_WORDS)}{number}@example.com"
     if not name or _names(name):
         return f"{last or 'text'}-{number}"
-    if last in ("date", "at", "day"):
+    if last in _USUAL:
+        return _USUAL[last]
+    if last in ("date", "at", "day", "received"):
         return "2026-01-02T03:04:05+00:00"
     return random.choice(_WORDS)
 

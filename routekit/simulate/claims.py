@@ -13,7 +13,7 @@ from ..scopes import clauses_of, policy_of, scopes_of
 from ..step import Chain, Step, Target
 from .model import Model
 from .outside import Arrival
-from .stage import called
+from .stage import WITHIN, called
 
 _FORGIVING = frozenset(
     {
@@ -60,6 +60,10 @@ class Claims:
     waits: dict[str, bool]
     """Whether each step of a route that keeps messages lets them go on at some time."""
     model: Model
+    sinks: frozenset[str]
+    """All sinks outside of the process that are known beforehand."""
+    guarded: frozenset[str]
+    """Those that stand only behind steps which let no message pass twice."""
     careful: frozenset[str]
     """Sinks behind which a step keeps a record of each effect."""
     _found: dict[tuple[str, str], Delivery] = field(default_factory=dict[tuple[str, str], Delivery])
@@ -73,6 +77,9 @@ class Claims:
         policies = {route.name: policy_of(scopes_of(route, policy)) for route in routes}
         keys = {name: one.order_by for name, one in policies.items() if one.order_by is not None}
         limits = {called(catalog.source(route.source)): policies[route.name].concurrency or 1 for route in routes}
+        guarded, free = set[str](), set[str]()
+        for route in routes:
+            _sort(route.chain, catalog, guarded, free, behind=False)
         durable = frozenset(name for name, one in policies.items() if one.durable == "store")
         careful = _careful(routes, catalog, durable)
         waits = {route.name: all(_timed(step) for step in steps_of(route)) for route in routes}
@@ -86,6 +93,8 @@ class Claims:
             sequences,
             waits,
             Model(routes, catalog, policy),
+            frozenset(free | guarded),
+            frozenset(guarded - free),
             careful,
         )
 
@@ -145,9 +154,14 @@ class Claims:
         """Whether what the route drops depends on when messages come."""
         return self.has(route, _TIMELY)
 
-    def does_once(self, route: str) -> bool:
-        """Whether a message that comes again, after it was done, has no effect."""
-        return self.has(route, _ONCE)
+    def does_once(self, sink: str) -> bool:
+        """Whether a message that comes again, after it was done, never gets as far as this sink."""
+        return sink in self.guarded
+
+    @property
+    def sends(self) -> bool:
+        """Whether any route sends anything to a sink outside of the process."""
+        return bool(self.sinks)
 
 
 class _Played:
@@ -215,6 +229,22 @@ def _forgives(route: Route, policy: Policy, words: frozenset[str]) -> bool:
     scopes = scopes_of(route, policy)
     lenient = any(getattr(step, "on_error", "fail") not in ("fail", "fail_fast") for step in steps_of(route))
     return bool(words & _FORGIVING) or any(clauses_of(scopes)) or lenient or policy_of(scopes).deadline is not None
+
+
+def _sort(chain: Chain, catalog: Catalog, guarded: set[str], free: set[str], *, behind: bool) -> None:
+    """Put the sinks of a chain with those behind a step that lets no message pass twice, or with the others."""
+    for step in chain.steps:
+        (guarded if behind or _word(step) == "saga" else free).update(
+            _named(target, catalog) for target in step.targets() if _is_outside(target, catalog)
+        )
+        inside = behind or _word(step) == "saga"
+        for _, branch in step.branches():
+            _sort(branch, catalog, guarded, free, behind=inside)
+        behind = behind or _word(step) in _ONCE
+
+
+def _is_outside(target: Target, catalog: Catalog) -> bool:
+    return catalog.sink(target).producer.scheme not in WITHIN
 
 
 def _careful(routes: Sequence[Route], catalog: Catalog, durable: frozenset[str]) -> frozenset[str]:

@@ -13,7 +13,8 @@ from ..step import Runtime, Send
 from ..twin import Twin
 from .outside import DYING, Arrival, Effect, Life, text_of
 
-_MAY = (*DYING, "cut before", "cut after", "away", "slow")
+MAY = (*DYING, "cut before", "cut after", "away", "slow")
+"""What may happen at an operation of another side."""
 
 
 class Departing:
@@ -38,11 +39,11 @@ class Departing:
 
             async def act() -> Message[Any] | None:
                 answer = await self._answered(message)  # first: one that cannot be made is no effect
-                self._arrived(runtime.route, kept, options)
+                self.arrived(runtime.route, kept, options)
                 return self._twin.answer(self._endpoint, message, options) if answer is None else answer
 
             at = f"send {self._name} {message.id}"
-            return await self._life.operation(at, act, may=_MAY, of=message.id, address=self._name)
+            return await self._life.operation(at, act, may=MAY, of=message.id, address=self._name)
 
         yield send
 
@@ -52,7 +53,8 @@ class Departing:
         answer = await called(self._answer, message)
         return cast("Message[Any]", answer) if isinstance(answer, Message) else message.with_body(answer)
 
-    def _arrived(self, route: str, message: Message[Any], options: dict[str, Any]) -> None:
+    def arrived(self, route: str, message: Message[Any], options: dict[str, Any]) -> None:
+        """The other side has the message."""
         outside = self._life.outside
         effect = Effect(route, self._name, message.id, text_of(message.body), outside.life, outside.time)
         outside.done(effect, idempotent=self._lasting)

@@ -145,10 +145,10 @@ class _Judge:
                     continue
                 extra += (count - usual) * (sink in self._claims.careful)
                 once = self._claims.delivery(arrival.route, sink) == "effectively-once"
-                most = usual if once else usual * (1 + self._troubles(arrival))
+                most = usual if once else usual * (1 + self._troubles(sink))
                 text = f"{sink} got {known}{path} {count} times, {usual} expected"
                 yield Finding(REPEATED, arrival.route, known, text, count <= most)
-            if extra > self._troubles(arrival):
+            if extra > self._troubles(""):
                 text = f"{extra} effects of {known} that were on record happened again"
                 yield Finding(REPEATED, arrival.route, known, text)
 
@@ -242,9 +242,9 @@ class _Judge:
                 return False
         return True
 
-    def _troubles(self, arrival: Arrival) -> int:
-        """How often an effect of a message may happen again, since something went wrong."""
-        once = self._claims.does_once(arrival.route)
+    def _troubles(self, sink: str) -> int:
+        """How often an effect at a sink may happen again, since something went wrong."""
+        once = self._claims.does_once(sink)
         return sum(_weight(fault, once=once) for fault in self._outside.struck)
 
 

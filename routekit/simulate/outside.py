@@ -161,6 +161,8 @@ class Outside:
         """Called when a message is acknowledged, or the store forgets it."""
         self.late: list[Arrival] = []
         """What has come late, as a schedule wanted."""
+        self.books: dict[str, Any] = {}
+        """What places of transactions keep, by their names."""
         self.readers: list[Reader] = []
         """The sources that routes may feed."""
         self.expected = 0

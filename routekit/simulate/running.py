@@ -13,6 +13,7 @@ from ..route import Policy, Route
 from ..runtime.service import Service, Setup
 from .arriving import Reader, again
 from .bodies import Bodies
+from .files import Documents
 from .loop import SimLoop, ended
 from .outside import QUIET, Arrival, Life, Outside
 from .schedule import Fates, Schedule
@@ -48,6 +49,8 @@ class Scene:
     policy: Policy = field(default_factory=Policy)
     settings: Callable[[str, str], Mapping[str, Any] | None] = lambda table, name: None
     data: Path = Path("data")
+    folder: Path = Path("data")
+    """Where documents are written for routes that read files."""
 
     def sources(self) -> list[tuple[Route, Source]]:
         """The sources that are outside of the process, one for each address."""
@@ -209,14 +212,17 @@ def messages(scene: Scene, route: Route, source: Source, seed: int) -> list[Mess
     if given is None and any(reads(route, source) in addresses(other) for other in scene.routes if other != route):
         return []  # others feed it
     if given is None:
-        bodies = Bodies(route.body)
+        bodies = Documents.of(route, scene.catalog, scene.folder) or Bodies(route.body)
         numbers = range(1, scene.messages + 1)
         given = [bodies.make(n, Random(f"{set_of(seed)}/{called(source)}/{n}")) for n in numbers]
     made: list[Message[Any]] = []
     for number, item in enumerate(given, 1):
         known = f"{letter}{number}"
         message: Message[Any] = item if isinstance(item, Message) else Message(item)  # pyright: ignore[reportUnknownVariableType]  # a Message of unknown body
-        made.append(Message(message.body, message.headers, message.id or known))
+        headers = message.headers or {
+            header: f"{header}-{number}" for header in source.about.headers if header != "row"
+        }
+        made.append(Message(message.body, headers, message.id or known))
     return made
 
 

@@ -6,7 +6,9 @@ import time as real
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from .claims import Claims
 from .expecting import Expected
@@ -46,7 +48,7 @@ class Simulation:
         seeds = list(seeds)
         report = self._report(seeds)
         began = real.monotonic()
-        with _alone():
+        with _alone(), self._at_home():
             for number, seed in enumerate(seeds, 1):
                 expected = self._expectation(seed, None)
                 fates = Drawn(Random(f"{seed}/fates"), self.kinds, expected.operations)
@@ -59,17 +61,28 @@ class Simulation:
                     gc.collect()
         report.spent = real.monotonic() - began
         whole = [expected for (_, inputs), expected in self._expected.items() if inputs is None]
-        report.silent = not any(one.reached for one in whole)
+        report.silent = self.claims.sends and not any(one.reached for one in whole)
         return report
 
     def replay(self, schedule: Schedule) -> Report:
         """Run one schedule, and no faults but those in it."""
         report = self._report([schedule.seed])
         began = real.monotonic()
-        with _alone():
+        with _alone(), self._at_home():
             self._count(report, *self._judged(schedule, Planned(schedule.faults)), shrink=False)
         report.spent = real.monotonic() - began
         return report
+
+    @contextmanager
+    def _at_home(self) -> Generator[None]:
+        """With a folder of its own for all that is written."""
+        scene = self.scene
+        with TemporaryDirectory(prefix="routekit-simulate-") as folder:
+            self.scene = replace(scene, folder=Path(folder) / "in", data=Path(folder) / "data")
+            try:
+                yield
+            finally:
+                self.scene = scene
 
     def _report(self, seeds: Sequence[int]) -> Report:
         names = [route.name for route in self.scene.routes]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..callables import Calling, calling
 from ..codec import Codec
-from ..endpoint import Consumer, Endpoint, Producer, Source, address_of
+from ..endpoint import Consumer, Endpoint, Producer, Source, Transactor, address_of
 from ..events import Event
 from ..options import masked
 from ..plugins import Catalog, Sink
@@ -21,6 +21,7 @@ from ..step import CodecChoice, Target
 from ..store import Store
 from ..twin import Twin
 from .arriving import Clockwork, Inbox
+from .committing import Book, Committing
 from .departing import Departing
 from .outside import Life
 
@@ -94,6 +95,12 @@ class Stage:
         if found.producer.scheme in WITHIN:
             return found
         return replace(found, producer=sink_twin(found.producer, self._departing(found)), codec=None)
+
+    def transactor(self, target: Target) -> Transactor:
+        """One that keeps its marks and its outbox over all lives."""
+        real = self._catalog.transactor(target)
+        name = called(real)
+        return Committing(real=real, name=name, life=self._life, book=self._life.outside.books.setdefault(name, Book()))
 
     def _departing(self, sink: Sink) -> Departing:
         real = sink.producer
