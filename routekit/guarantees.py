@@ -201,7 +201,7 @@ class _Walk:
             name, policy = str(target), self._policies[route.name]
             if "priority" in target.options:
                 way = way.disordered(Why(f"{name}: priority=... lets the urgent ones pass"))
-            self._pass(route, queued(way, producer, source, name, policy), via)
+            self._pass(route, queued(way, producer, source, name, policy, durable=self._durable), via)
         if not readers and address_of(producer) not in self._readers:
             self._arrivals.append(_Arrival(via, str(target), producer, way))
 

@@ -219,13 +219,14 @@ def entered(way: Way, step: Step[Any, Any], branch: str, commits: Transactor | N
     return replace(way, within=commits, unnamed=() if conduct.knows else way.unnamed)
 
 
-def queued(way: Way, sink: Producer, source: Source, name: str, policy: Policy) -> Way:
+def queued(way: Way, sink: Producer, source: Source, name: str, policy: Policy, *, durable: bool) -> Way:
     """The way behind an endpoint inside this service that another route reads from, such as `queue:`."""
     here, there = sink.promises(), source.promises()
     if here.volatile or there.volatile:
         way = way.losing(Why(f"{name} is memory", sink.advice.get("volatile", "")))
     elif not isinstance(source, Listener):
-        way = way.fact(f"{name} is kept in the store")
+        kept = way.fact(f"{name} is kept in the store")
+        way = kept if durable else way.losing(Why(f"{name} is kept in a store that is memory", DURABLE_STORE))
     if isinstance(source, Listener) and policy.durable != "store":
         return way  # the caller waits, so that its own order is kept
     if isinstance(source, Listener):

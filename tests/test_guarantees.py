@@ -1,7 +1,7 @@
 """Guarantees, computed from what endpoints and steps say of themselves."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from routekit import (
     Capabilities,
     Conduct,
     Consumer,
+    DefinitionError,
     Delivery,
     Flow,
     Handler,
@@ -22,10 +23,13 @@ from routekit import (
     Send,
     Step,
     Switch,
+    Transactions,
+    Transactor,
     dead_letters,
     from_,
     rescue,
 )
+from routekit.check import check
 from routekit.endpoint import Deliver
 from routekit.guarantees import END, Guarantee, guarantees
 from routekit.plugins import Catalog
@@ -87,6 +91,19 @@ class Bell(Table):
     scheme = "bell"
     capabilities = Capabilities(ordered=True)
     advice: ClassVar[Mapping[str, str]] = {"idempotent": "a bell that counts"}
+
+
+class Chime(Table):
+    """As a bell, elsewhere."""
+
+    scheme = "chime"
+    capabilities = Capabilities(ordered=True)
+
+
+class Shelf(Table):
+    """As a table, elsewhere."""
+
+    scheme = "shelf"
 
 
 class Breath(Table):
@@ -319,6 +336,15 @@ def test_routes_that_call_each_other_are_followed_through() -> None:
     queued, _ = of(from_(BROKER, int).to("queue:next"), from_("queue:next", int).to(TABLE))
     assert (queued.delivery, queued.survives) == ("at-most-once", False)
     assert "queue:next is memory" in because(queued, "may be lost")
+    assert queued.stronger == "queue:...?durable=true"
+
+
+def test_a_durable_queue_keeps_what_is_in_it() -> None:
+    """As far as the store does."""
+    kept = "queue:next?durable=true"
+    flows = from_(BROKER, int, policy=Policy(dead_letter="refuse")).to(kept), from_(kept, int).to(TABLE)
+    assert {(found.delivery, found.survives) for found in of(*flows)} == {("effectively-once", True)}
+    assert {(found.delivery, found.survives) for found in of(*flows, durable=False)} == {("at-most-once", False)}
 
 
 def test_who_is_called_by_several_has_the_weakest_of_them() -> None:
@@ -358,3 +384,84 @@ def test_conduct_of_a_step_may_be_given_by_strangers() -> None:
 
     found = one(from_(BROKER, int).then(Told()).to(TABLE))
     assert (found.delivery, found.ordered) == ("effectively-once", "no")
+
+
+class Base(Transactor):
+    """A place of transactions, whose tables are bells."""
+
+    scheme = "base"
+    name: str = ""
+
+    def joins(self, sink: Producer) -> bool:
+        return isinstance(sink, Bell)
+
+    def open(self, runtime: Runtime, name: str, sinks: Sequence[Producer]) -> AbstractAsyncContextManager[Transactions]:
+        raise NotImplementedError
+
+
+BASE = Base()
+
+
+def test_a_transaction_commits_the_effect_with_a_mark() -> None:
+    """So a sink that does it again does not; what goes elsewhere leaves the outbox again after a crash."""
+    flow = from_(BROKER, int).transaction(BASE, lambda t: t.to(BELL).to(Chime()), name="orders")
+    inside, outside = of(flow)
+    assert (inside.sink, inside.delivery) == ("bell:", "effectively-once")
+    assert (outside.sink, outside.delivery) == ("chime:", "at-least-once")
+
+
+def test_a_transaction_knows_what_a_caller_sends_again_by_a_key_only() -> None:
+    """The id of a new message is a new one."""
+    plain = from_(DOOR, int).transaction(BASE, lambda t: t.to(BELL), name="orders")
+    keyed = from_(DOOR, int).transaction(BASE, lambda t: t.to(BELL), name="orders", key=key)
+    assert [one(flow).delivery for flow in (plain, keyed)] == ["at-least-once", "effectively-once"]
+
+
+def test_what_varies_before_a_transaction_does_not_matter_in_it() -> None:
+    """What was committed first counts; behind it, it matters again."""
+    flow = from_(BROKER, int).then(Strange())
+    flow = flow.transaction(BASE, lambda t: t.to(BELL).to(TABLE), name="orders").to(Shelf())
+    assert [(found.sink, found.delivery) for found in of(flow)] == [
+        ("bell:", "effectively-once"),
+        ("table:", "effectively-once"),
+        ("shelf:", "at-least-once"),
+    ]
+
+
+def test_a_durable_route_that_is_called_is_left_at_once() -> None:
+    """Its callers wait no longer, so that their order is lost; nothing else is."""
+    flows = from_(BROKER, int).to("direct:next"), from_("direct:next", int, policy=Policy(durable="store")).to(TABLE)
+    found = of(*flows)[0]
+    assert (found.delivery, found.ordered, found.survives) == ("effectively-once", "no", True)
+
+
+@pytest.mark.parametrize(
+    "required", ["at_least_once", "effectively_once", "ordered", "ordered_per_key", "survives_a_crash"]
+)
+def test_what_is_required_is_refused_with_reasons_and_advice(required: Any) -> None:
+    """By the name of the sink, the verdict, and what decides it; a route that promises it is not refused."""
+    weak = one(from_(RADIO, int, policy=Policy(concurrency=4)).to(BELL))
+    error = weak.refusal(required)
+    assert error is not None
+    assert error.message.startswith(f"{required} is required at bell:, and that is at-most-once, in any order, ")
+    assert error.hint == ("write Policy(order_by=...)" if "ordered" in required else 'write Policy(durable="store")')
+    assert one(from_(BROKER, int).to(TABLE)).refusal(required) is None
+
+
+def test_require_takes_words_that_there_are() -> None:
+    """One, or several; a wrong one is refused when the policy is made."""
+    assert Policy(require="ordered").requires == ("ordered",)
+    assert Policy(require=("ordered", "at_least_once")).requires == ("ordered", "at_least_once")
+    assert Policy().requires == ()
+    with pytest.raises(DefinitionError, match="require is 'exactly_once'"):
+        Policy(require="exactly_once")  # pyright: ignore[reportArgumentType]  # as a person may write it
+
+
+def test_check_asks_for_what_is_required() -> None:
+    """Also where the module or the settings require it; routes that promise enough are left alone."""
+    routes = routes_of(from_(BROKER, int).to(BELL), from_(BROKER, int).to(TABLE))
+    catalog = Catalog()
+    assert check(routes, catalog) == []
+    (problem,) = check(routes, catalog, policy=Policy(require="effectively_once"))
+    assert (problem.route, problem.hint) == ("route-1", "write a bell that counts")
+    assert len(check(routes, catalog, policy=Policy(require="at_least_once"), durable=False)) == 2
