@@ -71,6 +71,7 @@ from .eip.timeout import Timeout
 from .eip.to import To
 from .eip.transaction import Transaction
 from .eip.transform import Transform
+from .eip.update import KEEP, Update
 from .eip.validate import Validate
 from .endpoint import Endpoint, Producer, Transactor
 from .errors import DefinitionError, Rejected
@@ -730,6 +731,27 @@ class Flow(Generic[T]):
         between, the message is processed again. It is forgotten after `remember` seconds (90 days); None: never.
         """
         return self.then(Idempotent[T](name, _callable(key, "idempotent"), lease, remember))
+
+    def update(
+        self,
+        name: str,
+        *,
+        key: Function[T, object],
+        body: type[U],
+        change: "Merge[U, T, U]",
+        first: "U | Missing" = FAIL,
+        merge: "Merge[T, U, V]" = KEEP,
+        remember: int = 100,
+        lasts: float | None = None,
+    ) -> "Flow[V]":
+        """Change the value of the message's key, a `body`: `change(value, body)` gives the new one; then go on.
+
+        `name` owns the values in the store. A key begins with `first`, and `merge(body, value)` makes the body that
+        goes on. A message that comes again changes nothing, as far as its id is among the last ones that each value
+        remembers. A value that nothing changes for `lasts` seconds is forgotten.
+        """
+        answer = Answer(body, merge, first)
+        return self.then(Update[T, V](name, _callable(key, "update"), change, answer, remember, lasts))
 
     def saga(
         self,
