@@ -101,6 +101,7 @@ from .store import Letters as Letters
 from .store import Marks as Marks
 from .store import Outbox as Outbox
 from .store import Parcel as Parcel
+from .store import Shared as Shared
 from .store import Store as Store
 from .store import Value as Value
 from .store import Values as Values

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+from anyio import Event
+
 from .letter import Cluster, Letter
 
 
@@ -414,4 +416,18 @@ class Exclusive(Protocol):
 
     def serving(self) -> AbstractContextManager[None]:
         """Held by the service that runs routes with it; raises StoreError, naming the other one, if there is one."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """What a store offers besides if other living processes may change what it holds, and it hears of that."""
+
+    def changed(self, kind: str, name: str) -> Event:
+        """Set at the next change of the `journal`, the `groups` or the `outbox` of that name by a process.
+
+        Something was put into the outbox, or a process has died or left, and others may take what it had. Ask for it,
+        look, and wait for it then: so nothing is missed. It may be set for nothing, and not at all while the store is
+        out of reach.
+        """
         ...

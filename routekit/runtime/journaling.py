@@ -11,13 +11,15 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
+import anyio
+
 from ..errors import BodyError, Rejected, RouteKitError, StoreError
 from ..events import Logged
 from ..fitting import Fit
 from ..message import Delivery, Message
 from ..route import REMEMBER, Policy, Route
 from ..step import Handler, Runtime, finish
-from ..store import Arrival, Entry
+from ..store import Arrival, Entry, Shared
 from ..written import read, result_read, result_text, unkept_text, written
 from .binding import Enter, GiveUp
 from .processing import Processing
@@ -226,6 +228,11 @@ class Journaling:
             return Left(point.read(entry.message), entry, kept.born)
         except RouteKitError as error:
             return Left(kept.message, entry, kept.born, _misfit(entry, error))
+
+    def news(self) -> anyio.Event | None:
+        """Set when another process gives something up, if the store tells that. Ask for it before looking for it."""
+        store = self._runtime.store
+        return store.changed("journal", self._route) if isinstance(store, Shared) else None
 
     async def prune(self) -> None:
         """Forget the ids that need not be remembered any more."""

@@ -62,8 +62,9 @@ class Reception(Intake):
     async def _look_after(self) -> None:
         """Take up what is left, at once beside a listener, and then every now and then."""
         if not self._listens:
-            await anyio.sleep(SWEEP)
+            await _rest(self._journaling.news())
         while True:
+            news = self._journaling.news()
             try:
                 if self._listens or self._recovered:
                     await self._sweep()
@@ -73,7 +74,7 @@ class Reception(Intake):
                 self._runtime.emit(Logged(self._runtime.route, "error", text))
             self.busy = False
             self.changed()
-            await anyio.sleep(SWEEP)
+            await _rest(news)
 
     async def _sweep(self) -> None:
         async with aclosing(self._journaling.left()) as left:
@@ -173,3 +174,12 @@ class Reception(Intake):
                 await handle(what)
         self._free()
         self._called()
+
+
+async def _rest(news: anyio.Event | None) -> None:
+    """Until the next look at what is left is due, or another process has given something up."""
+    if news is None:
+        await anyio.sleep(SWEEP)
+        return
+    with anyio.move_on_after(SWEEP):
+        await news.wait()

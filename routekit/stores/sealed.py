@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from dataclasses import replace
 from typing import Any
 
+from anyio import Event
+
 from ..errors import StoreError
 from ..letter import Cluster, Letter
 from ..store import (
@@ -27,6 +29,7 @@ from ..store import (
     Marks,
     Outbox,
     Parcel,
+    Shared,
     Store,
     Value,
     Values,
@@ -53,7 +56,7 @@ async def opened(store: AbstractAsyncContextManager[Store], keys: str | None) ->
                 cipher.open(known, _NAME)  # a wrong key is refused here, before anything is written with it
             if known is None or not cipher.is_first(known):
                 await inner.marks(_NAME).put(_KEY, cipher.seal("encrypted", _NAME))
-            yield (_SealedAlone if isinstance(inner, Exclusive) else SealedStore)(inner, cipher)
+            yield _kind(inner)(inner, cipher)
 
 
 async def _known(store: Store) -> str | None:
@@ -126,6 +129,21 @@ class _SealedAlone(SealedStore):
         """Held by the service that runs routes with it."""
         assert isinstance(self._store, Exclusive)
         return self._store.serving()
+
+
+class _SealedShared(SealedStore):
+    """One that hears of other processes."""
+
+    def changed(self, kind: str, name: str) -> Event:
+        """Set at the next change."""
+        assert isinstance(self._store, Shared)
+        return self._store.changed(kind, name)
+
+
+def _kind(inner: Store) -> type[SealedStore]:
+    if isinstance(inner, Exclusive):
+        return _SealedAlone
+    return _SealedShared if isinstance(inner, Shared) else SealedStore
 
 
 class SealedMarks:

@@ -148,3 +148,29 @@ async def test_what_another_process_has_left_is_taken_up_later() -> None:
         await store.journal("route-1").add("m1", written(Message(1, {}, "m1"), 1.0), owner="another")
         await anyio.sleep(SWEEP + 1.0)
         assert sink.bodies == [1]
+
+
+class HearingStore(DurableStore):
+    """A store that hears of other processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news = anyio.Event()
+
+    def changed(self, kind: str, name: str) -> anyio.Event:
+        assert (kind, name) == ("journal", "route-1")
+        return self.news
+
+
+async def test_what_another_process_gives_up_is_taken_up_at_once() -> None:
+    """Where the store tells of it, nobody waits for the next look."""
+    store, sink, source = HearingStore(), Sink(), calls()
+    async with running(from_(source, int, policy=DURABLE).to(sink), setup=setup_for(Run(), store=store)):
+        await until_there(source.deliver)
+        await anyio.sleep(1.0)
+        for n in (1, 2):
+            await store.journal("route-1").add(f"m{n}", written(Message(n, {}, f"m{n}"), 1.0), owner="another")
+            news, store.news = store.news, anyio.Event()
+            news.set()
+            await anyio.sleep(1.0)
+            assert len(sink.bodies) == n

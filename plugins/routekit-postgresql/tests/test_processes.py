@@ -191,6 +191,15 @@ async def test_another_process_hears_of_parcels_at_once(opened: Any):
         assert [parcel.id for parcel in await two.outbox("out").take(owner=two.owner, lease=60, limit=9)] == ["p1"]
 
 
+async def test_an_encrypted_store_hears_of_other_processes_too(opened: Any):
+    """Encryption keeps nothing from being told."""
+    async with opened(key="A" * 43) as one, opened(key="A" * 43) as two:
+        changed = two.changed("outbox", "out")
+        await one.outbox("out").add([("p1", "one")])
+        with anyio.fail_after(30):
+            await changed.wait()
+
+
 async def test_takers_do_not_wait_for_each_other(opened: Any):
     """Parcels that many take at once go to one taker each, and none is left."""
     async with opened() as one, opened() as two:
