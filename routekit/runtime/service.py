@@ -23,6 +23,7 @@ from ..store import Exclusive, Store
 from ..tasks import together
 from .controls import Controls
 from .flights import flights
+from .orphans import tell_of_orphans
 from .probing import WITHIN, Probed, probed
 from .runner import Runner
 from .services import Activity, Services
@@ -150,6 +151,8 @@ class Service:
                     async with together() as running:
                         if isinstance(self._setup.store, str) and store.durable:  # else it is swept by its owner
                             running.start_soon(sweep, store, self._setup.retention, self._setup.now)
+                            journaled = {runner.route.name for runner in self.runners if runner.journals}
+                            running.start_soon(tell_of_orphans, store, journaled, self._tell)
                         for runner in self.runners:
                             running.start_soon(runner.run)
                         yield self
