@@ -294,10 +294,6 @@ class Deed:
     """Why, and how, in one line."""
 
 
-Act = Deed
-"""As it was called before."""
-
-
 class Audit(Protocol):
     """What operators did, in order; nothing is ever changed in it."""
 
