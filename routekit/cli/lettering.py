@@ -217,7 +217,7 @@ def export(
     async def work(store: Store) -> list[Letter]:
         selection = await selected(store, (), route, cluster, step, error, text, since, before)
         those = await listed(store, selection, limit=1_000_000, oldest=True)
-        what = selection.model_dump_json(exclude_defaults=True)
+        what = selection.words
         await written(
             store, setup_of(given, catalog, store=store), name_of(who), "export", what, f"{len(those)} letters"
         )

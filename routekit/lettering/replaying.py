@@ -28,6 +28,9 @@ from .selecting import Selection, chosen
 Result: TypeAlias = Literal["done", "failed", "skipped"]
 """`done` and removed, `failed` again and kept, or `skipped`: another process is at it, or has done it."""
 
+TRIED = 99
+"""Replays that a letter remembers beside the last one."""
+
 KEPT = 1000
 """Failures that a report names."""
 
@@ -81,7 +84,7 @@ class Replay:
         """
         report = Replayed()
         kinds = await self._kinds(selection)
-        what = selection.model_dump_json(exclude_defaults=True)
+        what = selection.words
         await written(self.store, self.setup, self.who, "replay", what, f"begun: {sum(kinds.values())} letters")
         for like in kinds:
             await self._those(like, selection, report)
@@ -146,7 +149,7 @@ class Replay:
         }
         tried = {"who": self.who, "when": self.setup.now(), "attempts": attempts_of(error), **known}
         if await self.store.letters.get(letter.id) is not None:
-            await self.store.letters.add(replace(letter, replays=[*letter.replays, tried]))
+            await self.store.letters.add(replace(letter, replays=[*letter.replays[-TRIED:], tried]))
         text = f"failed again: {_named(letter)}: {known['error']}: {known['reason']}"
         await written(self.store, self.setup, self.who, "replay", letter.id, text)
         shown = {name: masked(value) for name, value in known.items()}

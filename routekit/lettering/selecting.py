@@ -46,6 +46,12 @@ class Selection(BaseModel):
         )
 
     @property
+    def words(self) -> str:
+        """What is meant, for the audit."""
+        asked = self.model_dump_json(exclude_defaults=True)
+        return "all" if asked == "{}" else asked
+
+    @property
     def is_indexed(self) -> bool:
         """Whether the store itself can count what is meant."""
         return not self.ids and all(one is None for one in (self.step, self.error, self.text, self.since, self.before))

@@ -309,3 +309,12 @@ async def test_an_edited_letter_does_all_again() -> None:
         await edit(store, routes, setup, run.letters[0].id, body=2, who="ada", why="")
         report = await Replay(store, routes, setup, "ada").run(Selection())
         assert (report.done, first.bodies) == (1, [1, 2])
+
+
+async def test_a_letter_remembers_the_latest_replays() -> None:
+    """However often it is tried, it does not grow without end; all letters are called so in the audit."""
+    async with stored(letter(1, replays=[{"who": str(number)} for number in range(100)])) as (store, setup):
+        await Replay(store, routes_of(r=from_(Feed(), int).transform(lambda n: n // 0)), setup, "ada").run(Selection())
+        (kept,) = await store.letters.list()
+        assert [one["who"] for one in kept.replays] == [*(str(number) for number in range(1, 100)), "ada"]
+        assert (await store.audit.list())[0].what == "all"
