@@ -242,3 +242,11 @@ async def test_a_store_that_does_not_answer_stops_the_taking() -> None:
     outside = await crashed_at("fails before", "journal.add", flow, patience=100.0)
     assert (outside.bodies, outside.refused["m1"]) == ([1], 1)
     assert any(isinstance(getattr(event, "error", None), StoreError) for event in outside.events)
+
+
+async def test_a_send_that_failed_first_is_the_same_effect() -> None:
+    """A retry of the step does not make it another one; the letter says what has happened."""
+    sink = Sink(fail={1: Unavailable("away")})
+    flow = from_(Feed([1]), int, policy=DURABLE).to(sink, retry=Retry(2, first=0.0)).transform(bad)
+    run = await run_routes(flow)
+    assert run.letters[0].effects == {'["to sink:","feed-1",1]': ""}
