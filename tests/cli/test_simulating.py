@@ -99,6 +99,14 @@ def test_what_cannot_be_done_is_said(routekit: Any, arguments: list[str], said: 
     assert said in done.err
 
 
+def test_two_processes_tell_the_same(routekit: Any) -> None:
+    """What a seed does depends on nothing of the process: not even on how it hashes texts."""
+    routekit.write("routes/shop.py", BAD)
+    told = [routekit("simulate", "--seeds", "8", "--json", PYTHONHASHSEED=seed).out for seed in ("1", "2")]
+    assert told[0] == told[1]
+    assert '"story": [' in told[0]
+
+
 def test_bodies_from_a_file(routekit: Any) -> None:
     """`--inputs` gives the bodies of a route, and what fits no type becomes a dead letter in every run."""
     routekit.write("routes/shop.py", GOOD)
