@@ -42,11 +42,14 @@ def terminating(server: PostgreSQL, every: float) -> Generator[None]:
 
 
 class Cut:
-    """Ends the connection of a lane at its statement of some number: before it is sent, or after it was answered."""
+    """Ends the connection of a lane at its statement of some number.
+
+    It ends `before` that is sent, `after` it was answered, or so that it was done and the answer is lost: `unanswered`.
+    """
 
     def __init__(self, server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = self.count = 0
-        self.before = True
+        self.how = "before"
         self._server = server
         execute = psycopg.Connection.execute
         ended = self._ended
@@ -56,11 +59,14 @@ class Cut:
                 return execute(connection, query, *args, **options)
             self.count += 1
             here = self.count == self.at
-            if here and self.before:
+            if here and self.how == "before":
                 ended(connection)
             found = execute(connection, query, *args, **options)
-            if here and not self.before:
+            if here and self.how == "after":
                 ended(connection)
+            if here and self.how == "unanswered":
+                connection.close()
+                raise psycopg.OperationalError("the answer was lost")
             return found
 
         monkeypatch.setattr(psycopg.Connection, "execute", cutting)
@@ -69,6 +75,11 @@ class Cut:
         self._server.rows("SELECT pg_terminate_backend(%s, 10000)", connection.info.backend_pid)
 
 
+BEGIN, MARK, CALL, COMMIT = 1, 2, 3, 4
+ENDS = (
+    ("before", BEGIN), ("before", CALL), ("before", COMMIT), ("after", MARK), ("after", CALL), ("after", COMMIT),
+    ("unanswered", COMMIT),
+)  # fmt: skip
 LETTER = Letter("l1", "m1", "r", "s", "t", "p", "E", "no", 1, 1.0, {"n": 1})
 
 Work = Callable[[Store], Any]
@@ -117,18 +128,17 @@ async def _held(store: Store) -> Any:
 async def test_a_call_whose_connection_ends_at_any_statement_is_done_once(
     opened: Any, server: PostgreSQL, schema: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """Terminated before or after any statement, the commit too, each call answers as if nothing had been."""
+    """Ended at any statement, the commit too, each call answers as if nothing had been, and is done once."""
     cut = Cut(server, monkeypatch)
-    for before in (True, False):
-        for at in range(1, 5):  # BEGIN, the mark, the call, COMMIT
-            async with opened(connections=1, timeout=60, schema=f"{schema}_{before}_{at}".lower()) as store:
-                for work, expected in WORKS:
-                    cut.before, cut.at, cut.count = before, at, 0
-                    found = await work(store)
-                    assert found == expected, (before, at, expected)
-                    assert cut.count >= at
-                cut.at = 0
-                assert await _held(store) == HELD
+    for number, (how, at) in enumerate(ENDS):
+        async with opened(connections=1, timeout=60, schema=f"{schema}_{number}") as store:
+            for work, expected in WORKS:
+                cut.how, cut.at, cut.count = how, at, 0
+                found = await work(store)
+                assert found == expected, (how, at, expected)
+                assert cut.count >= at
+            cut.at = 0
+            assert await _held(store) == HELD
 
 
 async def test_a_server_that_is_killed_and_comes_back_is_waited_for(opened: Any):

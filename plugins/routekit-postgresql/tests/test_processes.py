@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -50,11 +51,28 @@ anyio.run(main)
 """
 
 
+STALL = """
+import os, signal
+from routekit_postgresql import connecting
+
+execute = connecting.Bounded.execute
+
+def stalling(self, query, *given, **more):
+    if query == "COMMIT" and os.path.exists("stall"):
+        os.unlink("stall")
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return execute(self, query, *given, **more)
+
+connecting.Bounded.execute = stalling
+"""
+"""Before `WORK`: where there is a file `stall`, the whole process stops between its writes and their commit."""
+
+
 @contextmanager
-def process(uri: str) -> Generator[subprocess.Popen[str]]:
+def process(uri: str, work: str = WORK, folder: Path | None = None) -> Generator[subprocess.Popen[str]]:
     """A process that has something of each kind in its hands, and writes a mark for each line that it is told."""
-    command = [sys.executable, "-c", WORK, uri]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+    command = [sys.executable, "-c", work, uri]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder) as started:
         try:
             yield started
         finally:

@@ -21,6 +21,15 @@ _BEAT: Final = """
     RETURNING extract(epoch FROM clock_timestamp())::float8,
         (SELECT extract(epoch FROM min(o.until) - clock_timestamp())::float8 FROM owners o WHERE o.token <> %s)
 """
+_CUT_OFF: Final = """
+    SELECT count(pg_terminate_backend(a.pid)) FROM owners o
+    JOIN pg_stat_activity a ON starts_with(a.application_name, 'routekit process-' || o.slot || ' lane ')
+    JOIN pg_locks l ON l.pid = a.pid AND l.relation = 'lanes'::regclass
+    WHERE o.token <> %s AND o.until + make_interval(secs => o.lease) < clock_timestamp()
+    AND a.state = 'idle in transaction' AND a.state_change + make_interval(secs => o.lease) < clock_timestamp()
+"""
+"""A process that hangs within a transaction holds its lanes, so that nobody can remove it. The server's own limit does
+not end that: it is not counted for what was sent by a pipeline, whose last message comes after the answer."""
 _ENTER: Final = "SELECT slot, token FROM enter(%s, %s, %s::integer)"
 _NOTIFY: Final = "SELECT pg_notify(%s, '*')"
 
@@ -75,6 +84,8 @@ class Membership:
     def _depose(self, connection: Bounded) -> None:
         ended = [token for token, born in connection.execute(_OTHERS, (self.token,)).fetchall() if gone(born)]
         judges = monotonic() >= self._judges
+        if judges:
+            connection.execute(_CUT_OFF, (self.token,))
         row = connection.execute("SELECT depose(%s, %s::bigint[])", (judges, ended)).fetchone()
         if row is not None and row[0]:
             self._announce(connection)
