@@ -40,7 +40,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "What a place of transactions does": ("A protocol: nothing has to be subclassed.", ("Transactions",)),
     "What a store holds": (
         "Protocols: nothing has to be subclassed.",
-        ("Store", "Keys", "Marks", "Groups", "Letters"),
+        ("Store", "Keys", "Marks", "Groups", "Journal", "Values", "Outbox", "Letters", "Audit", "Exclusive", "Shared"),
     ),
 }
 
