@@ -53,10 +53,10 @@ def test_check_says_what_routes_promise(routekit: Any) -> None:
         "  effectively-once  yes       survives  control:stats?route=a.kept",
         "a.tick",
         "  at-most-once      yes       does not  log:out through a.work",
-        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store")',
+        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store"), queue:...?durable=true',
         "a.work",
         "  at-most-once      yes       does not  log:out",
-        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store")',
+        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store"), queue:...?durable=true',
         "with -v: why, and what would make it stronger",
     ]
 
