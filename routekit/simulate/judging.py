@@ -110,6 +110,8 @@ class _Judge:
                 for sink, allowed in self.missing(arrival):
                     text = f"{arrival.id} is lost: {sink} never got it, it is no dead letter, and nothing holds it"
                     unknown = not arrival.accepted and arrival.again == "never"
+                    if unknown and not allowed and self._crashed:
+                        continue  # it was never taken over from a source that brings nothing again
                     yield Finding(LOST, arrival.route, arrival.id, text, (allowed or unknown) and self._crashed)
                     break
                 else:

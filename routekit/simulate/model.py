@@ -63,7 +63,7 @@ class Model:
         self._callers = {
             route.name: caller_of(called(source))
             for route in routes
-            if isinstance(source := catalog.source(route.source), Listener) and _replies(route)
+            if isinstance(source := catalog.source(route.source), Listener) and _replies(route, policy)
         }
         self._known: dict[tuple[str, str, str], Meant] = {}
         self._plain = {route.name: _is_plain(route, policy) for route in routes}
@@ -163,9 +163,10 @@ def _is_plain(route: Route, policy: Policy) -> bool:
     return not any(clauses_of(scopes)) and not isinstance(policy_of(scopes).dead_letter, Chain)
 
 
-def _replies(route: Route) -> bool:
+def _replies(route: Route, policy: Policy) -> bool:
     """Whether its reply is what comes out of its last step."""
-    return not any(isinstance(step, Split | Delay | Resequence) for step in route.chain.steps)
+    durable = policy_of(scopes_of(route, policy)).durable == "store"  # its callers are answered at once
+    return not durable and not any(isinstance(step, Split | Delay | Resequence) for step in route.chain.steps)
 
 
 def _simple(how: Any) -> bool:
