@@ -43,6 +43,12 @@ work = from_("queue:work", int).to("log:out")
 """
 
 
+LOST = (
+    "      may be lost: timer:t does not bring again what was at work at a crash; "
+    'write Policy(durable="store"), queue:...?durable=true'
+)
+
+
 def test_check_says_what_routes_promise(routekit: Any) -> None:
     """A line for each route and sink; what may be lost says why, and what to write."""
     routekit.write("routes/a.py", PROMISING)
@@ -53,10 +59,10 @@ def test_check_says_what_routes_promise(routekit: Any) -> None:
         "  effectively-once  yes       survives  control:stats?route=a.kept",
         "a.tick",
         "  at-most-once      yes       does not  log:out through a.work",
-        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store"), queue:...?durable=true',
+        LOST,
         "a.work",
         "  at-most-once      yes       does not  log:out",
-        '      may be lost: timer:t does not bring again what was at work at a crash; write Policy(durable="store"), queue:...?durable=true',
+        LOST,
         "with -v: why, and what would make it stronger",
     ]
 
