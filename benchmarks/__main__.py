@@ -13,6 +13,7 @@ ALL = (
     "leads",
     "csv_route",
     "sql",
+    "postgresql",
     "transaction",
     "memory",
     "http",
