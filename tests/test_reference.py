@@ -105,7 +105,7 @@ def test_every_scheme_describes_itself(scheme: str) -> None:
     assert entries
     for entry in entries:
         assert entry.name == scheme
-        assert entry.kind in ("source", "source (event-driven)", "sink")
+        assert entry.kind in ("source", "source (event-driven)", "sink", "place of transactions")
         assert entry.usage.startswith(f"{scheme}:")
         assert entry.doc.splitlines()[0].endswith((".", ":"))
         for one in entry.options:

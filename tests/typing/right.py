@@ -248,6 +248,17 @@ assert_type(
     ),
     Flow[str],
 )
+assert_type(
+    orders.transaction(
+        "sql:crm",
+        lambda order: order.to("sql:crm/orders").transform(fetched).to("rabbitmq:placed"),
+        name="orders",
+        key=lambda order: order.id,
+        order_by=lambda name: name,
+        retry=Retry(5),
+    ),
+    Flow[str],
+)
 
 
 class Doubled(Step[int, int]):

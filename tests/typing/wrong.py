@@ -212,3 +212,6 @@ orders.resequence("x", Order, number=lambda order: order.id)  # pyright: ignore[
 
 # 52: what a late message does, misspelt
 orders.resequence("x", Order, number=lambda order: order.id, gap=60, late="new")  # pyright: ignore[reportArgumentType]
+
+# 53: a transaction without a name
+orders.transaction("sql:crm", lambda order: order)  # pyright: ignore[reportCallIssue]
