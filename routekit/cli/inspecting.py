@@ -88,8 +88,9 @@ def check(
         show_problems(problems)
     else:
         out.print(f"{len(found.routes)} route{'s' if len(found.routes) != 1 else ''}, no problems")
-        for line in [] if connect else promises(promised, out.width if out.is_terminal else None, reasons=verbose):
-            out.print(line)
+        if not connect:
+            for line in promises(promised, out.width if out.is_terminal else None, reasons=verbose):
+                out.print(line)
         _show_probes(probes)
     if problems:
         raise typer.Exit(WRONG)
