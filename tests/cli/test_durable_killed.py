@@ -49,6 +49,33 @@ calls = from_("http:127.0.0.1:${PORT}/calls?id_header=X-Event-Id", dict).apply(t
 files = from_("file:in?after=move&poll=50ms", bytes).apply(twice)
 '''
 
+WAITING = '''
+"""Files wait in a queue, then for their time, then for each other, and are written down."""
+
+from typing import Any
+
+from routekit import Flow, Message, from_
+
+
+def known(body: Any, message: Message[Any]) -> dict[str, Any]:
+    return {"id": message.id}
+
+
+def one(body: Any) -> int:
+    return 1
+
+
+QUEUE = "queue:work?durable=true"
+files = from_("file:in?after=move&poll=50ms", bytes).transform(known).to(QUEUE)
+work = (
+    from_(QUEUE, dict[str, Any])
+    .delay("later", dict[str, Any], by=0.3)
+    .aggregate("pairs", dict[str, Any], key=one, size=2, timeout=2.0)
+    .split(lambda pair: pair)
+    .to("file:out?name=one.jsonl&exists=append&fsync=false")
+)
+'''
+
 
 class Client:
     """Posts numbered events until it is stopped; keeps the ids of those that were accepted."""
@@ -98,6 +125,14 @@ def ids(folder: Path, name: str) -> Counter[str]:
     return found
 
 
+def drop(folder: Path, turn: int) -> None:
+    """Some files more; each appears whole."""
+    for number in range(FILES // KILLS):
+        hidden = folder / "in" / f".{turn}-{number}"
+        hidden.write_bytes(b"x")
+        hidden.rename(folder / "in" / f"{turn}-{number}.txt")
+
+
 def wait_for(true: Callable[[], bool], what: str) -> None:
     end = monotonic() + 2 * PATIENCE
     while not true():
@@ -122,10 +157,7 @@ def test_what_a_durable_route_has_accepted_is_done_whatever_is_killed(
     arguments = ["--set", f"values.PORT={port}", "serve", "routes"]
     client = Client(port)
     for kill in range(KILLS + 1):
-        for number in range(FILES // KILLS):
-            hidden = tmp_path / "in" / f".{kill}-{number}"
-            hidden.write_bytes(b"x")
-            hidden.rename(tmp_path / "in" / f"{kill}-{number}.txt")
+        drop(tmp_path, kill)
         before = sum(ids(tmp_path, "two").values())
         daemon = routekit.start(*arguments)
         try:
@@ -153,3 +185,25 @@ def test_what_a_durable_route_has_accepted_is_done_whatever_is_killed(
         assert (ledger - Counter(set(ledger))).total() <= 3 * SLOTS * KILLS
     for begun, written in seen:  # who had begun the second effect had the first one recorded
         assert all(one[known] == written[known] for known in begun)
+
+
+def test_what_waits_in_the_store_is_there_after_every_kill(routekit: Command, tmp_path: Path) -> None:
+    """In a durable queue, in a delay and in an aggregate: each file goes on in the end, whatever is killed."""
+    (tmp_path / "routes").mkdir()
+    (tmp_path / "routes" / "waiting.py").write_text(WAITING, encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    chance = Random(11)
+    for kill in range(KILLS):
+        drop(tmp_path, kill)
+        daemon = routekit.start("serve", "routes")
+        wait_for(lambda: len(list((tmp_path / "in").glob("*.txt"))) < FILES // KILLS, daemon.log)
+        sleep(chance.random())
+        daemon.process.kill()
+        daemon.process.wait()
+    drop(tmp_path, KILLS)
+    daemon = routekit.start("serve", "routes")
+    total = FILES // KILLS * (KILLS + 1)
+    wait_for(lambda: len(ids(tmp_path, "one")) == total, "a file is lost")
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(PATIENCE) == 0, daemon.log
+    assert anyio.run(left, tmp_path) == 0
