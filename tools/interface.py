@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Subclass them; what is abstract has to be written.",
         ("Endpoint", "Consumer", "Listener", "Producer", "Transactor", "Codec", "Step", "Twin"),
     ),
-    "What a plugin says of itself": ("Values, given as class variables.", ("Capabilities", "About")),
+    "What a plugin says of itself": ("Values, given as class variables.", ("Capabilities", "About", "Conduct")),
     "What goes through": (
         "Values that a plugin makes and gets.",
         ("Message", "Meta", "Delivery", "Record", "Outgoing"),
