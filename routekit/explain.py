@@ -5,7 +5,7 @@ and in the end to the dead letters or the source. A route that is called by `dir
 goes on in the route that called it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from .runtime.rescuer import Rescuer
 from .runtime.services import Activity, Services
 from .scopes import clauses_of, policy_of, saying, scopes_of
 from .spots import Spot, spots_of
-from .step import Chain, Handler
+from .step import Chain, Handler, Send, Target
 from .stores.memory import MemoryStore
 
 USUAL: Sequence[Kind] = (Exception, Rejected, BodyError, Unavailable)
@@ -176,10 +176,12 @@ class _Tracing(RouteRuntime):
         super().__init__(route, services, activity)
         self.leading_on: set[int] = set()
 
-    def bind(self, chain: Chain, proceed: Handler[Any], label: str = "") -> Handler[Any]:
+    def bind(
+        self, chain: Chain, proceed: Handler[Any], label: str = "", *, sends: Callable[[Target], Send] | None = None
+    ) -> Handler[Any]:
         if self.line.holds(proceed):
             self.leading_on.add(id(chain))
-        return super().bind(chain, proceed, label)
+        return super().bind(chain, proceed, label, sends=sends)
 
 
 def _quiet(event: Event) -> None:

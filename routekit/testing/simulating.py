@@ -44,7 +44,8 @@ def simulate(
     message)` that say what an endpoint answers, by pattern of its address. `faults` are those that may strike, all if
     unset: crash, connection, outage, slow, duplicate, late, clock.
 
-    With `fail_fast` the first run that fails is the last one. `schedule` runs the first seed once, with the faults that a violation has printed, and no others.
+    With `fail_fast` the first run that fails is the last one. `schedule` runs the first seed once, with the faults
+    that a violation has printed, and no others.
 
     To be called where no event loop runs. Raises DefinitionError for routes that cannot work, or for a body type of
     which no bodies can be made.
