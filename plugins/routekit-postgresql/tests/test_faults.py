@@ -202,6 +202,26 @@ async def test_a_connection_that_is_cut_by_the_network_is_made_anew(opened: Any,
                 assert written.version == number + 1
 
 
+async def test_a_server_that_hangs_is_given_up(opened: Any, server: PostgreSQL, schema: str):
+    """A connection on which nothing comes any more, though it is open, fails after `patience`, and is made anew."""
+    async with fault_proxy("127.0.0.1", server.port) as proxy:
+        host, port = proxy.address
+        uri = server.store(schema, timeout=0.1, patience=1, lease=3600, connections=1)
+        async with opened(uri=uri.replace(f"127.0.0.1:{server.port}", f"{host}:{port}")) as store:
+            await store.marks("m").put("k", "1")
+            proxy.stall()
+            with pytest.raises(StoreError, match="has not answered"):
+                await store.marks("m").get("k")
+            proxy.heal()
+            with anyio.fail_after(60):
+                while True:
+                    try:
+                        assert await store.marks("m").get("k") == "1"
+                        break
+                    except StoreError:
+                        await anyio.sleep(0.05)
+
+
 async def test_one_call_that_is_refused_does_not_fail_the_others(opened: Any):
     """Of calls that share a transaction, only the one that cannot be stored fails."""
     async with opened(connections=1) as store:

@@ -52,7 +52,7 @@ anyio.run(main)
 
 
 STALL = """
-import os, signal
+import os, signal, time
 from routekit_postgresql import connecting
 
 execute = connecting.Bounded.execute
@@ -61,6 +61,7 @@ def stalling(self, query, *given, **more):
     if query == "COMMIT" and os.path.exists("stall"):
         os.unlink("stall")
         os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(1)  # the other threads may be stopped before this one
     return execute(self, query, *given, **more)
 
 connecting.Bounded.execute = stalling
@@ -182,6 +183,25 @@ async def test_a_stalled_process_is_superseded_and_writes_no_more(opened: Any, s
             await store.journal("r").finish("m1", owner=f"{store.owner}/r")
         async with opened() as store:
             assert store.owner == "process-0"
+
+
+async def test_a_process_that_stalls_within_a_transaction_is_superseded_too(
+    opened: Any, server: PostgreSQL, schema: str, tmp_path: Path
+):
+    """What it has not committed is undone by the others, who do not wait for it; when it goes on it is refused."""
+    with process(server.store(schema, lease=LEASE), STALL + WORK, tmp_path) as other:
+        await line(other)
+        async with opened(lease=LEASE) as store:
+            (tmp_path / "stall").touch()
+            assert other.stdin is not None
+            other.stdin.write("\n")
+            other.stdin.flush()
+            await free(store)
+            assert await store.marks("cursor").get("at") is None
+            os.kill(other.pid, signal.SIGCONT)
+            said = [await line(other), await line(other)]
+            assert "written" not in said
+            assert "held for dead" in " ".join(said)
 
 
 async def test_a_process_that_leaves_gives_everything_up(opened: Any, server: PostgreSQL, schema: str):
