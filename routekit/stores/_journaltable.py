@@ -96,10 +96,11 @@ class SqliteJournal:
         now = self._now()
 
         def finish(connection: sqlite3.Connection) -> None:
-            known = connection.execute(_KNOWN, (self._name, id)).fetchone()
-            if known is None or known[2] is not None:
+            number, holder, until = connection.execute(_KNOWN, (self._name, id)).fetchone() or (0, None, None)
+            if holder is None or until is not None:
                 return
-            number = self._owned(connection, id, owner)
+            if holder != owner:
+                raise lost(id, owner, holder)
             connection.execute(_FORGET, (number,))
             if remember > 0:
                 connection.execute(_FINISH, (now + remember, number))
