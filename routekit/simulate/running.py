@@ -16,7 +16,7 @@ from .bodies import Bodies
 from .files import Documents
 from .loop import SimLoop, ended
 from .outside import QUIET, Arrival, Life, Outside
-from .schedule import Fates, Schedule
+from .schedule import Drawn, Fates, Schedule
 from .stage import CLOCKS, WITHIN, Answers, Stage, called
 from .store import LastingStore, living
 
@@ -161,10 +161,11 @@ class _Calm:
 
 
 def _until(scene: Scene, schedule: Schedule, outside: Outside, loop: SimLoop) -> float:
-    """How long a process may take: what is left of the time, and for the last one enough to settle in."""
+    """How long a process may take: the time anew for each, and some more where something may have come late."""
     back = sum(-fault.amount for fault in outside.struck if fault.kind == "clock" and fault.amount < 0)
-    paced = back if schedule.pace == "drawn" else 21_000.0 + back
-    return paced + max(scene.time, loop.time() + min(scene.time, 600.0))
+    paced = 0.0 if schedule.pace == "drawn" else 21_000.0
+    slack = 300.0 if schedule.faults or isinstance(outside.fates, Drawn) else 0.0
+    return loop.time() + scene.time + paced + slack + back
 
 
 def _to_its_end(

@@ -1,11 +1,16 @@
 """The store of a simulation: it survives every process, and each write to it is an operation that may be the last."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
+from pydantic_core import from_json
+
+from ..errors import BodyError, StoreError
 from ..store import Adding, Arrival, Store
 from ..stores.memory import MemoryStore
+from ..written import read
 from .outside import DYING, Life, Outside
 
 _READS = frozenset({"get", "items", "all", "messages", "list", "count", "effects", "clusters"})
@@ -102,9 +107,19 @@ def _removed(outside: Outside, name: str, args: Any, options: Any, result: Any) 
 
 
 def _journaled(outside: Outside, name: str, args: Any, options: Any, result: Any) -> None:
-    if result is Arrival.NEW:
-        outside.hold(args[0])
-        outside.tell(f"the journal of {name} has {args[0]}", args[0])
+    if result is not Arrival.NEW:
+        return
+    if not outside.lineage.roots(args[0]):  # a durable queue has keys of its own
+        with suppress(BodyError, StoreError, ValueError, TypeError):
+            outside.lineage.joined(args[0], _message_in(args[1]))
+    outside.hold(args[0])
+    outside.tell(f"the journal of {name} has {args[0]}", args[0])
+
+
+def _message_in(text: str) -> str:
+    """The id of the message that a journal's text holds; that of a queue is behind its priority."""
+    found: Any = from_json(text)
+    return read(found[1] if len(found) == 2 else text).message.id
 
 
 def _finished(outside: Outside, name: str, args: Any, options: Any, result: Any) -> None:

@@ -34,6 +34,11 @@ SOUND: dict[str, Routes] = {
     "resequence": lambda: numbers().resequence("row", int, number=lambda n: n, start=0, gap=60).to("mock:erp"),
     "direct": lambda: [numbers().to("direct:book"), from_("direct:book", int).to("mock:erp")],
     "queue": lambda: [numbers().to("queue:work"), from_("queue:work", int).to("mock:erp")],
+    "durable queue": lambda: [
+        numbers().to("queue:kept?durable=true"),
+        from_("queue:kept?durable=true", int).to("mock:erp"),
+    ],
+    "durable": lambda: numbers(Policy(durable="store", retry=Retry(2))).to("mock:a").to("mock:b"),
     "timer": lambda: from_("timer:tick?every=5s", int).to("mock:erp"),
     "listener": lambda: from_("http:127.0.0.1:8080/orders", int).to("mock:erp"),
     "broker": lambda: [from_("rabbitmq:in", int).to("rabbitmq:out"), from_("rabbitmq:out", int).to("mock:erp")],
@@ -43,7 +48,7 @@ SOUND: dict[str, Routes] = {
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_route_holds_what_it_promises(name: str) -> None:
     """Whatever goes wrong, no invariant is violated by routes of words that are right."""
-    report = simulate(SOUND[name](), seeds=30)
+    report = simulate(SOUND[name](), seeds=20)
     report.expect()
     assert report.crashes
     assert report.effects
