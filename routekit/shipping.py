@@ -22,12 +22,9 @@ from .transactions import Outgoing, Transactions
 PATIENT = (Retry(10), Retry(2**31, on=Unavailable))
 """What cannot be sent is given up after ten retries; as long as the other side is away it waits."""
 
-_KEY = "ship"
-"""The one timer of a shipper."""
-_AGAIN = Retry(0, first=0.5, most=30.0)
-"""How long it waits for a database that is away."""
-_LOOK = 5.0
-"""Seconds between two looks at how much waits, while there is something to ship."""
+_KEY = "ship"  # of the one timer of a shipper
+_AGAIN = Retry(0, first=0.5, most=30.0)  # for a database that is away
+_LOOK = 5.0  # seconds between two looks at how much waits, while there is something to ship
 
 
 def _service(what: str) -> str:
