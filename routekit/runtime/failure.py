@@ -24,6 +24,10 @@ class Failure:
     place: Place
     message: Message[Any] | None = None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Failure":
+        """Itself: an error may be a body, and is copied with it; that must not drag the message along."""
+        return self
+
 
 def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Handler[Any]:
     """The same handler, whose errors know where they come from. It costs nothing but a call while all goes well."""
