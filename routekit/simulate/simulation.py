@@ -1,6 +1,7 @@
 """Simulation: many seeded runs of the same routes, each judged, and what fails shrunk."""
 
 import gc
+import logging
 import random
 import time as real
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -177,13 +178,17 @@ def _clock(seconds: float) -> str:
 
 @contextmanager
 def _alone() -> Generator[None]:
-    """Without what would make two runs differ: collections of memory at any time, and the chance of others."""
+    """Without what would make two runs differ, collections of memory and the chance of others; and without a log."""
     enabled, chance = gc.isenabled(), random.getstate()
+    log = logging.getLogger("routekit")
+    level = log.level
     gc.disable()
     random.seed(0)
+    log.setLevel(logging.CRITICAL + 1)  # what simulated processes would say is in the stories
     try:
         yield
     finally:
+        log.setLevel(level)
         random.setstate(chance)
         if enabled:
             gc.enable()
