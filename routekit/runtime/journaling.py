@@ -2,6 +2,8 @@
 
 Made anew each time that the route starts. What the route leaves behind, because the process died or the store did not
 answer, is taken up again: at the start, and every now and then.
+
+Over 300 lines, since arrival, effects, checkpoints and end of a message write to one journal, by one owner.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -89,8 +91,6 @@ class Journaling:
         """Say how messages are handled: from the source, and from each place where they enter otherwise."""
         self._main, self._brought = main, brought
 
-    # Arrival
-
     async def arrived(self, message: Message[Any]) -> Arrived | None:
         """Put a message into the journal; None for one that is there already, or was.
 
@@ -119,8 +119,6 @@ class Journaling:
         self._here.add(id)
         if self._fresh is not None:
             self._fresh.add(id)
-
-    # Handling
 
     async def handle(self, arrived: Arrived) -> None:
         """Handle a message that is in the journal, to its end; what cannot end stays there."""
@@ -185,8 +183,6 @@ class Journaling:
         text = f"message {id} stays in the journal for now: {type(error).__name__}: {error}"
         self._tell("error", text)
 
-    # What is left
-
     async def left(self, most: int | None = None) -> AsyncGenerator[Left]:
         """What the journal has that nobody works at, oldest first; `most` entries are looked at."""
         after, limit = 0, min(PAGE, most or PAGE)
@@ -237,8 +233,6 @@ class Journaling:
     async def prune(self) -> None:
         """Forget the ids that need not be remembered any more."""
         await self._journal.prune(before=self._runtime.now())
-
-    # Effects
 
     def end(self, end: Handler[Any]) -> Handler[Any]:
         """The end of the route, which no branch has: `finish` is that of many."""
@@ -292,8 +286,6 @@ class Journaling:
         if not known.unrecorded:
             known.broken = None
 
-    # Checkpoints
-
     def entered(self, inner: Enter) -> Enter:
         """How messages enter the route: one that has passed a checkpoint goes on there, at each try."""
         return lambda handler: self._entered(inner(handler))
@@ -334,8 +326,6 @@ class Journaling:
             return await proceed(message)
 
         return handle
-
-    # Giving up
 
     def giving_up(self, give_up: GiveUp) -> GiveUp:
         """The same, for a message that may have passed a checkpoint: its letter goes on there when it is replayed.

@@ -45,8 +45,6 @@ class Reception(Intake):
             self._held.start_soon(self._look_after)
             yield
 
-    # What was left
-
     async def _deliveries(self, consumer: Consumer) -> AsyncGenerator[Delivery[Any]]:
         if not self._recovered:
             async with aclosing(self._journaling.left()) as left:
@@ -96,8 +94,6 @@ class Reception(Intake):
     @property
     def _full(self) -> bool:
         return self._counts.in_flight - self._released >= self._slots
-
-    # What comes
 
     @property
     def _settling(self) -> Callable[[Delivery[Any]], Awaitable[None]]:
