@@ -338,7 +338,8 @@ class Runtime(Protocol):
     def once(self, act: Send, *, answered: bool = True, then: Handler[Any] | None = None) -> Send:
         """The same, as one effect of the message: a durable route does not do it again for it, but gives its answer.
 
-        What is not `answered` is not kept: it gives None then. `sender` does it, unless the step says otherwise by
+        What is not `answered` is not kept: it gives None then. `then` is what follows it at once: where the route ends
+        with it, the end of the message is all that is recorded. `sender` does it, unless the step says otherwise by
         `recorded`. Only while binding.
         """
         ...
