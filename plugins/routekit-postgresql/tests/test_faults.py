@@ -23,14 +23,19 @@ _TERMINATE = """
 
 
 @contextmanager
-def terminating(server: PostgreSQL, every: float) -> Generator[None]:
-    """Every so often all connections of the stores at work are terminated, whatever they are doing."""
+def terminating(server: PostgreSQL) -> Generator[None]:
+    """All connections of the stores at work are terminated, whatever they are doing, again and again.
+
+    More and more rarely, so that a test on a slow machine, whose connections take long to make, comes to its end.
+    """
     over = Event()
 
     def terminate() -> None:
+        pause = 0.02
         with psycopg.connect(server.url, autocommit=True) as connection:
-            while not over.wait(every):
+            while not over.wait(pause):
                 connection.execute(_TERMINATE.encode())
+                pause = min(pause * 1.1, 1.0)
 
     thread = Thread(target=terminate)
     thread.start()
@@ -251,7 +256,7 @@ class TestTerminatedAllTheTime(StoreContract):
     @pytest.fixture(autouse=True)
     def _open_here(self, opened: Any, server: PostgreSQL) -> Generator[None]:
         self._opened = opened
-        with terminating(server, 0.02):
+        with terminating(server):
             yield
 
     def opened(self, clock: Any) -> Any:
