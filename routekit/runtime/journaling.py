@@ -262,7 +262,7 @@ class Journaling:
             except BaseException:
                 known.failed(name, message.id, turn)
                 raise
-            if last:
+            if last and message.id == known.id:  # of a part, the end of the whole is yet to come
                 known.effects[key] = ""
                 return reply
             known.effects[key], unkept = _kept(reply) if answered else ("", None)

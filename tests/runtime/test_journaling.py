@@ -95,6 +95,22 @@ async def test_no_effect_that_is_recorded_happens_again() -> None:
     assert await every_crash(flow, lambda: Outside([1]), check, kinds=DEATHS, patience=100.0) > 20
 
 
+async def test_parts_that_have_arrived_do_not_arrive_again() -> None:
+    """Where the parts are sent last: of all of them, at most the one is repeated at which the process died."""
+
+    def flow(outside: Outside) -> Flow[Any]:
+        return from_(outside.source, int, policy=DURABLE).split(both).split(both).to(outside.sink)
+
+    async def check(outside: Outside) -> None:
+        sent = Counter(message.id for message in outside.sent)
+        wanted = Counter({f"m1/{outer}/{inner}": 1 for outer in range(2) for inner in range(2)})
+        assert (sent - wanted).total() <= (1 if outside.crashed else 0)
+        assert not wanted - sent
+        await empty(outside)
+
+    assert await every_crash(flow, lambda: Outside([1]), check, kinds=DEATHS, patience=100.0) > 20
+
+
 async def test_the_source_is_told_before_the_steps_run() -> None:
     """As soon as the message is in the journal."""
     outside, seen = Outside([1]), list[int]()
