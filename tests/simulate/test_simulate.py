@@ -102,6 +102,12 @@ def test_what_is_printed_runs_again() -> None:
     assert [(one.text, one.story) for one in again if one.invariant == lost.invariant] == [(lost.text, lost.story)]
 
 
+def test_the_parts_of_a_durable_route_are_on_record() -> None:
+    """A defect that simulation has found: the last send of a part was not recorded, and a crash repeated all parts."""
+    flow = numbers(Policy(durable="store")).split(lambda n: [n, n + 10]).to("mock:erp")
+    simulate(flow, seeds=[38], schedule="dies before journal.finish route-1 a4; only a4; in order").expect()
+
+
 class Order(BaseModel):
     id: int
     customer: str
