@@ -2,6 +2,8 @@
 
 Every operation by which a process touches any of it goes through `Life.operation`: only there something can go wrong,
 and only there anything changes.
+
+Over 300 lines, since what is outside and the one way to it are one thing: whoever changes one has to read the other.
 """
 
 import json
