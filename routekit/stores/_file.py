@@ -1,18 +1,17 @@
 """An open SQLite file: its connection, the name by which its process is known, and those of others that share it."""
 
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from ..errors import StoreError
 from ._database import connect, explainer
-from ._owner import alone, name_of, numbered, others
+from ._owner import SERVICE, alone, name_of, numbered, others
 
 
 class File:
-    """Opened when made; raises StoreError. `owner` is a name that no other living process has for this file."""
+    """Opened when made; raises StoreError."""
 
     def __init__(self, path: Path, *, busy_timeout: float, max_size: int | None) -> None:
         self.path = path
@@ -21,14 +20,20 @@ class File:
             self.connection = connect(path, busy_timeout=busy_timeout, max_size=max_size)
             opening.callback(self._disconnect)
             try:
-                number = opening.enter_context(numbered(path))
+                self._numbers = [opening.enter_context(numbered(path))]
             except OSError as error:
                 raise self.explain(error) from error
-            self.owner = name_of(number)
             self._identity = self._found()
-            self.others: Callable[[], AbstractContextManager[Sequence[str]]] = partial(others, path, number)
-            """The names of the other living processes, which cannot change as long as the context is open."""
             self._opened = opening.pop_all()
+
+    @property
+    def owner(self) -> str:
+        """A name that no other living process has for this file."""
+        return name_of(self._numbers[-1])
+
+    def others(self) -> AbstractContextManager[Sequence[str]]:
+        """The names of the other living processes, which cannot change as long as the context is open."""
+        return others(self.path, self._numbers)
 
     def there(self) -> None:
         """Raises StoreError if the file has been moved or removed: what is written to it now would be lost."""
@@ -45,12 +50,14 @@ class File:
 
     @contextmanager
     def serving(self) -> Generator[None]:
-        """Be its only service; raises StoreError, naming the other one, if there is one."""
+        """Be its only service, under the name of the one before; raises StoreError, naming another if there is one."""
         with ExitStack() as held:
             try:
                 held.enter_context(alone(self.path))
+                self._numbers.append(held.enter_context(numbered(self.path, SERVICE)))
             except OSError as error:
                 raise self.explain(error) from error
+            held.callback(self._numbers.pop)
             yield
 
     def close(self) -> None:

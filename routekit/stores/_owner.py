@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,13 +22,17 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+SERVICE = 0
+"""The number of the one service: what it held when it died is its own again, whatever tools hold others meanwhile."""
+
+
 @contextmanager
-def numbered(database: Path) -> Generator[int]:
-    """Hold a number, from 0, that no other holder has; the operating system frees it when the process dies.
+def numbered(database: Path, first: int = SERVICE + 1) -> Generator[int]:
+    """Hold a number, from `first`, that no other holder has; the operating system frees it when the process dies.
 
     The lock files stay, as removing one could let two processes hold the same number.
     """
-    for number in range(MOST):
+    for number in range(first, first + MOST):
         file = os.open(_lock_file(database, number), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if _free(file):
@@ -40,16 +44,16 @@ def numbered(database: Path) -> Generator[int]:
 
 
 @contextmanager
-def others(database: Path, own: int) -> Generator[Sequence[str]]:
+def others(database: Path, own: Container[int]) -> Generator[Sequence[str]]:
     """The names of the other living processes; within the block no process takes the name of a dead one."""
     living: list[str] = []
     with ExitStack() as held:
         for number in range(MOST):
             path = _lock_file(database, number)
+            if number in own or (number == SERVICE and not path.exists()):
+                continue
             if not path.exists():  # they are made in order, and stay
                 break
-            if number == own:
-                continue
             file = os.open(path, os.O_RDWR)
             held.callback(os.close, file)
             if not _free(file):

@@ -73,7 +73,11 @@ class SealedStore:
         self._store = store
         self._cipher = cipher
         self.durable = store.durable
-        self.owner = store.owner
+
+    @property
+    def owner(self) -> str:
+        """Who this process is."""
+        return self._store.owner
 
     def keys(self, name: str) -> Keys:
         """The keys of that name, readable."""

@@ -43,13 +43,17 @@ class SqliteStore:
     durable = True
 
     def __init__(self, commits: Commits, file: File, holdings: Holdings, now: Callable[[], float]) -> None:
-        self.owner = file.owner
         self.letters = SqliteLetters(commits)
         self.audit = SqliteAudit(commits)
         self._commits = commits
         self._file = file
         self._holdings = holdings
         self._now = now
+
+    @property
+    def owner(self) -> str:
+        """The name of this process: of a service, that of the one before it."""
+        return self._file.owner
 
     def keys(self, name: str) -> SqliteKeys:
         """The keys of that name."""

@@ -7,14 +7,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
-from routekit import Claim
+from routekit import Claim, Exclusive
 from routekit.stores._database import connect
 from routekit.stores.sqlite import open_sqlite
+from routekit.testing import Catalog
 
 WRITER = """
 import sys, time
@@ -78,6 +80,25 @@ async def test_the_next_process_takes_over_the_claims_of_a_killed_one(tmp_path: 
         process.wait()
     async with open_sqlite(str(tmp_path / "s.db"), {}, time.time) as store:
         assert await store.keys("seen").claim("held", owner=store.owner, lease=1) is Claim.MINE
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("option", ["", "?key=${KEY}"])
+async def test_a_service_has_the_name_of_the_one_before_it(tmp_path: Path, option: str):
+    """Whatever tools have the store open: what it claimed and closed before it died is its own again."""
+    opened = partial(Catalog({"KEY": "A" * 43}.get).open_store, f"sqlite:{tmp_path}/s.db{option}", time.time)
+    names: list[str] = []
+    async with opened() as tool:
+        for _ in range(2):
+            async with opened() as store, opened() as other:
+                assert isinstance(store, Exclusive)
+                with store.serving():
+                    names.append(store.owner)
+                    assert len({tool.owner, other.owner, store.owner}) == 3
+                    assert await store.journal("r").add(f"m{len(names)}", "text", owner=store.owner)
+                    found = await other.journal("r").take(owner=other.owner, limit=10)
+                    assert [entry.id for entry in found] == []
+    assert names[0] == names[1]
 
 
 @pytest.mark.anyio
