@@ -37,6 +37,7 @@ class SlowStore:
         self.durable = store.durable
         self.owner = owner
         self.letters = store.letters
+        self.contents = store.contents
 
     def groups(self, name: str) -> Any:
         return _Slow(self._store.groups(name), self._seconds, self._names)

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from routekit import Flow
 from routekit.testing import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ class Taken(Exception):
 
 
 async def take(*flows: Any, **named: Any) -> None:
-    raise Taken(*flows)
+    raise Taken(*flows, *(flow for flow in named.values() if isinstance(flow, Flow)))
 
 
 def imported(path: Path) -> ModuleType:
