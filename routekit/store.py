@@ -203,6 +203,14 @@ class Journal(Protocol):
         """
         ...
 
+    async def adopt(self, id: str, *, owner: str) -> None:
+        """Make an unfinished message the caller's own, whoever has it; nothing happens if there is none.
+
+        It is for what a step brings again after a crash, such as a group: who has the group has its message too,
+        though a process that was faster has taken that with the other ones of a dead process.
+        """
+        ...
+
     async def count(self) -> int:
         """How many are not finished."""
         ...

@@ -149,8 +149,10 @@ class Journaling:
         arrival = await self._journal.add(known_as, BROUGHT, owner=self._owner)
         if arrival is Arrival.FINISHED:
             return None
-        effects = None if arrival is Arrival.NEW else await self._journal.effects(known_as)
-        known = Recording(known_as, 0.0, dict(effects or ()))
+        known = Recording(known_as, 0.0)
+        if arrival is Arrival.OPEN:
+            await self._journal.adopt(known_as, owner=self._owner)
+            known.effects.update(await self._journal.effects(known_as))
         token = recording_is(known)
         try:
             reply = await run()

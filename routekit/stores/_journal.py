@@ -78,6 +78,12 @@ class MemoryJournal:
             row.owner = owner
         return [row.entry() for row in found]
 
+    async def adopt(self, id: str, *, owner: str) -> None:
+        """Make an unfinished message the caller's own, whoever has it: the caller owns what brings it, as a group."""
+        row = self._open.get(id)
+        if row is not None:
+            row.owner = owner
+
     async def count(self) -> int:
         """How many are not finished."""
         return len(self._open)

@@ -121,6 +121,16 @@ class SqliteJournal:
 
         return await self._commits.do(take)
 
+    async def adopt(self, id: str, *, owner: str) -> None:
+        """Make an unfinished message the caller's own, whoever has it: the caller owns what brings it, as a group."""
+
+        def adopt(connection: sqlite3.Connection) -> None:
+            number, holder, until = connection.execute(_KNOWN, (self._name, id)).fetchone() or (0, None, None)
+            if holder not in (None, owner) and until is None:
+                connection.execute(_OWN, (owner, number))
+
+        await self._commits.do(adopt)
+
     async def count(self) -> int:
         """How many are not finished."""
         return await self._commits.do(lambda connection: connection.execute(_COUNT, (self._name,)).fetchone()[0])

@@ -256,6 +256,10 @@ class SealedJournal:
             replace(entry, message=self._cipher.open(entry.message, "journal", self._name, entry.id)) for entry in found
         ]
 
+    async def adopt(self, id: str, *, owner: str) -> None:
+        """Make an unfinished message the caller's own, whoever has it: the caller owns what brings it, as a group."""
+        await self._journal.adopt(id, owner=owner)
+
     async def count(self) -> int:
         """How many are not finished."""
         return await self._journal.count()

@@ -13,7 +13,7 @@ import anyio
 import anyio.abc
 import pytest
 
-from routekit import Adding, Arrival, Claim, Store
+from routekit import Adding, Arrival, Claim, Store, StoreError
 from routekit_postgresql.testing import PostgreSQL
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +159,25 @@ async def test_the_successor_of_a_killed_process_has_its_name(opened: Any, serve
         async with opened(lease=3600) as store:
             assert store.owner == "process-0"
             await taken_over(store)
+
+
+async def test_a_successor_adopts_what_a_survivor_was_faster_to_take(opened: Any, server: PostgreSQL, schema: str):
+    """Who has the group of a dead process has the message it brings too, whoever took that with the other ones."""
+    with process(server.store(schema, lease=3600)) as other:
+        await line(other)
+        async with opened(lease=3600) as survivor:
+            other.kill()
+            other.wait()
+            async with opened(lease=3600) as successor:
+                assert successor.owner == "process-0"
+                await free(survivor)
+                journal, me = successor.journal("r"), f"{successor.owner}/r"
+                assert await journal.take(owner=me, limit=10) == []
+                await journal.adopt("m1", owner=me)
+                with pytest.raises(StoreError):
+                    await survivor.journal("r").finish("m1", owner=f"{survivor.owner}/r")
+                await journal.record("m1", "e", "r", owner=me)
+                await journal.finish("m1", owner=me)
 
 
 async def test_a_stalled_process_is_superseded_and_writes_no_more(opened: Any, server: PostgreSQL, schema: str):

@@ -5,7 +5,7 @@ from typing import Any, LiteralString, TypeVar
 
 from routekit import Arrival, Entry, StoreError
 
-from .asking import Ask, Row, brief, counted, each, seconds
+from .asking import Ask, Row, brief, counted, each, nothing, seconds
 from .lanes import Lanes
 
 T = TypeVar("T")
@@ -41,6 +41,10 @@ _TAKE = """
         WHERE journal.number = free.number AND (free.owner <> %(owner)s OR free.token <> %(token)s)
     )
     SELECT number, id, message, place, at FROM free ORDER BY number
+"""
+_ADOPT = """
+    UPDATE journal SET owner = %(owner)s, token = %(token)s
+    WHERE name = %(name)s AND brief = %(brief)s AND until IS NULL
 """
 _COUNT = "SELECT count(*) FROM journal WHERE name = %(name)s AND until IS NULL"
 _PRUNE = """
@@ -87,6 +91,11 @@ class PostgresqlJournal:
         """Unfinished messages as the caller's own, oldest first, but those of other living processes."""
         row = {"name": self._name, "owner": owner, "token": self._token, "after": after, "limit": max(limit, 0)}
         return await self._lanes.do(Ask(_TAKE, row, _entries, ("journal",)))
+
+    async def adopt(self, id: str, *, owner: str) -> None:
+        """Make an unfinished message the caller's own, whoever has it: the caller owns what brings it, as a group."""
+        row = {"name": self._name, "brief": brief(id), "owner": owner, "token": self._token}
+        await self._lanes.do(Ask(_ADOPT, row, nothing, ("journal",)))
 
     async def count(self) -> int:
         """How many are not finished."""

@@ -96,6 +96,21 @@ class JournalCases(StoreCases):
             await journal.finish("m1", owner=store.owner)
         await journal.finish("m1", owner=f"{store.owner}/other")
 
+    async def test_who_adopts_an_entry_has_it(self, store: Store) -> None:
+        """It goes on with the effects it has, its former owner is refused, and what is finished or unknown stays so."""
+        journal = store.journal("orders")
+        await journal.add("m1", "one", owner=store.owner)
+        await journal.record("m1", "e", "r", owner=store.owner)
+        await journal.adopt("m1", owner=f"{store.owner}/other")
+        with pytest.raises(StoreError):
+            await journal.record("m1", "late", "", owner=store.owner)
+        assert dict(await journal.effects("m1")) == {"e": "r"}
+        await journal.finish("m1", owner=f"{store.owner}/other", remember=60)
+        for known in ("m1", "never seen"):
+            await journal.adopt(known, owner=store.owner)
+        assert await journal.count() == 0
+        assert await journal.add("m1", "one", owner=store.owner) is Arrival.FINISHED
+
     async def test_writing_to_what_is_not_there_is_refused(self, store: Store) -> None:
         """A finished or unknown message has no effects and no checkpoint: who writes one has lost it to another."""
         journal = store.journal("orders")

@@ -49,6 +49,7 @@ def _drawn(chance: Random) -> Call:
             ("effects", name, known),
             ("finish", name, known, one([0, 5, 50])),
             ("take", name, one([1, 9])),
+            ("adopt", name, known),
             ("prune journal", name, one([-5, 0, 50])),
             ("write", name, key, text, one([None, 0, 1, 2]), one([None, 5])),
             ("erase", name, key, one([None, 1])),
@@ -168,6 +169,8 @@ async def _of_journal(store: Store, now: float, name: str, word: str, args: Sequ
         case "take":
             found = await journal.take(owner=owner, limit=args[0])
             return await journal.count(), [replace(entry, number=0) for entry in found]
+        case "adopt":
+            return await journal.adopt(*args, owner=owner)
         case "prune journal":
             return await journal.prune(before=now + args[0])
         case _:
