@@ -1,0 +1,1 @@
+"""The console: a desk as web pages."""
