@@ -66,6 +66,12 @@ from .letter import Letter as Letter
 from .message import Delivery as Delivery
 from .message import Message as Message
 from .message import Meta as Meta
+from .message import Outcome as Outcome
+from .message import Trace as Trace
+from .observing import Observer as Observer
+from .observing import Observing as Observing
+from .observing import Spot as Spot
+from .observing import traces_of as traces_of
 from .parts import Tally as Tally
 from .parts import grouped as grouped
 from .records import Batches as Batches

@@ -21,6 +21,8 @@ import pluggy
 from .codec import Codec
 from .endpoint import Endpoint
 from .events import Event
+from .observing import Observer
+from .route import Route
 from .store import Store
 from .twin import Twin
 
@@ -63,6 +65,15 @@ def register_twins() -> Mapping[str, type[Twin]]:  # pyright: ignore[reportRetur
 @hookspec
 def route_event(event: Event) -> None:
     """Called for every event, in the event loop: keep it short. An error in it is logged, and the route goes on."""
+
+
+@hookspec
+def observe_route(route: Route) -> Observer | None:
+    """Who observes the messages of a route from its start on, or None; asked once for each route of a service.
+
+    The plugin is named by an entry point `hook.name`, so that it is always loaded. An error is logged, and the route
+    runs unobserved.
+    """
 
 
 def misfit(plugin: object) -> tuple[str, str] | None:

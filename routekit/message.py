@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -36,6 +36,47 @@ class Passed(NamedTuple):
     at: float
 
 
+Outcome: TypeAlias = Literal["done", "ended", "dead", "refused", "left"]
+"""How a message ended in a route: it reached the end; a step ended it early; it became a dead letter; its source was
+told that it failed; or it was broken off, and will come again."""
+
+
+class Trace(Protocol):
+    """What one observer follows of one message through one route; see `routekit.Observer`.
+
+    It goes along in `meta.trace` with the message, its parts and its copies, and is called in the event loop, also by
+    several tasks at once. What it does besides must be short, and must raise nothing of its own.
+    """
+
+    def step(
+        self, spot: Any, handler: Callable[["Message[Any]"], Awaitable["Message[Any] | None"]], message: "Message[Any]"
+    ) -> Awaitable["Message[Any] | None"]:
+        """Let a step handle the message, by returning or awaiting `handler(message)`; `spot` is the `Spot` of the step.
+
+        A step is done when all that follows it is. What `handler` raises has to be raised.
+        """
+        ...
+
+    def send(
+        self,
+        spot: Any,
+        target: Any,
+        send: Callable[..., Awaitable[Any]],
+        message: "Message[Any]",
+        options: Mapping[str, Any],
+    ) -> Awaitable[Any]:
+        """Send the message as it goes out, encoded, by `send(message, **options)`; what that gives is the answer.
+
+        `spot` is the `Spot` of the step that sends, `target` its `Target`. The message may be given other headers, such
+        as `traceparent`. Each retry of a send is one of its own.
+        """
+        ...
+
+    def end(self, outcome: Outcome, error: Exception | None) -> None:
+        """The message has ended in this route; called once. `error` is why, if it is `dead` or `refused`."""
+        ...
+
+
 class Meta:
     """What the engine knows about a message; route authors read it, nobody outside can set it.
 
@@ -43,10 +84,21 @@ class Meta:
     expires, or None; `attempt` counts from 1; `error` is set inside a `rescue` branch; `sequence` is where a part
     stands among its siblings, if its splitter was asked to tell; `history` is the steps that the message has passed,
     if its route keeps them; `original` is the message as it entered the route, if a clause of its policy lets messages
-    go on. Slotted, as Message is.
+    go on; `trace` is what observers follow of it, if one of them does. Slotted, as Message is.
     """
 
-    __slots__ = ("attempt", "deadline", "error", "history", "original", "received", "route", "sequence", "source")
+    __slots__ = (
+        "attempt",
+        "deadline",
+        "error",
+        "history",
+        "original",
+        "received",
+        "route",
+        "sequence",
+        "source",
+        "trace",
+    )
 
     def __init__(
         self,
@@ -59,6 +111,7 @@ class Meta:
         sequence: "Sequence | None" = None,
         history: "list[Passed] | None" = None,
         original: "Message[Any] | None" = None,
+        trace: Trace | None = None,
     ) -> None:
         self.route: Final = route
         self.source: Final = source
@@ -69,6 +122,7 @@ class Meta:
         self.sequence: Final = sequence
         self.history: Final = history
         self.original: Final = original
+        self.trace: Final = trace
 
     def changed(self, **slots: Any) -> "Meta":
         """The same with other values in these slots; not for the path of every message."""

@@ -19,6 +19,7 @@ def test_every_hook_is_documented() -> None:
         "register_stores",
         "register_twins",
         "route_event",
+        "observe_route",
     }
     assert all(hook.__doc__ for hook in HOOKS)
 
