@@ -63,6 +63,7 @@ from .flow import rescue as rescue
 from .hookspecs import hookimpl as hookimpl
 from .letter import Cluster as Cluster
 from .letter import Letter as Letter
+from .marks import Sensitive as Sensitive
 from .message import Delivery as Delivery
 from .message import Message as Message
 from .message import Meta as Meta

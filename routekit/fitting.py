@@ -9,6 +9,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from .codec import Codec
 from .errors import BodyError, DefinitionError
+from .sensitive import found_at, scrubbed
 
 Fit = Callable[[Any], Any]
 """A raw body in, a body of the wanted type out; raises BodyError."""
@@ -31,7 +32,7 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
         try:
             return check(body)
         except ValidationError as error:
-            raise misfit(error) from None
+            raise misfit(error, kind) from None
 
     return fit
 
@@ -93,9 +94,9 @@ def _is_type(kind: object) -> bool:
     return type(kind).__module__ != "builtins"
 
 
-def misfit(error: ValidationError) -> BodyError:
-    """What pydantic found as a BodyError; all columns are named at once."""
-    found = faults(error)
+def misfit(error: ValidationError, kind: Any = None) -> BodyError:
+    """What pydantic found as a BodyError; all columns are named at once. `kind` is what was wanted, for its marks."""
+    found = faults(error, kind)
     if len(found) == 1:
         return BodyError(found[0][1], column=found[0][0] or None)
     columns = ", ".join(column for column, _ in found if column)
@@ -103,17 +104,21 @@ def misfit(error: ValidationError) -> BodyError:
     return BodyError(reason, column=columns or None, faults=found)
 
 
-def faults(error: ValidationError) -> list[tuple[str, str]]:
-    """Each thing that pydantic found: the path of the field, such as `lines.0.sku`, and what is wrong there."""
+def faults(error: ValidationError, kind: Any = None) -> list[tuple[str, str]]:
+    """Each thing that pydantic found: the path of the field, such as `lines.0.sku`, and what is wrong there.
+
+    Values that are sensitive, by the marks of the type `kind` or by the names of their fields, are masked.
+    """
     found: list[tuple[str, str]] = []
     for problem in error.errors(include_url=False, include_context=False):
         column = ".".join(str(part) for part in problem["loc"])
         text = problem["msg"].removeprefix("Value error, ")
-        value = "" if problem["type"] == "missing" else f", found {_short(problem.get('input'))}"
-        found.append((column, f"{text[:1].lower()}{text[1:]}{value}"))
+        shown, secrets = found_at(kind, problem["loc"], problem.get("input"))
+        value = "" if problem["type"] == "missing" else f", found {_short(scrubbed(repr(shown), secrets))}"
+        text = scrubbed(f"{text[:1].lower()}{text[1:]}", secrets)
+        found.append((column, f"{text}{value}"))
     return found
 
 
-def _short(value: object, most: int = 60) -> str:
-    text = repr(value)
+def _short(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}..."

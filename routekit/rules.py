@@ -49,7 +49,7 @@ class Fits:
             _anew(body)
             self._check(body)
         except ValidationError as error:
-            return [f"{path}: {text}" if path else text for path, text in faults(error)]
+            return [f"{path}: {text}" if path else text for path, text in faults(error, self.type)]
         return []
 
 
