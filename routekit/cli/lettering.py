@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from getpass import getuser
@@ -16,7 +17,7 @@ import typer
 from ..console import one_line
 from ..endpoint import parse_uri
 from ..errors import BadOption, StoreError, UnknownName
-from ..letter import Cluster, Letter
+from ..letter import Cluster, Letter, unpacked
 from ..lettering.discarding import Discarded
 from ..lettering.discarding import discarded as those_discarded
 from ..lettering.editing import original
@@ -353,13 +354,21 @@ def _replay(tried: dict[str, Any]) -> str:
 
 
 def _data(data: Any) -> list[str]:
-    """JSON-ready data in one line if it is short, else in some."""
+    """JSON-ready data in one line if it is short, else in some; bytes that are text as their lines."""
+    raw = unpacked(data)
+    if isinstance(raw, bytes):
+        with suppress(UnicodeDecodeError):
+            lines = raw.decode().splitlines()
+            return [f"{len(raw)} bytes, which are text:", *map(one_line_kept, lines[:LINES]), *_more(lines)]
     short = json.dumps(data, ensure_ascii=False)
     if len(short) <= WIDE or not isinstance(data, dict | list):
         return [one_line(short)]
     lines = json.dumps(data, ensure_ascii=False, indent=2).splitlines()
-    more = [f"... {len(lines) - LINES} lines more; --json shows all"] if len(lines) > LINES else []
-    return [one_line_kept(line) for line in lines[:LINES]] + more
+    return [*map(one_line_kept, lines[:LINES]), *_more(lines)]
+
+
+def _more(lines: list[str]) -> list[str]:
+    return [f"... {len(lines) - LINES} lines more; --json shows all"] if len(lines) > LINES else []
 
 
 def one_line_kept(line: str) -> str:

@@ -174,7 +174,7 @@ def _has_bytes(incident: Captured) -> bool:
         *incident.letter.headers.values(),
         *[b for one in incident.answers for b in one.bodies],
     ]
-    return any(isinstance(unpacked(one), bytes) for one in texts)
+    return any(isinstance(data := unpacked(one), bytes) and not _readable(data) for one in texts)
 
 
 def _value(data: Any) -> str:
@@ -182,9 +182,16 @@ def _value(data: Any) -> str:
 
 
 def _indented(data: Any, by: int = 4) -> str:
+    if isinstance(data, bytes) and _readable(data):
+        return repr(data)
     if isinstance(data, bytes):
         return f"base64.b64decode({base64.b64encode(data).decode()!r})"
     return pformat(data, width=WIDTH, sort_dicts=False).replace("\n", "\n" + " " * by)
+
+
+def _readable(data: bytes) -> bool:
+    """Whether people can read bytes as Python writes them."""
+    return data.isascii() and (data.decode().replace("\n", "").isprintable() or not data)
 
 
 def _dict_of(items: Sequence[tuple[str, str]]) -> str:

@@ -346,3 +346,17 @@ def test_beside_the_daemon(routekit: Any) -> None:
     assert ids(routekit) == [third]
     daemon.signal(signal.SIGTERM)
     assert daemon.ended() == 0
+
+
+def test_show_bytes_that_are_text(routekit: Any) -> None:
+    """A body of bytes is shown as people can read it, where it is text."""
+    routekit.write("in/a.txt", "n: 5\n")
+    routekit.write(
+        "routes/b.py",
+        'from routekit import from_\n\nlines = from_("file:in?after=delete", bytes).transform(lambda body: body.decode() / 2)\n',
+    )
+    done = routekit("run", "routes")
+    assert done.code == 1, done.err
+    (letter,) = routekit("letters", "list", "--json").json
+    shown = routekit("letters", "show", letter["id"]).out
+    assert "body:        5 bytes, which are text:\n             n: 5\n" in shown

@@ -96,3 +96,13 @@ async def test_a_route_that_is_gone() -> None:
     async with stored(letter(1, route="rr")) as (store, setup):
         with pytest.raises(UnknownName, match="did you mean 'r'"):
             await captured(store, "l1", routes_of(r=ASKS), setup)
+
+
+async def test_bytes_that_people_can_read_are_written_so() -> None:
+    """A body of bytes that is text stands in the test as text."""
+    one = letter(1, {"base64": "eyJuIjogMX0K"}, error="ZeroDivisionError", step="transform(1 // 0)")
+    async with stored(one) as (store, setup):
+        incident = await captured(store, "l1", routes_of(r=from_(Feed(), bytes).transform(lambda n: 1 // 0)), setup)
+        text = text_of(incident, Path("tests/test_x.py"), Path("routes"))
+        assert """b'{"n": 1}\\n'""" in text
+        assert "import base64" not in text
