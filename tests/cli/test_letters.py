@@ -353,7 +353,9 @@ def test_show_bytes_that_are_text(routekit: Any) -> None:
     routekit.write("in/a.txt", "n: 5\n")
     routekit.write(
         "routes/b.py",
-        'from routekit import from_\n\nlines = from_("file:in?after=delete", bytes).transform(lambda body: body.decode() / 2)\n',
+        "from routekit import Policy, from_\n\n"
+        'lines = from_("file:in?after=delete", bytes, policy=Policy(dead_letter="store"))'
+        ".transform(lambda body: body.decode() / 2)\n",
     )
     done = routekit("run", "routes")
     assert done.code == 1, done.err
