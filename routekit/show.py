@@ -38,6 +38,12 @@ class Node:
     def as_json(self) -> dict[str, Any]:
         """The node as plain data."""
         data: dict[str, Any] = {"kind": self.kind, "label": self.label, "place": str(self.place)}
+        if self.ends:
+            data["ends"] = True
+        if self.leads != "on":
+            data["leads"] = self.leads
+        if self.targets:
+            data["targets"] = list(self.targets)
         if self.branches:
             data["branches"] = [
                 {"label": label, "steps": [node.as_json() for node in nodes]} for label, nodes in self.branches
