@@ -10,6 +10,7 @@ from . import lettering as lettering
 from . import making as making
 from . import mending as mending
 from . import running as running
+from . import sending as sending
 from . import simulating as simulating
 from . import storing as storing
 from .app import app

@@ -38,6 +38,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 WRONG = 2
 FAILED = 1
 LEFT = 3
+AWAY = 4
 
 
 @dataclass

@@ -96,13 +96,18 @@ class Command:
     environ: dict[str, str]
     started: list[Running] = field(default_factory=list[Running])
 
-    def __call__(self, *arguments: str, **environ: str) -> Result:
+    @property
+    def script(self) -> Path:
+        """The command as it is installed."""
+        return SCRIPT
+
+    def __call__(self, *arguments: str, input: str = "", **environ: str) -> Result:
         """Run it to its end. Whatever it is asked, it never answers with a traceback."""
         done = subprocess.run(
             [SCRIPT, *arguments],
             cwd=self.folder,
             env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
+            input=input,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
