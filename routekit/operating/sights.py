@@ -69,6 +69,7 @@ class RouteSight(Sight):
     p95: float | None = None
     p99: float | None = None
     concurrency: int = 1
+    """Messages that may be in flight at once; 0: as many as its callers bring."""
     feeds: Sequence[str] = ()
     """The routes that it sends to, by name."""
 

@@ -55,10 +55,12 @@ class Intake:
         self._runtime = runtime
         self._activity = activity
         self._counts = processing.counts
+        self._slots = policy.concurrency
         self._following = following
         self.stopping = False
         self._paused = False
         self._leaving = False  # the taking ends soon: for a stop or for a pause
+        self._turning = False  # one message at a time is taken no longer: for that, or as there are more slots now
         self._listens = False
         self._gated = False  # calls come from inside, and wait while it is paused
         self._internal = False
@@ -88,6 +90,16 @@ class Intake:
         """Take messages again; the source is opened anew, once what came from it before is done."""
         self._paused = False
         self._leaving = self.stopping or self._scope.cancel_called
+        self._turning = self._leaving or (self._slots or 1) > 1
+        self._freed.set()
+
+    def admit(self, slots: int) -> None:
+        """Have at most so many messages in flight from now on; if there are more, none is taken until they are done.
+
+        Where it was one, that one is finished first.
+        """
+        self._slots = slots
+        self._turning = self._turning or slots > 1
         self._freed.set()
 
     def abandon(self) -> None:
@@ -96,7 +108,7 @@ class Intake:
         self.stop()
 
     def _leave(self) -> None:
-        self._leaving = True
+        self._leaving = self._turning = True
         self._freed.set()
         self._let_go()
 
@@ -111,10 +123,8 @@ class Intake:
         async with self._winding_up():
             while await self._on():
                 async with aclosing(self._deliveries(consumer)) as deliveries:
-                    if (self._policy.concurrency or 1) == 1:
-                        await self._one_by_one(deliveries)
-                    else:
-                        await self._concurrently(deliveries, self._policy.concurrency or 1)
+                    if (self._slots or 1) > 1 or await self._one_by_one(deliveries):
+                        await self._concurrently(deliveries)
                 if not self._left:
                     break
         if self._broken is not None:
@@ -140,7 +150,7 @@ class Intake:
         while self._paused and not (self._gated or self.stopping):
             await self._change()
         self._scope = anyio.CancelScope()
-        self._waiting, self._leaving = False, self.stopping
+        self._waiting, self._leaving, self._turning = False, self.stopping, self.stopping
         return not self.stopping
 
     @property
@@ -193,11 +203,16 @@ class Intake:
                 self._held = None
             tasks.cancel_scope.cancel()
 
-    async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
+    async def _one_by_one(self, deliveries: AsyncGenerator[Delivery[Any]]) -> bool:
+        """Whether the others are to be taken concurrently, since there are more slots now."""
         late = await self._until_stopped(deliveries)
         if late is not None:
             self._counts.in_flight += 1
             await self._settling(late)
+        if self._left or not self._turning:
+            return False
+        self._scope = anyio.CancelScope()
+        return True
 
     async def _until_stopped(self, deliveries: AsyncGenerator[Delivery[Any]]) -> Delivery[Any] | None:
         """Gives back a delivery that came with the stop: inside the cancelled scope it could not be finished."""
@@ -219,17 +234,17 @@ class Intake:
                 taken += 1
                 if taken % _BREATH == 0:
                     await anyio.lowlevel.checkpoint()
-                if self._leaving or (counted and not self._activity.more):
+                if self._turning or (counted and not self._activity.more):
                     break
                 self._waiting = True
         return None
 
-    async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]], slots: int) -> None:
+    async def _concurrently(self, deliveries: AsyncGenerator[Delivery[Any]]) -> None:
         taken = 0
         lanes = Lanes(self._policy.order_by, self._processing.fitted)
         async with anyio.create_task_group() as flight:
             with self._scope:
-                while await self._slot(slots) and (delivery := await self._next(deliveries)) is not None:
+                while await self._slot() and (delivery := await self._next(deliveries)) is not None:
                     if not self._internal:
                         self._activity.arrived()
                     self._counts.in_flight += 1
@@ -253,9 +268,9 @@ class Intake:
         finally:
             self._waiting = False
 
-    async def _slot(self, slots: int) -> bool:
+    async def _slot(self) -> bool:
         self._waiting = True
-        while self._counts.in_flight - self._released >= slots:
+        while self._counts.in_flight - self._released >= (self._slots or 1):
             await self._change()
         self._waiting = False
         return True
@@ -350,11 +365,10 @@ class Intake:
         """The way in for calls."""
         process = self._processing.process
         counts = self._counts
-        slots = self._policy.concurrency
 
         async def deliver(message: Message[Any]) -> Message[Any] | None:
             while not self._leaving and (
-                self._paused or (slots is not None and counts.in_flight - self._released >= slots)
+                self._paused or (self._slots is not None and counts.in_flight - self._released >= self._slots)
             ):
                 await self._change()
             if self._leaving:

@@ -37,6 +37,10 @@ class Reception(Intake):
         self._turn = anyio.Lock() if self._slots == 1 else None
         await super().listen(listener)
 
+    def admit(self, slots: int) -> None:
+        super().admit(slots)
+        self._turn = None  # those that wait for their turn have one; the others are held by the slots
+
     @asynccontextmanager
     async def _winding_up(self) -> AsyncGenerator[None]:
         async with super()._winding_up():

@@ -5,7 +5,7 @@ Over 300 lines, since the states of a route are one machine.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from .assembly import Assembled, assembled
 from .binding import RouteRuntime
 from .holdups import Holdups
 from .intake import Intake
-from .reception import Reception
+from .reception import CALLS, Reception
 from .services import Activity, Services
 
 AGAIN = Retry(attempts=0, first=1.0, most=60.0)
@@ -72,6 +72,7 @@ class Runner:
         self._before: Sequence[Runner] = ()
         self._called: Sequence[Runner] = ()
         self._failures = 0
+        self._slots: int | None = None
         self._since = 0.0
         self._error: Exception | None = None
         self.left: tuple[Flight, ...] = ()
@@ -160,6 +161,22 @@ class Runner:
         self._holdups.asked = False
         self._changed()
 
+    @property
+    def concurrency(self) -> int:
+        """How many messages may be in flight at once; 0: as many as its callers bring."""
+        listens = isinstance(self._source, Listener)
+        own = (CALLS if self.journals else 0) if listens else 1
+        return self._slots or self._policy.concurrency or own
+
+    def admit(self, slots: int) -> None:
+        """Have at most so many messages in flight from now on, until it stops: then its policy counts again.
+
+        If there are more, none is taken until they are done.
+        """
+        self._slots = slots
+        if self._intake is not None:
+            self._intake.admit(slots)
+
     def end(self) -> None:
         """Stop for good; `ended` is set when those in flight are done."""
         self._ending = True
@@ -178,11 +195,11 @@ class Runner:
         figures: dict[str, dict[str, float]] = {}
         for figure in self._services.figures.read(self.route.name):
             figures.setdefault(figure.endpoint, {})[figure.name] = figure.value
-        stats = {"route": self.route.name, "state": self.state, "why": self._why, **asdict(self.counts)}
+        stats = {"route": self.route.name, "state": self.state, "why": self.why, **asdict(self.counts)}
         return {**stats, "endpoints": figures} if figures else stats
 
     @property
-    def _why(self) -> str:
+    def why(self) -> str:
         """Why it takes no messages, if it is not what was asked for."""
         if self._phase == "degraded":
             return masked(str(self._error))
@@ -221,7 +238,7 @@ class Runner:
                 except Exception as error:  # whatever a source or sink does must not end the other routes
                     await self._degrade(error)
         finally:
-            self._phase = "stopped"
+            self._phase, self._slots = "stopped", None
             unfinished = self.counts.in_flight + self.counts.held
             left = self.left if unfinished else ()
             self._services.tell(RouteStopped(self.route.name, self.counts, unfinished, left, self.journals))
@@ -300,7 +317,7 @@ class Runner:
         kind = Intake if made.journaling is None else partial(Reception, made.journaling)
         return kind(
             made.processing,
-            self._policy,
+            self._policy if self._slots is None else replace(self._policy, concurrency=self._slots),
             made.runtime,
             self._activity,
             following=self._following,

@@ -256,3 +256,64 @@ async def test_a_busy_route_lets_others_run() -> None:
 
     await run_routes(from_(Flood(), int), from_(Feed([1]), int).to(other))
     assert other.bodies == [1]
+
+
+async def test_more_slots_are_used_at_once() -> None:
+    """Where there were several, and where there was one as soon as that message is done; the source stays open."""
+    for before in (1, 2):
+        source, gauge = Watched(range(20)), Gauge(takes=10)
+        async with running(from_(source, int, policy=Policy(concurrency=before)).transform(gauge.work)) as service:
+            await anyio.sleep(5)
+            (runner,) = service.runners
+            runner.admit(4)
+            await anyio.sleep(6)
+            assert (gauge.now, runner.concurrency, len(gauge.finished)) == (4, 4, before)
+            assert source.state["opened"] == 1
+
+
+async def test_fewer_slots_let_those_at_work_finish() -> None:
+    """Nothing is taken until there are fewer at work than slots; then never more than that, in order."""
+    source, gauge = Watched(range(9)), Gauge(takes=10)
+    async with running(from_(source, int, policy=Policy(concurrency=4)).transform(gauge.work)) as service:
+        await anyio.sleep(5)
+        service.runners[0].admit(1)
+        await anyio.sleep(10)
+        assert (gauge.now, len(gauge.finished)) == (1, 4)
+        await anyio.sleep(20)
+        assert (gauge.now, gauge.finished[4:]) == (1, [4, 5])
+
+
+async def test_slots_that_change_and_change_back_end_no_route() -> None:
+    """More slots, and then one again before that message is done, leave the route as it was."""
+    source, gauge = Watched(range(5)), Gauge(takes=2)
+    async with running(from_(source, int).transform(gauge.work)) as service:
+        await anyio.sleep(1)
+        service.runners[0].admit(3)
+        service.runners[0].admit(1)
+        await anyio.sleep(20)
+        assert (gauge.finished, gauge.most, service.runners[0].state) == ([0, 1, 2, 3, 4], 1, "running")
+        assert source.state["opened"] == 1
+
+
+async def test_calls_get_more_slots_too() -> None:
+    """A listener's callers wait for a slot; with more of them those that wait are let in."""
+    calls, gauge = Calls(range(10)), Gauge(takes=10)
+    async with running(from_(calls, int, policy=Policy(concurrency=2)).transform(gauge.work)) as service:
+        await anyio.sleep(5)
+        assert gauge.now == 2
+        service.runners[0].admit(5)
+        await anyio.sleep(1)
+        assert gauge.now == 5
+
+
+async def test_a_stop_forgets_the_slots_that_were_given() -> None:
+    """What an operator wanted holds until the route stops; then its policy counts again."""
+    source = Watched(range(3))
+    async with running(from_(source, int, policy=Policy(concurrency=2)).transform(Gauge(10).work)) as service:
+        (runner,) = service.runners
+        await anyio.sleep(1)
+        runner.admit(7)
+        assert runner.concurrency == 7
+        runner.stop()
+        await anyio.sleep(20)
+        assert (runner.state, runner.concurrency) == ("stopped", 2)
