@@ -73,6 +73,7 @@ from .observing import Observer as Observer
 from .observing import Observing as Observing
 from .observing import Spot as Spot
 from .observing import traces_of as traces_of
+from .options import masked as masked
 from .parts import Tally as Tally
 from .parts import grouped as grouped
 from .records import Batches as Batches
