@@ -17,14 +17,12 @@ from .step import Step
 class Spot:
     """A step where it stands in a route: one object for as long as the route runs, so that it can be a key.
 
-    `label` names the step with the branches around it, as errors do: `when(vip) > to log:sales`. `name` is the same, or
-    with a number where several steps of the route have one label: `transform(str) (2)`. Those of a route are in the
-    order of `path`: the positions of the step and of those around it.
+    `label` names the step with the branches around it, as errors do: `when(vip) > to log:sales`; two steps may have the
+    same. Those of a route are in the order of `path`: the positions of the step and of those around it.
     """
 
     route: str
     label: str
-    name: str
     place: Place
     step: Step[Any, Any]
     path: tuple[int, ...]

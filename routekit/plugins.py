@@ -21,8 +21,10 @@ from .endpoint import Consumer, Endpoint, Listener, Producer, Source, Transactor
 from .errors import BadOption, DefinitionError, LoadError, UnknownName, UnknownScheme, WrongDirection, did_you_mean
 from .events import Event
 from .hookspecs import GROUP, misfit
+from .observing import Observer
 from .options import made
 from .placeholders import Lookup, filled_uri
+from .route import Route
 from .step import CodecChoice, Target
 from .store import Store
 from .stores import sealed
@@ -197,6 +199,14 @@ class Catalog:
             self._manager.hook.route_event(event=event)
         except Exception:  # a watcher must never stop what it watches
             _log.exception("a route_event hook failed on %s", type(event).__name__)
+
+    def observers(self, route: Route) -> list[Observer]:
+        """Who observes a route, by the `observe_route` hooks; if one fails that is logged, and none of them does."""
+        try:
+            return [found for found in self._manager.hook.observe_route(route=route) if found is not None]
+        except Exception:  # as above
+            _log.exception("an observe_route hook failed on route %s", route.name)
+            return []
 
     def _endpoint(self, target: Target, kinds: Any, used: str) -> Endpoint:
         given = target.endpoint

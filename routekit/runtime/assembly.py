@@ -15,6 +15,7 @@ from .binding import Enter, RouteRuntime
 from .giving_up import giving_up, takes_back
 from .journaling import Journaling
 from .line import Line
+from .observation import Watch
 from .processing import Processing
 from .recalling import Recalling
 from .rescuer import Rescuer
@@ -42,9 +43,10 @@ def assembled(
     services: Services,
     activity: Activity,
     counts: Counts,
+    watch: Watch | None = None,
 ) -> Assembled:
     """Bind a route; raises DefinitionError for one that cannot work."""
-    runtime = RouteRuntime(route, services, activity)
+    runtime = RouteRuntime(route, services, activity, watch)
     rescuer = Rescuer(clauses, runtime) if any(clauses) else None
     runtime.line = Line(rescuer, policy.retries)
     runtime.remembers = bool(policy.history)

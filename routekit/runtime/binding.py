@@ -40,11 +40,13 @@ from .history import recorded
 from .holding import hold, ledger
 from .joining import Joins
 from .line import Line
+from .observation import Watch, watched_send
 from .readers import reading
 from .recalling import Recalling
 from .recording import marked
 from .senders import Senders
 from .services import Activity, Services
+from .tallies import Cell
 
 R = TypeVar("R")
 
@@ -70,8 +72,9 @@ class Journals(Protocol):
 class RouteRuntime:
     """The `Runtime` of one route, made anew each time that the route starts."""
 
-    def __init__(self, route: Route, services: Services, activity: Activity) -> None:
+    def __init__(self, route: Route, services: Services, activity: Activity, watch: Watch | None = None) -> None:
         self.route = route.name
+        self.watch = watch
         self.body = route.body
         self.doc = route.doc
         self.entries: list[Handler[Any]] = []
@@ -95,6 +98,9 @@ class RouteRuntime:
         self._closings: list[Job] = []
         self._label = ""  # of the branch that is being bound
         self._step = ""  # that is being bound
+        self._path: tuple[int, ...] = ()  # where it stands
+        self._chains = 0  # that were bound in it so far
+        self._cell: Cell | None = None  # where it is counted
         self._recorded = True  # whether what happens in the steps around it is
         self._own_recorded = True  # and its own sends
         self.journaling: Journals | None = None
@@ -128,10 +134,13 @@ class RouteRuntime:
                 return self.bind(chain, proceed, label)
         handler, outer = proceed, self._label
         self._label = f"{outer}{label} > " if label else outer
+        path, self._chains = (*self._path, self._chains), self._chains + 1
         for number, step in reversed(list(enumerate(chain.steps))):
-            name = f"{self._label}{step.label}"
-            with self.line.after(chain.steps[:number]), self._binding(name, step.recorded):
-                bound = observed(step.bind(handler, self), self.route, name, chain.places[number])
+            name, place, watch = f"{self._label}{step.label}", chain.places[number], self.watch
+            cell = None if watch is None else watch.cell((*path, number), name, place, step)
+            with self.line.after(chain.steps[:number]), self._binding(name, step.recorded, (*path, number), cell):
+                counts = watch is not None and watch.counts
+                bound = observed(step.bind(handler, self), self.route, name, place, cell, counts=counts)
                 handler = self.line.step(recorded(bound, name, self.now) if self.remembers else bound, handler)
         self._label = outer
         return handler
@@ -139,10 +148,14 @@ class RouteRuntime:
     def sender(self, target: Target, *, now: bool = False) -> Send:
         sends = self._sends
         if sends is None or now:
-            send = self._senders.sender(target)
+            send = self._told(self._senders.sender(target), target)
             return self.once(send) if self._own_recorded else send
         with self._sending(None):
-            return sends(target)
+            return self._told(sends(target), target)
+
+    def _told(self, send: Send, target: Target) -> Send:
+        """The same, as the traces of its messages are told of it."""
+        return send if self._cell is None else watched_send(send, self._cell.spot, target)
 
     def transactions(self, target: Target, name: str) -> Joining:
         return self._joins.add(target, name)
@@ -177,14 +190,17 @@ class RouteRuntime:
         return self.journaling.checkpoint(place, fit, proceed, number, self.line.entered)
 
     @contextmanager
-    def _binding(self, step: str, recorded: bool) -> Generator[None]:
+    def _binding(self, step: str, recorded: bool, path: tuple[int, ...], cell: Cell | None) -> Generator[None]:
         """What is bound inside it is this step, in its branch, and is recorded or not."""
         before = self._step, self._recorded, self._own_recorded
+        stood = self._path, self._chains, self._cell
         self._step, self._recorded, self._own_recorded = step, self._recorded and self._own_recorded, recorded
+        self._path, self._chains, self._cell = path, 0, cell
         try:
             yield
         finally:
             self._step, self._recorded, self._own_recorded = before
+            self._path, self._chains, self._cell = stood
 
     def codec(self, choice: CodecChoice) -> Codec:
         return self._services.catalog.codec(choice)
@@ -220,6 +236,8 @@ class RouteRuntime:
         self._seen = self._activity.count  # what the source finds from now on is newer than this
 
     def emit(self, event: Event) -> None:
+        if self.watch is not None:
+            self.watch.hear(event)
         self._services.tell(event)
 
     def metered(self, endpoint: Address, figures: Readers) -> AbstractContextManager[None]:

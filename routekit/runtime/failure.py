@@ -9,8 +9,10 @@ from typing import Any, cast
 
 from ..callables import BLAME
 from ..message import Message
+from ..observing import Spot
 from ..place import Place
 from ..step import Handler
+from .tallies import Cell
 
 _ATTRIBUTE = "__routekit_failure__"
 
@@ -23,15 +25,25 @@ class Failure:
     step: str
     place: Place
     message: Message[Any] | None = None
+    cell: Cell | None = None
+    """Where the failures of the step are counted, if they are."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Failure":
         """Itself: an error may be a body, and is copied with it; that must not drag the message along."""
         return self
 
 
-def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Handler[Any]:
-    """The same handler, whose errors know where they come from. It costs nothing but a call while all goes well."""
-    failure = Failure(route, step, place)
+def observed(
+    handler: Handler[Any], route: str, step: str, place: Place, cell: Cell | None = None, *, counts: bool = False
+) -> Handler[Any]:
+    """The same handler, whose errors know where they come from. It costs nothing but a call while all goes well.
+
+    With a `cell` the traces of its messages are told of it, and what enters it `counts` there, or not.
+    """
+    failure = Failure(route, step, place, cell=cell)
+    if cell is not None:
+        _blamed(handler, failure)
+        return _counted(handler, failure, cell) if counts else _traced(handler, failure, cell.spot)
     if not inspect.iscoroutinefunction(handler):
 
         def plain(message: Message[Any]) -> Any:
@@ -41,8 +53,7 @@ def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Hand
                 _note(error, failure, message)
                 raise
 
-        if isinstance(handler, FunctionType):  # for what it waits for after it has returned
-            setattr(handler, BLAME, partial(_note_later, failure=failure))
+        _blamed(handler, failure)
         return plain
 
     async def waiting(message: Message[Any]) -> Message[Any] | None:
@@ -53,6 +64,69 @@ def observed(handler: Handler[Any], route: str, step: str, place: Place) -> Hand
             raise
 
     return waiting
+
+
+def _traced(handler: Handler[Any], failure: Failure, spot: Spot) -> Handler[Any]:
+    """As `observed`: one closure that does all, since each call between two steps would cost every message."""
+    if not inspect.iscoroutinefunction(handler):
+
+        def plain(message: Message[Any]) -> Any:
+            try:
+                if message.meta.trace is None:
+                    return handler(message)
+                return message.meta.trace.step(spot, handler, message)
+            except Exception as error:
+                _note(error, failure, message)
+                raise
+
+        return plain
+
+    async def waiting(message: Message[Any]) -> Message[Any] | None:
+        try:
+            if message.meta.trace is None:
+                return await handler(message)
+            return await message.meta.trace.step(spot, handler, message)
+        except Exception as error:
+            _note(error, failure, message)
+            raise
+
+    return waiting
+
+
+def _counted(handler: Handler[Any], failure: Failure, cell: Cell) -> Handler[Any]:
+    """As `_traced`, and counts."""
+    spot = cell.spot
+    if not inspect.iscoroutinefunction(handler):
+
+        def plain(message: Message[Any]) -> Any:
+            cell.count += 1
+            try:
+                if message.meta.trace is None:
+                    return handler(message)
+                return message.meta.trace.step(spot, handler, message)
+            except Exception as error:
+                _note(error, failure, message)
+                raise
+
+        return plain
+
+    async def waiting(message: Message[Any]) -> Message[Any] | None:
+        cell.count += 1
+        try:
+            if message.meta.trace is None:
+                return await handler(message)
+            return await message.meta.trace.step(spot, handler, message)
+        except Exception as error:
+            _note(error, failure, message)
+            raise
+
+    return waiting
+
+
+def _blamed(handler: Handler[Any], failure: Failure) -> None:
+    """Let a plain handler take the errors of what it waits for after it has returned."""
+    if isinstance(handler, FunctionType) and not inspect.iscoroutinefunction(handler):
+        setattr(handler, BLAME, partial(_note_later, failure=failure))
 
 
 def failure_of(error: BaseException) -> Failure | None:
@@ -78,4 +152,6 @@ def _note(error: Exception, failure: Failure, message: Message[Any] | None = Non
         setattr(error, _ATTRIBUTE, failure)
     except AttributeError:  # an exception with slots: it goes unmarked
         return
+    if failure.cell is not None:
+        failure.cell.failures += 1
     error.add_note(f"in route {failure.route}, step {failure.step} ({failure.place})")

@@ -18,6 +18,7 @@ from ..step import Handler
 from .binding import GiveUp, RouteRuntime
 from .failure import failure_of
 from .hooks import Hooks
+from .observation import UNDONE
 from .rescuer import Rescuer
 
 
@@ -52,6 +53,7 @@ class Processing:
         self._hooks = Hooks(policy, runtime)
         self._try = self._watched if self._hooks.watches else self._once
         self._remembers = bool(policy.history)
+        self._watch = runtime.watch
         self._now = runtime.now
         self._prefix = f"{UUID(int=runtime.random.getrandbits(128)).hex[:12]}-"
         self._numbers = count(1)
@@ -71,17 +73,26 @@ class Processing:
         if self._remembers:
             meta = meta.changed(history=[])
         taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers)}", meta)
+        watch = self._watch
+        if watch is not None:
+            taken = watch.begin(taken, message.meta.trace)
+            if not watch.counts and taken.meta.trace is None:
+                watch = None
+        reply = UNDONE
         try:
             if error is not None:
                 await self._hooks.failed(error, taken)
                 raise error  # noqa: TRY301 - it goes the way of every other failure
             reply = await (self._try(taken) if deadline is None else self._in_time(taken))
+            if reply is None:
+                counts.ended += 1
+            else:
+                counts.done += 1
         except Exception as failure:
-            return await self._failed(taken, failure, again=error is None and deadline is None)
-        if reply is None:
-            counts.ended += 1
-        else:
-            counts.done += 1
+            reply = await self._failed(taken, failure, again=error is None and deadline is None)
+        finally:
+            if watch is not None:
+                watch.leave(taken, reply)
         return reply
 
     def fitted(self, body: Any) -> Any:
@@ -164,6 +175,8 @@ class Processing:
         except Exception as worse:
             self._refuse(message, error)
             raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
+        if self._watch is not None:
+            self._watch.failed(message, "dead", error)
         return None
 
     def _counted(self, reply: Message[Any] | None) -> Message[Any] | None:
@@ -173,6 +186,8 @@ class Processing:
 
     def _refuse(self, message: Message[Any], error: Exception) -> None:
         self.counts.refused += 1
+        if self._watch is not None:
+            self._watch.failed(message, "refused", error)
         failure = failure_of(error)
         self._runtime.emit(Refused(self._route, message.id, failure.step if failure else "source", error))
 

@@ -23,6 +23,7 @@ from ..events import (
     RouteStopped,
 )
 from ..message import Message
+from ..observed import RouteFigures
 from ..options import masked
 from ..route import ALWAYS, Retry, Route
 from ..scopes import clauses_of, policy_of, scopes_of
@@ -56,6 +57,7 @@ class Runner:
         self.ended = anyio.Event()
         self._services = services
         self._activity = activity
+        self.watch = None if services.observations is None else services.observations.of(route)
         scopes = scopes_of(route, services.policy)
         self._policy = policy_of(scopes)
         self._clauses = clauses_of(scopes)
@@ -190,6 +192,12 @@ class Runner:
         """Start when the `named` routes are up, and when those that it calls have at least tried to start."""
         self._before, self._called = named, called
 
+    def observed(self) -> RouteFigures:
+        """What has been seen of the route."""
+        endpoints = self._services.figures.read(self.route.name)
+        figures = RouteFigures(self.route.name, self.state, **asdict(self.counts), endpoints=endpoints)
+        return figures if self.watch is None else self.watch.read(figures)
+
     def stats(self) -> dict[str, Any]:
         """State and figures as plain data."""
         figures: dict[str, dict[str, float]] = {}
@@ -293,7 +301,14 @@ class Runner:
 
     def _assembled(self) -> Assembled:
         return assembled(
-            self.route, self._source, self._policy, self._clauses, self._services, self._activity, self.counts
+            self.route,
+            self._source,
+            self._policy,
+            self._clauses,
+            self._services,
+            self._activity,
+            self.counts,
+            self.watch,
         )
 
     async def _once(self) -> bool:

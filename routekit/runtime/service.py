@@ -15,6 +15,8 @@ import anyio.lowlevel
 from ..errors import DefinitionError, StoreError
 from ..events import CircuitChanged, Counts, Draining, Event, StateLeft
 from ..figures import Figure, Figures
+from ..observed import RouteFigures
+from ..observing import Observing
 from ..order import cycle, levels
 from ..plugins import Catalog
 from ..retention import Retention, sweep
@@ -23,6 +25,7 @@ from ..store import Exclusive, Store
 from ..tasks import together
 from .controls import Controls
 from .flights import flights
+from .observation import Observations
 from .orphans import tell_of_orphans
 from .probing import WITHIN, Probed, probed
 from .runner import Runner
@@ -45,7 +48,11 @@ def _none(table: str, name: str) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a service needs besides its routes. `drain` is in seconds, `now` gives wall time since 1970."""
+    """What a service needs besides its routes. `drain` is in seconds, `now` gives wall time since 1970.
+
+    `metrics` turns the counting of steps and the measuring of messages on. `observers` follow messages; with neither,
+    and no plugin that does, no message pays anything.
+    """
 
     catalog: Catalog
     store: str | Store = "memory:"
@@ -57,6 +64,8 @@ class Setup:
     now: Callable[[], float] = time
     random: Random = field(default_factory=Random)
     retention: Retention = field(default_factory=Retention)
+    observers: Sequence[Observing] = ()
+    metrics: bool = False
 
     @asynccontextmanager
     async def opened_store(self) -> AsyncGenerator[Store]:
@@ -105,6 +114,10 @@ class Service:
     def figures(self) -> Sequence[Figure]:
         """What the endpoints of all routes count, as it is now; of a route that is up only."""
         return self._figures.read()
+
+    def observed(self) -> Sequence[RouteFigures]:
+        """What has been seen of each route; without metrics, nothing of its steps and times."""
+        return [runner.observed() for runner in self.runners]
 
     async def control(self, action: str, name: str, **options: Any) -> Any:
         """Ask a route or step by name to do something, as `control:` does, while the service runs.
@@ -257,6 +270,7 @@ class Service:
             setup.data,
             setup.policy,
             setup.settings,
+            observations=Observations(setup.catalog, setup.observers, setup.now, metrics=setup.metrics),
         )
 
     def _tell(self, event: Event) -> None:

@@ -13,6 +13,7 @@ from ..plugins import Catalog
 from ..route import Policy
 from ..store import Store
 from .controls import Controls
+from .observation import Observations
 from .shared import Shared
 
 
@@ -34,6 +35,8 @@ class Services:
     named: Named = field(default_factory=Named)
     controls: Controls = field(default_factory=Controls)
     figures: Figures = field(default_factory=Figures)
+    observations: Observations | None = None
+    """Who observes the routes, if anybody does."""
 
 
 def _nothing() -> None:
