@@ -1,0 +1,66 @@
+"""`routekit doctor`: looks at all that a daemon needs, and says what to do."""
+
+from pathlib import Path
+
+import anyio
+import typer
+
+from ..errors import DefinitionError
+from ..operating.doctor.examination import examined
+from ..operating.doctor.finding import Finding
+from ..operating.doctor.finding import fail as failing
+from ..options import masked
+from ..plugins import Catalog
+from ..runtime.service import Setup
+from ..settings import Settings
+from .app import FAILED, AsJson, Routes, app, catalog_of, out, print_json, settings, setup_of
+
+_STYLE = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@app.command()
+def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
+    """Look at all that a daemon needs, and say what is wrong and what to do.
+
+    Python and plugins, settings, the data folder and the store, disk, clock and limits, the routes, and whether the
+    other side of each endpoint is there. Nothing is run, taken or sent. Exit code 1 if something fails.
+    """
+    found: list[Finding] = []
+
+    async def work(given: Settings, setup: Setup) -> None:
+        async for finding in examined(given, setup, routes):
+            tell(finding)
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        if not as_json_:
+            _show(finding)
+
+    given = Settings()
+    try:
+        given = settings(routes)
+    except DefinitionError as error:  # all else can be looked at still
+        tell(failing("settings", masked(error.message), masked(error.hint)))
+    catalog: Catalog = catalog_of(given)
+    anyio.run(work, given, setup_of(given, catalog))
+    if as_json_:
+        print_json([finding.model_dump() for finding in found])
+    else:
+        _sum_up(found)
+    if any(finding.verdict == "fail" for finding in found):
+        raise typer.Exit(FAILED)
+
+
+def _show(finding: Finding) -> None:
+    out.print(f"{finding.verdict:<4}", style=_STYLE[finding.verdict], end=" ")
+    out.print(f"{finding.what}: {finding.found}")
+    if finding.hint:
+        out.print(f"     {finding.hint}")
+
+
+def _sum_up(found: list[Finding]) -> None:
+    failed = sum(finding.verdict == "fail" for finding in found)
+    warned = sum(finding.verdict == "warn" for finding in found)
+    told = [f"{failed} failed"] if failed else []
+    told += [f"{warned} warning{'s' if warned > 1 else ''}"] if warned else []
+    out.print(f"{len(found)} things looked at: {', '.join(told) or 'all is well'}")
