@@ -9,9 +9,10 @@ from .layout import LAYER_GAP, Box, Layout, Line, laid_out
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A box: `title` and `lines` are what it says, `tip` all about it; `look` is its class, `state` its colour and sign.
+    """A box: `title` and `lines` are what it says, `tip` all about it.
 
-    Its size does not depend on what changes from second to second, so that nothing jumps.
+    `look` is its class, `state` its colour and sign. Its size
+    does not depend on what changes from second to second, so that nothing jumps.
     """
 
     id: str

@@ -1,0 +1,23 @@
+"""Source: Python and JSON in colours, which are classes of the style sheet."""
+
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers.data import JsonLexer
+from pygments.lexers.python import PythonLexer
+
+_PLAIN = 60_000
+"""Characters above which a text is not coloured: that would take longer than a page may."""
+
+
+def coloured(text: str, language: str = "python") -> Markup:
+    """A text as escaped HTML, in spans with classes that begin with `c-`.
+
+    >>> coloured("<b>", "text")
+    Markup('&lt;b&gt;')
+    """
+    if language not in ("python", "json") or len(text) > _PLAIN:
+        return Markup.escape(text)
+    lexer = PythonLexer(stripnl=False) if language == "python" else JsonLexer(stripnl=False)
+    formatter = HtmlFormatter[str](nowrap=True, classprefix="c-")
+    return Markup(highlight(text, lexer, formatter))  # noqa: S704  # Pygments escapes what it colours
