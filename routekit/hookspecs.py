@@ -6,8 +6,9 @@ A plugin is a module with functions marked `@hookimpl`, named by an entry point 
     spool = "routekit_spool"
 
 The entry point's name says what the module offers, so that it is imported only when that is asked for:
-`spool` the scheme of an endpoint, `codec.avro` a codec, `store.redis` a store, `hook.audit` one that watches
-every event and is always loaded. A module that offers several has one entry point for each.
+`spool` the scheme of an endpoint, `codec.avro` a codec, `store.redis` a store, `secret.vault` who gives the secrets
+`${vault:...}`, `hook.audit` one that watches every event and is always loaded. A module that offers several has one
+entry point for each.
 An implementation takes only the arguments that it names. A module says `routekit_interface = 1`, the version of this
 interface that it is written for: one that does not fit is told so when it is asked for, and not somewhere inside.
 """
@@ -23,6 +24,7 @@ from .endpoint import Endpoint
 from .events import Event
 from .observing import Observer
 from .route import Route
+from .secret import SecretProvider
 from .store import Store
 from .twin import Twin
 
@@ -55,6 +57,11 @@ def register_codecs() -> Sequence[type[Codec]]:  # pyright: ignore[reportReturnT
 @hookspec
 def register_stores() -> Mapping[str, StoreFactory]:  # pyright: ignore[reportReturnType]  # as above
     """The stores of this plugin, by the kind that `store = "kind:path"` names."""
+
+
+@hookspec
+def register_secrets() -> Mapping[str, type[SecretProvider]]:  # pyright: ignore[reportReturnType]  # as above
+    """Who gives secrets, by the name that stands in `${name:reference}`: small letters, digits and `_`."""
 
 
 @hookspec

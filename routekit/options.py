@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .errors import BadOption, did_you_mean
+from .secrecy import MASK as MASK
+from .secrecy import hidden
 
 M = TypeVar("M", bound=BaseModel)
-
-MASK = "***"
 
 
 def made(kind: type[M], values: Mapping[str, Any], of: str) -> M:
@@ -53,9 +53,9 @@ def sounds_secret(name: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """A text that may hold URIs, with the passwords and secret options in them hidden.
+    """A text that may hold URIs, with the passwords and secret options in them hidden, and all that is known as secret.
 
     >>> masked("amqp://me:hunter2@host/v?api_key=abc&x=1")
     'amqp://me:***@host/v?api_key=***&x=1'
     """
-    return _QUERY.sub(rf"\g<1>{MASK}", _USERINFO.sub(rf"\g<1>{MASK}@", text))
+    return hidden(_QUERY.sub(rf"\g<1>{MASK}", _USERINFO.sub(rf"\g<1>{MASK}@", text)))

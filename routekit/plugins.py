@@ -25,6 +25,7 @@ from .observing import Observer
 from .options import made
 from .placeholders import Lookup, filled_uri
 from .route import Route
+from .secret import SecretProvider
 from .step import CodecChoice, Target
 from .store import Store
 from .stores import sealed
@@ -49,7 +50,7 @@ class Offer:
 
     @property
     def kind(self) -> str:
-        """`endpoint`, `codec`, `store` or `hook`."""
+        """`endpoint`, `codec`, `store`, `secret` or `hook`."""
         kind, dot, _ = self.name.partition(".")
         return kind if dot else "endpoint"
 
@@ -185,6 +186,19 @@ class Catalog:
         options = dict(parts.options)
         keys = options.pop("key", None)
         return sealed.opened(factories[parts.scheme](parts.path, options, now), keys)
+
+    def secrets(self, name: str, options: Mapping[str, Any]) -> SecretProvider:
+        """Who gives the secrets `${name:...}`; raises UnknownName with who there is, or BadOption for its options."""
+        if f"secret.{name}" in self._points:
+            self._load(f"secret.{name}")
+        kinds: dict[str, type[SecretProvider]] = {}
+        for offered in self._manager.hook.register_secrets():
+            kinds.update(offered)
+        if name not in kinds:
+            known = {one.removeprefix("secret.") for one in self._points if one.startswith("secret.")} | set(kinds)
+            hint = f"{did_you_mean(name, known)} (or install a plugin: pip install routekit-{name})"
+            raise UnknownName(f"no installed plugin gives secrets of '{name}'", hint=hint)
+        return made(kinds[name], options, f"secrets.{name}")
 
     def twin(self, scheme: str) -> type[Twin]:
         """How endpoints of a scheme behave in memory: as their plugin says, else in the general way."""

@@ -9,29 +9,43 @@
     url = "sqlite:///${data}/crm.db"
     [retention]                      # how long the store keeps what it need not keep
     letters = "90d"
+    [secrets]                        # who gives secrets: ${file:crm}, ${keyring:crm/password}
+    directory = "/run/secrets"
+    [log]                            # levels of single loggers
+    "routekit.sql" = "debug"
 
-The later wins: file, environment (`ROUTEKIT_DRAIN=10s`, `ROUTEKIT_SQL__CRM__URL=...`, `LEADS=...`), `--set`.
+The later wins: file, profile (`routekit.P.toml` beside it), environment (`ROUTEKIT_DRAIN=10s`,
+`ROUTEKIT_SQL__CRM__URL=...`, `LEADS=...`), `--set`.
+It is one page, over 300 lines, so that every setting is found on it.
 """
 
-import tomllib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import BadOption, DefinitionError, UnknownName
-from .options import made
+from .errors import BadOption, RouteKitError, did_you_mean
+from .layers import KeyPath, Layers, Origin, layered, leaves
+from .options import MASK, made, masked, sounds_secret
 from .place import Place
-from .placeholders import filled
+from .placeholders import filled, is_reference, references
+from .plugins import Catalog
 from .problem import Problem
+from .resolving import Secrets, Values
 from .retention import Retention
 from .route import Policy, Retry
 from .units import Seconds
 
 FILE = "routekit.toml"
+
+PROFILE = "ROUTEKIT_PROFILE"
+"""The variable of the environment that names the profile."""
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Options(BaseModel):
@@ -58,6 +72,22 @@ class Options(BaseModel):
         default=None, ge=0, description="seconds for which ids of durable routes are remembered; unset: a day"
     )
     log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
+    log_format: Literal["pretty", "plain", "json"] | None = Field(
+        default=None, description="form of the log's lines; unset: pretty on a terminal, else plain"
+    )
+    log_bodies: bool = Field(
+        default=False, description="lines about a message have its body, in which what is sensitive is masked"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting as it may be shown: masked, with where it came from and what it means."""
+
+    name: str
+    value: str
+    origin: str
+    doc: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,18 +100,76 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
     file: Path | None = None
     retention: Retention = field(default_factory=Retention)
+    profile: str = ""
+    layers: Layers = field(default_factory=Layers)
+    secrets: Secrets = field(default_factory=lambda: Secrets({}, _provider))
+    levels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The table `[log]`: levels of single loggers."""
 
     def lookup(self, name: str) -> str | None:
-        """The value of a placeholder: `--set`, then the environment, then `[values]`; `data` is the data folder."""
+        """The value of a placeholder: `--set`, the environment, `[values]`; `data` is the data folder.
+
+        A secret, `provider:reference`, is asked for when it is first looked up. Raises what its provider raises.
+        """
         if name == "data":
             return str(self.options.data)
+        if is_reference(name):
+            return None if name.partition(":")[0] in self.values else self.secrets.value(name)
         return self.values.get(name)
+
+    def origin(self, name: str) -> str:
+        """Where a setting came from: `drain`, `sql.crm.url`, or the name of a placeholder.
+
+        `default`, `routekit.toml:3`, `environment ROUTEKIT_DRAIN` or `--set`.
+        """
+        path = tuple(name.split("."))
+        if len(path) == 1:
+            path = ("routekit" if name in Options.model_fields else "values", name)
+        return str(self._origin(path))
+
+    def _origin(self, path: KeyPath) -> Origin:
+        found = self.layers.origin(path)
+        if path[0] == "values" and found.kind != "set" and path[-1] in self.environ:
+            return Origin("environment", path[-1])
+        return found
+
+    def shown(self) -> Iterator[Shown]:
+        """Every setting with its origin, no secret among them and none asked for: options first, then tables."""
+        for name, model in {"routekit": self.options, "retention": self.retention}.items():
+            for option, info in type(model).model_fields.items():
+                written = self.layers.tables.get(name, {}).get(option, getattr(model, option))
+                yield self._shown((name, option), written, info.description or "")
+        for path, value in leaves(self.layers.tables):
+            if path[0] not in ("routekit", "retention") and value != {}:
+                yield self._shown(path, value)
+
+    def _shown(self, path: KeyPath, value: object, doc: str = "") -> Shown:
+        own = self._origin(path)
+        text = self.environ[path[-1]] if (own.kind, own.name) == ("environment", path[-1]) else _text_of(value)
+        asked = ", ".join(f"secret {reference}" for reference in references(text))
+        text = MASK if text and sounds_secret(path[-1]) else masked(self._without_secrets(text))
+        origin = f"{own}, {asked}" if asked else str(own)
+        return Shown(".".join(path), text, origin, doc)
+
+    def _without_secrets(self, text: str) -> str:
+        """A text with its placeholders filled, but for secrets; as it is, if one has no value."""
+
+        def value(name: str) -> str | None:
+            if is_reference(name) or sounds_secret(name):
+                return MASK
+            within = None if name in self.environ else self.layers.tables.get("values", {}).get(name)
+            return self.lookup(name) if within is None else self._without_secrets(_text_of(within))
+
+        try:
+            return filled(text, value)
+        except RouteKitError:
+            return text
 
     def table(self, scheme: str, name: str) -> Mapping[str, Any] | None:
         """The table `[scheme.name]` with its placeholders filled, or None."""
         tables = self.tables.get(scheme)
         table = cast("Mapping[str, Any]", tables).get(name) if isinstance(tables, Mapping) else None
-        return self._filled(cast("Mapping[str, Any]", table)) if isinstance(table, Mapping) else None
+        return self.filled(cast("Mapping[str, Any]", table)) if isinstance(table, Mapping) else None
 
     def policy(self) -> Policy:
         """What holds for routes that say nothing else."""
@@ -98,30 +186,34 @@ class Settings:
         )
 
     def missing(self) -> list[Problem]:
-        """A problem for each text of the tables for plugins that has a placeholder without a value."""
-        lines = [] if self.file is None else self.file.read_text(encoding="utf-8").splitlines()
+        """A problem for each text of the settings that has a placeholder without a value, or a secret not to be had.
+
+        So each secret that the settings name is asked for here, before anything runs.
+        """
         found: list[Problem] = []
-        for path, text in _texts(self.tables, ()):
+        texts = [*_texts(self.tables, ()), (("routekit", "store"), self.options.store)]
+        texts += [(("values", name), f"${{{name}}}") for name in self.layers.tables.get("values", {})]
+        for path, text in texts:
             try:
-                self._filled(text)
-            except UnknownName as error:
-                line = next((number for number, line in enumerate(lines, 1) if text in line), 0)
+                self.filled(text)
+            except RouteKitError as error:
                 message = error.message.partition(" in '")[0]  # the rest may be a secret
-                place = Place(str(self.file or FILE), line)
+                origin = self._origin(path)
+                place = Place(origin.name or str(self.file or FILE), origin.line)
                 found.append(Problem(place, "", f"[{'.'.join(path[:-1])}] {path[-1]}: {message}", error.hint))
         return found
 
-    def _filled(self, value: Any) -> Any:
+    def filled(self, value: Any) -> Any:
         """A text, or whatever has texts in it, with the placeholders filled."""
         if isinstance(value, str):
             return filled(value, self.lookup, self.values)
         if isinstance(value, Mapping):
             table = cast("Mapping[str, Any]", value)
-            return {name: self._filled(inner) for name, inner in table.items()}
-        return [self._filled(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
+            return {name: self.filled(inner) for name, inner in table.items()}
+        return [self.filled(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
-def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """All texts in tables and lists, with where they are."""
     if isinstance(value, str):
         yield path, value
@@ -131,24 +223,83 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
         yield from _texts(one, (*path, str(name)))
 
 
-def load_settings(file: Path | None, sets: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of a file (None: no file), the environment and `--set name=value`; raises DefinitionError."""
+def load_settings(
+    file: Path | None, sets: Sequence[str] = (), environ: Mapping[str, str] | None = None, profile: str = ""
+) -> Settings:
+    """The settings of a file (None: no file), its profile, the environment and `--set name=value`.
+
+    `profile` is by default what the environment names. Raises DefinitionError; no secret is asked for.
+    """
     environ = environ or {}
-    tables = _read(file) if file is not None else {}
-    for path, value in (*_environment(environ), *(_assignment(text) for text in sets)):
-        _put(tables, path, value)
-    options = _table(tables, "routekit", file)
-    retention = made(Retention, _table(tables, "retention", file), "retention")
-    written = {name: _text(name, value) for name, value in _table(tables, "values", file).items()}
-    _only_tables(tables, file)
+    profile = profile or environ.get(PROFILE, "")
+    layers = layered(file, profile)
+    for name, path, value in _environment(environ):
+        layers.put(path, value, Origin("environment", name))
+    for text in sets:
+        layers.put(*_assignment(text), Origin("set"))
+    tables = {name: table for name, table in layers.tables.items() if name not in OWN}
+    _only_tables(tables, layers)
+    options, secrets = dict(_table(layers, "routekit")), Secrets(_table(layers, "secrets"), _provider)
     given = {text.partition("=")[0].removeprefix("values.") for text in sets}
     outside = {name: value for name, value in environ.items() if name not in given}
+    written = {name: _text(name, value) for name, value in _table(layers, "values").items()}
+    values = Values(written, outside, secrets)
     if isinstance(options.get("data"), str):
-        options["data"] = _expanded(options["data"], written, outside)
-    made_options = made(Options, options, "routekit")
-    outside["data"] = str(made_options.data)
-    values = {name: _expanded(f"${{{name}}}", written, outside) for name in written}
-    return Settings(made_options, {**values, **outside}, tables, environ, file, retention)
+        options["data"] = values.expanded(options["data"])
+    settings = Settings(
+        _made(Options, options, "routekit", layers),
+        values,
+        tables,
+        environ,
+        file,
+        _made(Retention, _table(layers, "retention"), "retention", layers),
+        profile,
+        layers,
+        secrets,
+        _levels(layers),
+    )
+    values.put("data", str(settings.options.data))
+    values.check()
+    secrets.filling(settings.filled)
+    return settings
+
+
+OWN = ("routekit", "values", "retention", "secrets", "log")
+"""The tables that are not for plugins."""
+
+
+def _provider(name: str, options: Mapping[str, Any]) -> Any:
+    return Catalog().secrets(name, options)
+
+
+def _made(kind: type[M], values: Mapping[str, Any], name: str, layers: Layers) -> M:
+    """The model of a table; what is wrong in it is told with where it was set."""
+    try:
+        return made(kind, values, name)
+    except BadOption as error:
+        wrong = [layers.origin((name, option)) for option in values if f"'{option}'" in error.message]
+        where = ", ".join(dict.fromkeys(str(origin) for origin in wrong if origin.kind != "default"))
+        raise BadOption(f"{where}: {error.message}" if where else error.message, hint=error.hint) from None
+
+
+def _levels(layers: Layers) -> Mapping[str, str]:
+    """The table `[log]`; raises BadOption for what is no level."""
+    known = ("debug", "info", "warning", "error")
+    found: dict[str, str] = {}
+    for path, level in leaves(_table(layers, "log")):
+        name = ".".join(path)  # written as one word in quotes, or as TOML's own dotted one
+        if level not in known:
+            at = layers.origin(("log", *path))
+            raise BadOption(f"{at}: [log] {name}: '{level}' is no level", hint=did_you_mean(str(level), known))
+        found[name] = level
+    return found
+
+
+def _text_of(value: Any) -> str:
+    """A value as one line: lists and tables as JSON, nothing for one that is not set."""
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str)
+    return "" if value is None else str(value)
 
 
 def _text(name: str, value: object) -> str:
@@ -158,71 +309,47 @@ def _text(name: str, value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _expanded(text: str, written: Mapping[str, str], outside: Mapping[str, str], within: Sequence[str] = ()) -> str:
-    """A text with placeholders filled, whose values may have placeholders too; those of the environment may not."""
-
-    def value(name: str) -> str | None:
-        if name in outside or name not in written:
-            return outside.get(name)
-        if name in within:
-            raise BadOption(f"[values] {name} needs itself", hint=" -> ".join([*within, name]))
-        return _expanded(written[name], written, outside, [*within, name])
-
-    return filled(text, value, written)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DefinitionError(
-            f"cannot read the settings {file}: {error.strerror}", hint="--config names another file"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{file} is not TOML: {error}", hint='write text in quotes: name = "value"') from error
-
-
-def _table(tables: dict[str, Any], name: str, file: Path | None) -> dict[str, Any]:
-    table = tables.pop(name, {})
+def _table(layers: Layers, name: str) -> Mapping[str, Any]:
+    table = layers.tables.get(name, {})
     if not isinstance(table, dict):
-        raise BadOption(f"[{name}] in {file or 'the settings'} is no table", hint=f"write [{name}] and lines below it")
+        where = layers.origin((name,)).name or "the settings"
+        raise BadOption(f"[{name}] in {where} is no table", hint=f"write [{name}] and lines below it")
     return cast("dict[str, Any]", table)
 
 
-def _only_tables(tables: Mapping[str, Any], file: Path | None) -> None:
+def _only_tables(tables: Mapping[str, Any], layers: Layers) -> None:
     """Refuse a value outside of any table, which nobody would ever read."""
     for name, value in tables.items():
         if not isinstance(value, dict):
             known = name in Options.model_fields
             hint = f"write it below [{'routekit' if known else 'values'}], or below the table that it belongs to"
-            raise BadOption(f"'{name}' in {file or 'the settings'} stands outside of any table", hint=hint)
+            origin = layers.origin((name,))
+            raise BadOption(f"{origin}: '{name}' stands outside of any table", hint=hint)
 
 
-def _environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
+def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, KeyPath, str]]:
     """`ROUTEKIT_DRAIN` sets an option, `ROUTEKIT_SQL__CRM__URL` sets `url` in `[sql.crm]`; others are placeholders."""
-    found: list[tuple[list[str], str]] = []
     for name, value in environ.items():
         path = name.removeprefix("ROUTEKIT_").lower().split("__")
-        if not name.startswith("ROUTEKIT_"):
+        if not name.startswith("ROUTEKIT_") or name == PROFILE:
             continue
         if len(path) > 1 or path[0] in Options.model_fields:
-            found.append((path if len(path) > 1 else ["routekit", *path], value))
+            yield name, tuple(path) if len(path) > 1 else ("routekit", path[0]), value
         else:
             _almost(path[0], name, "for a placeholder choose a name that does not begin with ROUTEKIT_")
-    return found
 
 
-def _assignment(text: str) -> tuple[list[str], str]:
+def _assignment(text: str) -> tuple[KeyPath, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise BadOption(f"--set {text}: no value", hint="write --set name=value")
     path = name.split(".")
     if len(path) > 1:
-        return path, value
+        return tuple(path), value
     if name in Options.model_fields:
-        return ["routekit", name], value
+        return ("routekit", name), value
     _almost(name, f"--set {name}", f"for a placeholder write --set values.{name}=...")
-    return ["values", name], value
+    return ("values", name), value
 
 
 def _almost(name: str, asked: str, otherwise: str) -> None:
@@ -230,13 +357,3 @@ def _almost(name: str, asked: str, otherwise: str) -> None:
     near = get_close_matches(name, Options.model_fields, n=1, cutoff=0.8)
     if near:
         raise BadOption(f"{asked}: there is no option '{name}'", hint=f"did you mean '{near[0]}'? {otherwise}")
-
-
-def _put(tables: dict[str, Any], path: Sequence[str], value: str) -> None:
-    table = tables
-    for name in path[:-1]:
-        inner = table.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise BadOption(f"'{'.'.join(path)}' cannot be set", hint=f"'{name}' is a value, not a table")
-        table = cast("dict[str, Any]", inner)
-    table[path[-1]] = value

@@ -17,6 +17,7 @@ def test_every_hook_is_documented() -> None:
         "register_endpoints",
         "register_codecs",
         "register_stores",
+        "register_secrets",
         "register_twins",
         "route_event",
         "observe_route",

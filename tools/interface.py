@@ -29,7 +29,7 @@ RECORD = ROOT / "tests" / "packaging" / "interface.txt"
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "What a plugin gives": (
         "Subclass them; what is abstract has to be written.",
-        ("Endpoint", "Consumer", "Listener", "Producer", "Transactor", "Codec", "Step", "Twin"),
+        ("Endpoint", "Consumer", "Listener", "Producer", "Transactor", "Codec", "Step", "Twin", "SecretProvider"),
     ),
     "What a plugin says of itself": ("Values, given as class variables.", ("Capabilities", "About", "Conduct")),
     "What goes through": (

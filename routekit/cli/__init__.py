@@ -4,6 +4,7 @@ Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot b
 """
 
 from . import capturing as capturing
+from . import configuring as configuring
 from . import doctoring as doctoring
 from . import explaining as explaining
 from . import inspecting as inspecting

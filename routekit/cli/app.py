@@ -47,9 +47,33 @@ class Given:
 
     config: Path | None = None
     sets: list[str] = field(default_factory=list[str])
+    profile: str = ""
 
 
 _given = Given()
+
+
+def _use_profile(name: str | None) -> str | None:
+    """Take the profile, wherever it is written: before the command or after it."""
+    if name:
+        _given.profile = name
+    return name
+
+
+def _use_format(name: str | None) -> str | None:
+    if name:
+        _given.sets.append(f"log_format={name}")
+    return name
+
+
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME", help="with routekit.NAME.toml over routekit.toml", callback=_use_profile),
+]
+LogFormat = Annotated[
+    str | None,
+    typer.Option("--log-format", metavar="FORM", help="lines as pretty, plain or json", callback=_use_format),
+]
 
 
 @app.callback()
@@ -60,17 +84,19 @@ def given(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting, may be repeated")
     ] = None,
+    profile: Profile = None,
 ) -> None:
     """Take the options that hold for every command."""
     _given.config = config
     _given.sets = sets or []
+    _given.profile = profile or ""
 
 
 def settings(near: Path | None = None) -> Settings:
     """The settings: of `--config`, of the working directory, or of the folder above the routes."""
     candidates = [Path(FILE)] + ([near.resolve().parent / FILE] if near is not None else [])
     file = _given.config or next((candidate for candidate in candidates if candidate.exists()), None)
-    return load_settings(file, _given.sets, os.environ)
+    return load_settings(file, _given.sets, os.environ, _given.profile)
 
 
 def catalog_of(given_settings: Settings) -> Catalog:

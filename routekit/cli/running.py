@@ -23,6 +23,8 @@ from .app import (
     WRONG,
     Routes,
     answering,
+    LogFormat,
+    Profile,
     app,
     catalog_of,
     err,
@@ -39,7 +41,9 @@ Only = Annotated[list[str] | None, typer.Option("--route", help="only this route
 
 
 @app.command()
-def serve(routes: Routes = Path("routes"), only: Only = None) -> None:
+def serve(
+    routes: Routes = Path("routes"), only: Only = None, profile: Profile = None, log_format: LogFormat = None
+) -> None:
     """Run routes until stopped: the daemon.
 
     SIGTERM or Ctrl-C stops orderly: sources first, then messages in flight within the drain time, then resources. A
@@ -64,6 +68,8 @@ def run(
 
     Exit code 1 if a message was refused, became a dead letter, or a route was degraded when it ended.
     """
+    profile: Profile = None,
+    log_format: LogFormat = None,
     with answering():
         given = settings(routes)
         degraded: set[str] = set()
@@ -75,7 +81,7 @@ def run(
 def checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
     """The routes that are to run; leaves with their problems if there are any."""
     found = loaded(path)
-    problems = [*found.problems, *check(found.routes, catalog_of(given), **promised_by(given))]
+    problems = [*given.missing(), *found.problems, *check(found.routes, catalog_of(given), **promised_by(given))]
     if problems:
         show_problems(problems)
         err.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: nothing was started", style="red")

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..settings import Settings
+
 
 class Sight(BaseModel):
     """One thing that can be seen."""
@@ -170,6 +172,11 @@ class SettingSight(Sight):
     value: str
     origin: str
     doc: str = ""
+
+
+def sights_of(settings: Settings) -> Sequence[SettingSight]:
+    """Every setting, as `routekit config show` has it; no secret is asked for."""
+    return [SettingSight(name=one.name, value=one.value, origin=one.origin, doc=one.doc) for one in settings.shown()]
 
 
 class DeedSight(Sight):

@@ -14,6 +14,7 @@ from .applying import cases as cases  # noqa: E402
 from .contract import BODIES as BODIES  # noqa: E402
 from .contract import HEADERS as HEADERS  # noqa: E402
 from .contract import Contract as Contract  # noqa: E402
+from .secret import SecretContract as SecretContract  # noqa: E402
 from .sink import SinkContract as SinkContract  # noqa: E402
 from .source import SourceContract as SourceContract  # noqa: E402
 from .store import StoreContract as StoreContract  # noqa: E402

@@ -1,0 +1,1 @@
+"""Who gives secrets: files and the keyring of the system. Others come by plugins, through the same door."""
