@@ -85,9 +85,9 @@ from .route import Retry as Retry
 from .route import Route as Route
 from .route import Runs as Runs
 from .rules import JsonSchema as JsonSchema
+from .secret import SecretProvider as SecretProvider
 from .step import OWN as OWN
 from .step import REST as REST
-from .secret import SecretProvider as SecretProvider
 from .step import Chain as Chain
 from .step import Handler as Handler
 from .step import Runtime as Runtime

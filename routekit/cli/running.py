@@ -21,10 +21,10 @@ from .app import (
     FAILED,
     LEFT,
     WRONG,
-    Routes,
-    answering,
     LogFormat,
     Profile,
+    Routes,
+    answering,
     app,
     catalog_of,
     err,
@@ -63,13 +63,13 @@ def run(
     routes: Routes = Path("routes"),
     only: Only = None,
     count: Annotated[int | None, typer.Option(min=1, help="stop after so many messages")] = None,
+    profile: Profile = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Run routes until nothing is left to do, or for so many messages.
 
     Exit code 1 if a message was refused, became a dead letter, or a route was degraded when it ended.
     """
-    profile: Profile = None,
-    log_format: LogFormat = None,
     with answering():
         given = settings(routes)
         degraded: set[str] = set()
