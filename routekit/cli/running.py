@@ -2,9 +2,11 @@
 
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
@@ -35,6 +37,9 @@ from .app import (
     show_problems,
 )
 
+if TYPE_CHECKING:
+    from .reaching import Reaching
+
 _log = logging.getLogger("routekit")
 
 Only = Annotated[list[str] | None, typer.Option("--route", help="only this route, may be repeated")]
@@ -53,7 +58,8 @@ def serve(
     """
     with answering():
         given = settings(routes)
-        service = _run(given, checked(routes, only, given), until_idle=False, most=None)
+        reaching = _reaching(given, routes)
+        service = _run(given, checked(routes, only, given), until_idle=False, most=None, reaching=reaching)
     if any(counts.in_flight for counts in service.counts().values()):
         raise typer.Exit(LEFT)
 
@@ -99,7 +105,13 @@ def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
 
 
 def _run(
-    given: Settings, routes: list[Route], *, until_idle: bool, most: int | None, degraded: set[str] | None = None
+    given: Settings,
+    routes: list[Route],
+    *,
+    until_idle: bool,
+    most: int | None,
+    degraded: set[str] | None = None,
+    reaching: "Reaching | None" = None,
 ) -> Service:
     """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
     log_to(err, given.options.log)
@@ -108,20 +120,35 @@ def _run(
 
         def watch(event: Event) -> None:
             watcher(event)
+            if reaching is not None:
+                reaching.seen.hear(event)
             if isinstance(event, RouteDegraded):
                 degraded.add(event.route)
             elif isinstance(event, RouteStarted):
                 degraded.discard(event.route)
 
-        service = Service(routes, setup_of(given, catalog_of(given), watch=watch))
-        anyio.run(_served, service, until_idle, most)
+        setup = setup_of(given, catalog_of(given), watch=watch)
+        service = Service(routes, setup)
+        around = nullcontext if reaching is None else partial(reaching.around, service, setup)
+        anyio.run(_served, service, until_idle, most, around)
     return service
 
 
-async def _served(service: Service, until_idle: bool, most: int | None) -> None:
+def _reaching(given: Settings, routes: Path) -> "Reaching":
+    """How the daemon can be reached; raises BadOption for settings that are wrong."""
+    from ..control.settings import access_of  # here, as no other command needs it, and it takes time to load
+    from .reaching import Reaching
+
+    return Reaching(given, access_of(given), routes)
+
+
+async def _served(
+    service: Service, until_idle: bool, most: int | None, around: Callable[[], AbstractAsyncContextManager[None]]
+) -> None:
     async with together() as tasks:
         tasks.start_soon(_obey_signals, service)
-        await service.run(until_idle=until_idle, most=most)
+        async with around():  # from before the routes start until they have ended
+            await service.run(until_idle=until_idle, most=most)
         tasks.cancel_scope.cancel()
 
 

@@ -1,0 +1,97 @@
+"""How `routekit serve` is asked and steered while it runs: its desk, its letters, console and control API."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..access import Access
+from ..errors import DefinitionError
+from ..events import Event
+from ..extras import library
+from ..operating.letter_desk import LetterDesk
+from ..operating.log_lines import LogLines
+from ..operating.seen import Seen
+from ..operating.service_desk import Around, ServiceDesk, installed
+from ..operating.sights import SettingSight
+from ..runtime.service import Service, Setup
+from ..settings import Settings
+
+_log = logging.getLogger("routekit")
+
+
+class Reaching:
+    """What hears of a service from its start, so that who looks later knows since when it is as it is."""
+
+    def __init__(self, given: Settings, access: Access, folder: Path) -> None:
+        self._given = given
+        self._access = access
+        self._folder = folder
+        self._lines = LogLines()
+        self.seen = Seen()
+
+    @asynccontextmanager
+    async def around(self, service: Service, setup: Setup) -> AsyncGenerator[None]:
+        """The daemon can be reached while the block lasts, if the settings want it so.
+
+        Raises Unavailable for a port that is taken, and DefinitionError where somebody asked for the server and its
+        libraries are not installed.
+        """
+        if not self._access.listen or not self._there():
+            yield
+            return
+        logging.getLogger("routekit").addHandler(self._lines)
+        from ..control.reaching import reachable
+
+        desk = self._desk(service, setup)
+        tool = replace(setup, watch=_quiet)  # for what runs beside the service: nobody watches that
+        letters = LetterDesk(lambda: service.store, lambda: [one.route for one in service.runners], lambda: tool)
+        async with reachable(
+            desk,
+            letters,
+            self._access,
+            self._given.options.data,
+            version=installed(),
+            console=_console(desk, letters),
+        ):
+            yield
+
+    def _there(self) -> bool:
+        """Whether the server's libraries are installed."""
+        try:
+            for module in ("starlette", "uvicorn"):
+                library(module, extra="serve", asked="the control server")
+        except DefinitionError as missing:
+            if self._access.asked_for:
+                raise
+            _log.info("no console and no control API: %s", missing)
+            return False
+        return True
+
+    def _desk(self, service: Service, setup: Setup) -> ServiceDesk:
+        around = Around(routes=str(self._folder), settings=lambda: _settings(self._given), log=self._lines)
+        return ServiceDesk(service, setup, self.seen, around)
+
+
+def _console(desk: ServiceDesk, letters: LetterDesk) -> Callable[[Any], Any] | None:
+    """The console's application, where its libraries are installed."""
+    try:
+        from ..web.app import console
+    except ModuleNotFoundError as missing:
+        _log.info("no console: %s is not installed", missing.name)
+        return None
+    return lambda door: console(desk, letters, admit=door.admitted)
+
+
+def _settings(given: Settings) -> Sequence[SettingSight]:
+    return [
+        SettingSight(name=f"routekit.{name}", value=str(value), origin="", doc=field.description or "")
+        for name, field in type(given.options).model_fields.items()
+        if (value := getattr(given.options, name)) is not None
+    ]
+
+
+def _quiet(event: Event) -> None:
+    pass
