@@ -36,3 +36,19 @@ def test_other_options_are_a_mistake(route: str, where: str) -> None:
     named.get(first, "a", (1,), "r")
     with pytest.raises(DefinitionError, match=f"'a' has other options {where}"):
         named.get(first, "a", (2,), route)
+
+
+def test_what_a_route_leaves_may_be_made_anew() -> None:
+    """Once no route has a name any more, it may have other options; with the same ones it is what it was."""
+    named = Named()
+    made = named.get(first, "a", (1,), "r")
+    named.get(first, "b", (1,), "r")
+    named.get(first, "b", (1,), "other")
+    assert list(named.of("r")) == [(first, "a"), (first, "b")]
+    left = named.without(["r"])
+    assert dict(left.of("r")) == {}
+    assert left.get(first, "a", (1,), "r") is made
+    assert left.without(["r"]).get(first, "a", (2,), "r") == ["a", 2]
+    with pytest.raises(DefinitionError, match="'b' has other options in route 'other'"):
+        left.get(first, "b", (2,), "r")
+    assert named.get(first, "a", (1,), "other") is made, "and what was asked before holds there"

@@ -29,6 +29,12 @@ class Controls:
         self._steps[route] = offers
         (self._up.add if up else self._up.discard)(route)
 
+    def forget(self, route: str) -> None:
+        """The route is gone, with all that it and its steps could be asked."""
+        self._routes.pop(route, None)
+        self._steps.pop(route, None)
+        self._up.discard(route)
+
     async def ask(self, action: str, name: str, options: Mapping[str, Any]) -> Any:
         """The answer; a list of them if several steps have that name, all of which are asked, whatever one does.
 

@@ -29,6 +29,11 @@ class Holdups:
         self._circuit: CircuitChanged | None = None
         self._heard = anyio.Event()
 
+    def follow(self, before: "Holdups") -> None:
+        """Begin with what was asked of the version before, and with what it had heard of the same breaker."""
+        self.asked = before.asked
+        self._circuit = before._circuit if before._breaker == self._breaker else None
+
     @property
     def why(self) -> str:
         """All reasons in a line; empty if nothing holds it up."""

@@ -3,7 +3,7 @@
 Over 300 lines, since the states of a route are one machine.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,7 +11,8 @@ from typing import Any
 
 import anyio
 
-from ..endpoint import Deliver, Listener, address_of
+from ..endpoint import Deliver, Listener, Source, address_of
+from ..errors import Unavailable
 from ..events import (
     CircuitChanged,
     Counts,
@@ -73,6 +74,9 @@ class Runner:
         self._paused = False
         self._before: Sequence[Runner] = ()
         self._called: Sequence[Runner] = ()
+        self._olds: Sequence[Runner] = ()
+        self._heir: Runner | None = None
+        self._gone = False
         self._failures = 0
         self._slots: int | None = None
         self._since = 0.0
@@ -87,6 +91,11 @@ class Runner:
     def address(self) -> str:
         """What other routes send to, if this one is internal."""
         return address_of(self._source)
+
+    @property
+    def source(self) -> Source:
+        """What it reads from."""
+        return self._source
 
     @property
     def named(self) -> Sequence[str]:
@@ -107,6 +116,11 @@ class Runner:
     def keeps(self) -> Sequence[str]:
         """The names of the state in which its steps keep messages."""
         return [state for step in _steps(self.route.chain) if step.keeps and (state := step.state())]
+
+    @property
+    def states(self) -> Collection[str]:
+        """The names of all state of its steps."""
+        return {state for step in _steps(self.route.chain) if (state := step.state())}
 
     @property
     def internal(self) -> bool:
@@ -191,6 +205,26 @@ class Runner:
     def comes_after(self, named: "Sequence[Runner]", called: "Sequence[Runner]") -> None:
         """Start when the `named` routes are up, and when those that it calls have at least tried to start."""
         self._before, self._called = named, called
+        self._heard()
+
+    def comes_instead_of(self, olds: "Sequence[Runner]", before: "Runner | None") -> None:
+        """Start when the `olds` have ended; `before` was this route: go on with its figures and its orders."""
+        self._olds = olds
+        if before is None:
+            return
+        self.counts = before.counts
+        self._holdups.follow(before._holdups)
+        if self.watch is not None and before.watch is not None:
+            self.watch.follow(before.watch)
+        ordered = before._wanted is not (before._runs.start == "auto") and not before.over
+        if ordered:
+            self._wanted = before._wanted
+            self._phase = "starting" if self._wanted else "stopped"
+
+    def gives_way(self, heir: "Runner | None") -> None:
+        """Say who takes the calls from inside that come while this one ends, and after; with nobody they fail."""
+        self._heir, self._gone = heir, heir is None
+        self._heard()
 
     def observed(self) -> RouteFigures:
         """What has been seen of the route."""
@@ -211,6 +245,8 @@ class Runner:
         """Why it takes no messages, if it is not what was asked for."""
         if self._phase == "degraded":
             return masked(str(self._error))
+        if any(not old.ended.is_set() for old in self._olds):
+            return "the version before is still at work"
         if self._phase == "starting":
             awaited = [other.route.name for other in self._before if not other.up.is_set()]
             return f"after {', '.join(awaited)}" if awaited else ""
@@ -219,6 +255,7 @@ class Runner:
     async def run(self) -> None:
         """Run whenever it is wanted, until `end`."""
         try:
+            await self._in_succession()
             async with together() as tasks:
                 tasks.start_soon(self._holdups.run)
                 while not self._ending:
@@ -252,13 +289,22 @@ class Runner:
             self._services.tell(RouteStopped(self.route.name, self.counts, unfinished, left, self.journals))
             self._activity.idle()
 
+    async def _in_succession(self) -> None:
+        """Wait for the end of the versions before this one."""
+        for old in self._olds:
+            while not self._ending and not old.ended.is_set():
+                await either(old.ended, self._news)
+
     async def _in_turn(self) -> None:
-        """Wait for the routes that come before this one."""
+        """Wait for the routes that come before this one, which may be exchanged meanwhile."""
         if not all(other.up.is_set() for other in self._before):
             self.tried.set()
-        for event in (*(other.up for other in self._before), *(other.tried for other in self._called)):
-            while self._on and not event.is_set():
-                await either(event, self._news)
+        while self._on and (event := self._awaited()) is not None:
+            await either(event, self._news)
+
+    def _awaited(self) -> anyio.Event | None:
+        events = (*(other.up for other in self._before), *(other.tried for other in self._called))
+        return next((event for event in events if not event.is_set()), None)
 
     @property
     def _on(self) -> bool:
@@ -279,6 +325,10 @@ class Runner:
                 self._services.tell(RoutePaused(self.route.name, self._holdups.why))
             elif self.state == "running":
                 self._services.tell(RouteResumed(self.route.name))
+        self._heard()
+
+    def _heard(self) -> None:
+        """Let those who wait look again."""
         self._news.set()
         self._news = anyio.Event()
         self._activity.idle()
@@ -361,8 +411,12 @@ class Runner:
             self._intake = None
 
     async def _following(self) -> Deliver:
-        """The way in for calls, once there is one that is not closing."""
+        """The way in for calls, once there is one that is not closing; raises Unavailable if there will be none."""
         while self._intake is None or self._intake.stopping:
+            if self._heir is not None:
+                return await self._heir._following()
+            if self._gone:
+                raise Unavailable(f"route {self.route.name} is gone", hint="it was taken out while the service ran")
             await self._news.wait()
         return self._intake.delivering()
 

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..errors import DefinitionError, StoreError
+from ..errors import DefinitionError, StoreError, Unavailable
 from ..events import CircuitChanged, Counts, Draining, Event, StateLeft
 from ..figures import Figure, Figures
 from ..observed import RouteFigures
@@ -28,6 +28,7 @@ from .flights import flights
 from .observation import Observations
 from .orphans import tell_of_orphans
 from .probing import WITHIN, Probed, probed
+from .replacing import Replacing
 from .runner import Runner
 from .services import Activity, Services
 from .shared import Shared
@@ -94,6 +95,7 @@ class Service:
         self._controls = Controls()
         self._figures = Figures()
         self.runners: list[Runner] = []
+        self._replacing: Replacing | None = None
         self.store: Store | None = None
 
     def stop(self) -> None:
@@ -126,6 +128,22 @@ class Service:
         """
         return await self._controls.ask(action, name, options)
 
+    async def replace(self, routes: Sequence[Route]) -> Sequence[str]:
+        """Bring the running service in line with these routes; a line for each that was touched, and what became of it.
+
+        Those that say the same go on untouched, changed ones are exchanged, new ones start, and those that are gone
+        end. Nothing is lost and nothing is had twice: a new version starts when all that the old one had at work is
+        done and acknowledged; what still waits for that after the drain time is told, and goes on by itself. Raises
+        DefinitionError for a route that cannot work, and Unavailable while the service does not run: then nothing was
+        touched.
+        """
+        replacing = self._replacing
+        if replacing is None or self._stop.is_set():
+            raise Unavailable("the service does not run", hint="routes are replaced while it runs")
+        found, fresh = replacing.begin(routes)
+        self._routes = routes
+        return await replacing.done(fresh, found, self._setup.drain)
+
     async def probed(self, within: float = WITHIN) -> list[Probed]:
         """What the endpoints of all routes find on their other sides, within so many seconds; no route runs."""
         async with self._setup.opened_store() as store, together() as tasks:
@@ -157,7 +175,7 @@ class Service:
             services = self._services(store, shared)
             try:
                 with anyio.CancelScope() as self._force:
-                    self.runners = [Runner(route, services, self._activity) for route in self._routes]
+                    self.runners[:] = [Runner(route, services, self._activity) for route in self._routes]
                     self._controls = services.controls
                     self._figures = services.figures
                     _put_in_order(self.runners)
@@ -168,7 +186,11 @@ class Service:
                             running.start_soon(tell_of_orphans, store, journaled, self._tell)
                         for runner in self.runners:
                             running.start_soon(runner.run)
+                        self._replacing = Replacing(
+                            self.runners, services, self._activity, running, _put_in_order, self._quiet
+                        )
                         yield self
+                        self._stop.set()
                         await self._finish()
                         self._look_at_what_is_left()
                         running.cancel_scope.cancel()
@@ -190,9 +212,9 @@ class Service:
 
     async def _drain(self) -> None:
         with anyio.move_on_after(self._setup.drain):
-            for stage in _stages([runner for runner in self.runners if not runner.internal]):
+            for stage in _stages([runner for runner in self._everyone if not runner.internal]):
                 await _ended(stage)
-            for stage in _stages([runner for runner in self.runners if runner.internal]):
+            for stage in _stages([runner for runner in self._everyone if runner.internal]):
                 await self._until(self._all_quiet)
                 await _ended(stage)
 
@@ -200,8 +222,8 @@ class Service:
         """Tell what is waited for, and for how long still."""
         while True:
             seconds = end - anyio.current_time()
-            found = flights((runner.counts for runner in self.runners), self._setup.now)
-            for runner in self.runners:
+            found = flights((runner.counts for runner in self._everyone), self._setup.now)
+            for runner in self._everyone:
                 if runner.counts.in_flight:
                     there = tuple(flight for flight in found if flight.route == runner.route.name)
                     self._tell(Draining(runner.route.name, runner.counts.in_flight, there, max(0.0, seconds)))
@@ -209,9 +231,9 @@ class Service:
 
     def _look_at_what_is_left(self) -> None:
         """What is still at work will be cancelled: note it, for it cannot be seen afterwards."""
-        if any(runner.counts.in_flight for runner in self.runners):
-            found = flights((runner.counts for runner in self.runners), self._setup.now)
-            for runner in self.runners:
+        if any(runner.counts.in_flight for runner in self._everyone):
+            found = flights((runner.counts for runner in self._everyone), self._setup.now)
+            for runner in self._everyone:
                 runner.left = tuple(flight for flight in found if flight.route == runner.route.name)
 
     async def _tell_of_the_store(self, store: Store) -> None:
@@ -236,19 +258,32 @@ class Service:
     async def _until(self, done: Callable[[], bool]) -> None:
         """Wait until `done` holds; it is asked whenever a source rests or a route ends."""
         while True:
-            self._rested = anyio.Event()
+            if self._rested.is_set():  # several may wait for it
+                self._rested = anyio.Event()
+            rested = self._rested
             for _ in range(2):  # let those run who have just been woken, such as the reader of a queue
                 await anyio.lowlevel.checkpoint()
             if done():
                 return
-            await self._rested.wait()
+            await rested.wait()
+
+    async def _quiet(self, runner: Runner) -> None:
+        """Wait until a route has nothing to do, or takes no messages."""
+        await self._until(lambda: runner.idle or runner.state != "running")
+
+    @property
+    def _everyone(self) -> Sequence[Runner]:
+        """All that may be at work: also the versions that are being exchanged."""
+        return self.runners if self._replacing is None else [*self.runners, *self._replacing.leaving]
 
     def _all_idle(self) -> bool:
-        return all(runner.idle for runner in self.runners)
+        return all(runner.idle for runner in self._everyone)
 
     def _all_quiet(self) -> bool:
         """As `_all_idle`, but nobody will resume a route that is paused any more."""
-        return all(runner.idle or (runner.state == "paused" and not runner.counts.in_flight) for runner in self.runners)
+        return all(
+            runner.idle or (runner.state == "paused" and not runner.counts.in_flight) for runner in self._everyone
+        )
 
     def _all_ended(self) -> bool:
         """Whether no source is left that could bring anything; what is inside may still be at work.
