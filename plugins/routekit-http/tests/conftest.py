@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from routekit import Flow, Logged, Message, Target
+from routekit import Flow, Logged, Message, Meta, Target
 from routekit.testing import Catalog, Run, running, setup_for
 
 
@@ -186,10 +186,12 @@ class Host:
         producer = self.catalog.sink(Target(uri, options, codec)).producer
         send = await self.stack.enter_async_context(producer.open(self))  # type: ignore[arg-type]
 
-        async def sending(body: Any = None, /, *, id: str = "m-1", headers: Any = None, **options: Any) -> Any:
+        async def sending(
+            body: Any = None, /, *, id: str = "m-1", headers: Any = None, trace: Any = None, **options: Any
+        ) -> Any:
             if "computed" in options:  # headers of the request, where `headers` are those of the message
                 options["headers"] = options.pop("computed")
-            return await send(Message(body, headers or {}, id), **options)
+            return await send(Message(body, headers or {}, id, Meta(trace=trace)), **options)
 
         return sending
 

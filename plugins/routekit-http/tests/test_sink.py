@@ -98,6 +98,16 @@ async def test_headers_are_forwarded_by_name(crm: Any, peer: Any) -> None:
     assert "cookie" not in peer.last.headers
 
 
+async def test_a_trace_goes_on_if_something_follows_the_message(crm: Any, peer: Any) -> None:
+    """Only then is its header sent without being named: else it is somebody else's, as any other."""
+    send = await crm.sink("http:crm/x")
+    await send(b"", headers={"traceparent": "00-1", "cookie": "c"})
+    assert "traceparent" not in peer.last.headers
+    await send(b"", headers={"traceparent": "00-1", "cookie": "c"}, trace=object())
+    assert peer.last.headers["traceparent"] == "00-1"
+    assert "cookie" not in peer.last.headers
+
+
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "\x00", "ü"])
 async def test_a_header_is_one_line(crm: Any, peer: Any, value: str) -> None:
     """A value that would be more is refused, and nothing is sent."""

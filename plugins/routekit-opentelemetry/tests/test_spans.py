@@ -159,7 +159,7 @@ async def test_who_is_followed(spans: Spans, sampling: Sampling, parent: str | N
 
 async def test_a_sender_elsewhere_is_the_parent(spans: Spans):
     """The span of the message is in the trace, and in the span, that the header names."""
-    await spans.run(one=from_(Feed([Message(1, {"http.traceparent": SENT})]), int).transform(str))
+    await spans.run(one=from_(Feed([Message(1, {"traceparent": SENT})]), int).transform(str))
     parent = spans.all[0].parent
     assert parent is not None
     assert f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01" == SENT

@@ -14,7 +14,10 @@ _AWAY: Mapping[type[Exception], str] = {
 
 SINK = About(
     headers={"http.status": "the status of the answer", "http.NAME": "each header of the answer that `keep` names"},
-    reads={"NAME": "each header that `forward` names is sent"},
+    reads={
+        "NAME": "each header that `forward` names is sent",
+        "traceparent": "is sent if something follows the message, `tracestate` too",
+    },
     raises={
         **_AWAY,
         HttpRejected: "it refuses the request for good, or the request may not be sent",

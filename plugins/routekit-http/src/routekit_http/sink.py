@@ -18,7 +18,7 @@ from .probing import found_at
 from .requests import Requests
 from .settings import ConnectionSettings, connection_settings
 from .targets import placed
-from .values import headers_of, pairs_of
+from .values import TRACING, headers_of, pairs_of
 
 _SAME_AGAIN = ("PUT", "DELETE", "GET", "HEAD", "OPTIONS")
 """Methods that are idempotent (RFC 9110, section 9.2.2)."""
@@ -30,7 +30,8 @@ class HttpSink(Requests):
     Delivered once an answer with a status of `ok` is here, within the time of the connection. Statuses of
     `unavailable`, timeouts and broken connections are tried again by the policy; others are refused for good. A
     `Retry-After` holds for all requests of the connection. The answer has the body as bytes, `http.status`, and the
-    headers of `keep`; it is none for 204 and `absent`. No header of a message is sent that `forward` does not name.
+    headers of `keep`; it is none for 204 and `absent`. No header of a message is sent that `forward` does not name,
+    but where its trace goes on, if something follows it.
     """
 
     scheme = "http"
@@ -135,9 +136,8 @@ class _Sending:
 
     def _headers(self, message: Message[Any], options: Mapping[str, Any]) -> list[tuple[str, str]]:
         sink = self._sink
-        found: dict[str, Any] = {
-            name: message.headers[name] for name in message.headers if name.lower() in sink.forward
-        }
+        forward = sink.forward if message.meta.trace is None else (*sink.forward, *TRACING)
+        found: dict[str, Any] = {name: message.headers[name] for name in message.headers if name.lower() in forward}
         found |= {**(sink.headers or {}), **(options.get("headers") or {})}
         key = options.get("idempotency_key", sink.idempotency_key)
         if key == "message" and "idempotency_key" not in options:

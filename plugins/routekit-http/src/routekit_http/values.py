@@ -23,6 +23,9 @@ def _pairs(given: object) -> object:
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 """An option that is a table of texts, hashable."""
 
+TRACING = ("traceparent", "tracestate")
+"""Headers that say where a trace goes on: https://www.w3.org/TR/trace-context/."""
+
 OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive"})
 """Headers that belong to the connection and not to a request."""
 

@@ -11,21 +11,16 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from routekit import Message
 
 _NAMES = ("traceparent", "tracestate")
-_BEFORE = ("", "http.")
-"""What comes before the names, by the endpoint that brings them."""
-
 _propagator = TraceContextTextMapPropagator()
 
 
 def sender_of(headers: Mapping[str, Any]) -> SpanContext | None:
     """The span in which a message was sent, if its headers tell; what is malformed tells nothing."""
-    for before in _BEFORE:
-        parent = headers.get(f"{before}traceparent")
-        if isinstance(parent, str):
-            carried = {name: str(headers[f"{before}{name}"]) for name in _NAMES if f"{before}{name}" in headers}
-            found = trace.get_current_span(_propagator.extract(carried, Context())).get_span_context()
-            return found if found.is_valid else None
-    return None
+    if not isinstance(headers.get("traceparent"), str):
+        return None
+    carried = {name: str(headers[name]) for name in _NAMES if name in headers}
+    found = trace.get_current_span(_propagator.extract(carried, Context())).get_span_context()
+    return found if found.is_valid else None
 
 
 def sent_in(span: Span, message: Message[Any]) -> Message[Any]:

@@ -21,6 +21,7 @@ SERVER = About(
         "http.client": "the address of the caller",
         "http.claims": "a table: the claims of the caller's token, with `jwt`",
         "http.header.NAME": "each header of the request that `keep` names",
+        "traceparent": "where a trace goes on, if the request says so; `tracestate` too",
     },
     raises=_TAKEN,
     figures={"requests_total": "requests that came", "at_work": "requests that have no answer yet"},

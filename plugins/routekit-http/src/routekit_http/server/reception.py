@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from routekit import Codec, Deliver, Message, Unavailable
 
+from ..values import TRACING
 from .forms import query_of
 from .gate import Gate
 from .incoming import Incoming, Stream, whole
@@ -55,6 +56,7 @@ class Reception:
         self._deliver = deliver
         self._status = status
         self._keep = [(name.encode(), f"http.header.{name}") for name in endpoint.keep]
+        self._keep += [(name.encode(), name) for name in TRACING]
         self._id_header = endpoint.id_header.lower().encode()
         self._inside: set[anyio.CancelScope] = set()
         self._left = anyio.Event()
