@@ -19,7 +19,8 @@ _INSIDE = frozenset({"direct", "queue", "control", "log", "mock"})
 """Schemes of endpoints within the process: routes are joined by what they feed, and a log is no system."""
 
 _WORST = ("degraded", "starting", "stopping", "paused", "stopped", "running")
-_SIZE = (232.0, 68.0)
+_SIZE = (186.0, 54.0)
+_GAP = 88.0
 _LAGS = 1.0
 """Seconds from which the age of the oldest message is worth a word."""
 
@@ -111,7 +112,7 @@ def landscape(modules: Sequence[Module], endpoints: Sequence[EndpointSight], vie
         pills, arrows = [], _feeds(modules, boxes)
     count = sum(len(module.routes) for module in modules)
     words = f"{count} route{'s' * (count != 1)} and how messages flow between them; the table below says the same"
-    return drawn([*shapes, *pills], arrows, words=words)
+    return drawn([*shapes, *pills], arrows, words=words, gap=_GAP)
 
 
 def _box(module: Module, route: RouteSight) -> str:
@@ -127,27 +128,25 @@ def _shapes(module: Module) -> Iterable[Shape]:
 
 def _route(route: RouteSight) -> Shape:
     alarm = f"{rate(route.errors)} failing" if route.errors else ""
-    said = [rate(route.rate) if route.state == "running" else route.state]
+    said = rate(route.rate) if route.state == "running" else route.state
     if route.state == "degraded":
-        alarm = alarm or clipped(route.why, 20)
-    elif not alarm:
-        said += [f"{number(route.in_flight)} at work"] if route.in_flight else []
-        said += [f"p95 {span(route.p95)}"] if route.p95 is not None else []
-    tip = f"{route.name}, {route.state}{': ' if route.why else ''}{route.why}"
-    lines = (f"from {shortened(_path(route.source), 28)}", " · ".join(said))
+        alarm = alarm or clipped(route.why, 16)
+    elif not alarm and route.p95 is not None:
+        said += f" · p95 {span(route.p95)}"
+    tip = f"{route.name}, {route.state}{': ' if route.why else ''}{route.why}\nfrom {route.source}"
     href = f"routes/{quote(route.name)}"
     return Shape(
-        f"r:{route.name}", shortened(route.name, 26), lines, "route", route.state, tip, href, alarm, "", *_SIZE
+        f"r:{route.name}", shortened(route.name, 21), (said,), "route", route.state, tip, href, alarm, "", *_SIZE
     )
 
 
 def _module(module: Module) -> Shape:
     ill = [route for route in module.routes if route.state == "degraded"]
     alarm = f"{len(ill)} degraded" if ill else f"{rate(module.errors)} failing" if module.errors else ""
-    lines = (f"{len(module.routes)} routes", rate(module.rate))
+    lines = (f"{len(module.routes)} routes · {rate(module.rate)}",)
     tip = f"{module.name}: {len(module.routes)} routes, folded into one box"
     href = f"?open={quote(module.name)}"
-    title = shortened(module.name, 26)
+    title = shortened(module.name, 21)
     return Shape(f"m:{module.name}", title, lines, "module", module.state, tip, href, alarm, "", *_SIZE)
 
 
@@ -171,13 +170,13 @@ def _feeds(modules: Sequence[Module], boxes: Mapping[str, str]) -> list[Arrow]:
 
 def _flow(source: str, target: str, fed: RouteSight | None, speed: float, waiting: float = 0.0) -> Arrow:
     """An arrow into a route: how many come, how long they wait, how many fail."""
-    said = [rate(fed.rate)] if fed is not None and fed.rate else []
-    if waiting:
-        said.append(f"{number(waiting)} waiting")
+    label = rate(fed.rate) if fed is not None and fed.rate else ""
+    below = f"{number(waiting)} waiting" if waiting else ""
     if fed is not None and fed.oldest is not None and fed.oldest >= _LAGS:
-        said.append(f"lag {span(fed.oldest)}")
-    alarm = f"{rate(fed.errors)} failing" if fed is not None and fed.errors else ""
-    return Arrow(source, target, " · ".join(said), alarm, "", _weight(speed), " · ".join([*said, alarm]).strip(" ·"))
+        below = below or f"lag {span(fed.oldest)}"
+    alarm = rate(fed.errors) if fed is not None and fed.errors else ""
+    tip = "; ".join(part for part in (label, below, f"{alarm} failing" if alarm else "") if part)
+    return Arrow(source, target, label, below, alarm, "", _weight(speed), tip)
 
 
 def _weight(speed: float) -> int:
@@ -225,7 +224,7 @@ def _path(uri: str) -> str:
 
 def _pill(uri: str, users: Sequence[EndpointSight]) -> Shape:
     down = next((one for one in users if one.health == "down"), None)
-    text = shortened(uri, 30)
+    text = shortened(uri, 24)
     tip = f"{uri}{f', away: {down.reason}' if down else ''}\nused by {', '.join(sorted({one.route for one in users}))}"
     href = f"endpoints?q={quote(uri, safe='')}"
     state = "down" if down else ""

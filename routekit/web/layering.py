@@ -26,14 +26,15 @@ class Layered:
     """Layers of places, each in its order, and the short lines between neighbouring layers.
 
     `ways` are the places that each line passes, its ends included, in the direction of the layers; `turned` are the
-    numbers of the lines that run against it.
+    numbers of the lines that run against it. `before` and `after` are the neighbours of a place, each with the number
+    of the line to it.
     """
 
     layers: list[list[Place]]
     ways: list[list[Place]]
     turned: frozenset[int]
-    before: dict[Place, list[Place]] = field(default_factory=dict[Place, list[Place]])
-    after: dict[Place, list[Place]] = field(default_factory=dict[Place, list[Place]])
+    before: dict[Place, list[tuple[Place, int]]] = field(default_factory=dict[Place, list[tuple[Place, int]]])
+    after: dict[Place, list[tuple[Place, int]]] = field(default_factory=dict[Place, list[tuple[Place, int]]])
 
 
 def layered(boxes: Sequence[str], edges: Sequence[Edge]) -> Layered:
@@ -127,10 +128,10 @@ def _join(found: Layered) -> None:
         for place in layer:
             found.before[place] = []
             found.after[place] = []
-    for way in found.ways:
+    for number, way in enumerate(found.ways):
         for one, other in pairwise(way):
-            found.after[one].append(other)
-            found.before[other].append(one)
+            found.after[one].append((other, number))
+            found.before[other].append((one, number))
 
 
 def _untangle(found: Layered) -> None:
@@ -148,14 +149,14 @@ def _untangle(found: Layered) -> None:
     found.layers[:] = best
 
 
-def _sort(layer: list[Place], beside: Sequence[Place], neighbours: Mapping[Place, Sequence[Place]]) -> None:
+def _sort(layer: list[Place], beside: Sequence[Place], neighbours: Mapping[Place, Sequence[tuple[Place, int]]]) -> None:
     """By the mean place of the neighbours in the layer beside; what has none stays where it is."""
     positions = {place: position for position, place in enumerate(beside)}
     scale = len(beside) / max(len(layer), 1)
     weights: dict[Place, float] = {}
     for position, one in enumerate(layer):
         near = neighbours[one]
-        weights[one] = sum(positions[place] for place in near) / len(near) if near else position * scale
+        weights[one] = sum(positions[place] for place, _ in near) / len(near) if near else position * scale
     layer.sort(key=lambda one: weights[one])
 
 
@@ -164,7 +165,7 @@ def crossings(found: Layered) -> int:
     count = 0
     for left, right in pairwise(found.layers):
         positions = {place: position for position, place in enumerate(right)}
-        ends = [end for one in left for end in sorted(positions[other] for other in found.after[one])]
+        ends = [end for one in left for end in sorted(positions[other] for other, _ in found.after[one])]
         count += _inversions(ends, len(right))
     return count
 

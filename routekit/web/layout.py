@@ -16,8 +16,8 @@ BOX_GAP = 22.0
 LINE_GAP = 14.0
 PART_GAP = 34.0
 MARGIN = 12.0
-SETTLE = 10
-"""How often places are drawn to their neighbours."""
+SETTLE = (24, 160)
+"""How often places are drawn to their neighbours: at least, and at most, where they are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,14 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An arrow between two boxes, by their ids; its number in the sequence is its name."""
+    """An arrow between two boxes, by their ids; its number in the sequence is its name.
+
+    The stronger its `pull`, the straighter it runs.
+    """
 
     source: str
     target: str
+    pull: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,11 @@ def laid_out(
     """Place boxes and lines. `down`: layers run from top to bottom; `wide` is where packed parts break, in pixels."""
     whole = Layout()
     parts = [_part(boxes, lines, part, down, gap) for part in _joined(boxes, lines)]
+    wide = max([wide, *(part.width for part in parts)])
     x = y = MARGIN
     tall = 0.0
     for part in sorted(parts, key=lambda part: -part.height):
-        if x > MARGIN and x + part.width > wide:
+        if x > MARGIN and x + part.width > wide + MARGIN:
             x, y, tall = MARGIN, y + tall + PART_GAP, 0.0
         _add(whole, part, x, y)
         x += part.width + PART_GAP * 1.5
@@ -111,7 +116,8 @@ class _Placed:
 
     def run(self, number: int, x: float, y: float) -> Run:
         points = [(left + x, top + y) for left, top in self.ways[number]]
-        (ax, ay), (bx, by) = points[-2], points[-1]
+        # where it runs down, what it says is why it left; else what comes
+        (ax, ay), (bx, by) = points[:2] if self.down else points[-2:]
         return Run(_curve(points, self.down), (ax + bx) / 2, (ay + by) / 2)
 
 
@@ -123,7 +129,10 @@ def _part(boxes: Sequence[Box], lines: Sequence[Line], part: Sequence[int], down
     sizes = {name: (box.height, box.width) if down else (box.width, box.height) for name, box in own.items()}
     depths = [max((sizes[one][0] for one in layer if isinstance(one, str)), default=0.0) for layer in found.layers]
     starts = [sum(depths[:rank]) + gap * rank for rank in range(len(depths))]
-    across = _across(found, {place: sizes[place][1] if isinstance(place, str) else 0.0 for place in found.before})
+    pulls = [lines[number].pull for number in numbers]
+    across = _across(
+        found, pulls, {place: sizes[place][1] if isinstance(place, str) else 0.0 for place in found.before}
+    )
     ranks = {place: rank for rank, layer in enumerate(found.layers) for place in layer}
     corners: dict[str, tuple[float, float]] = {}
     for name, (_, breadth) in sizes.items():
@@ -167,7 +176,7 @@ def _points(
     yield from reversed(points) if number in found.turned else points
 
 
-def _across(found: Layered, breadths: Mapping[Place, float]) -> dict[Place, float]:
+def _across(found: Layered, pulls: Sequence[float], breadths: Mapping[Place, float]) -> dict[Place, float]:
     """The middle of each place across the layers: near to its neighbours, in order, and without overlap."""
     across: dict[Place, float] = {}
     for layer in found.layers:
@@ -175,17 +184,20 @@ def _across(found: Layered, breadths: Mapping[Place, float]) -> dict[Place, floa
         for place in layer:
             across[place] = at + breadths[place] / 2
             at += breadths[place] + _gap(breadths[place])
-    for sweep in range(SETTLE):
+    least, most = SETTLE
+    sweeps = max(least, min(most, 16_000 // max(len(breadths), 1)))
+    for sweep in range(sweeps):
         forth = sweep % 2 == 0
         for layer in found.layers if forth else reversed(found.layers):
-            _settle(layer, found, across, breadths, both=sweep >= SETTLE - 2, forth=forth)
-    least = min((across[place] - breadth / 2 for place, breadth in breadths.items()), default=0.0)
-    return {place: at - least for place, at in across.items()}
+            _settle(layer, found, pulls, across, breadths, both=sweep >= 8, forth=forth)
+    edge = min((across[place] - breadth / 2 for place, breadth in breadths.items()), default=0.0)
+    return {place: at - edge for place, at in across.items()}
 
 
 def _settle(
     layer: Sequence[Place],
     found: Layered,
+    pulls: Sequence[float],
     across: dict[Place, float],
     breadths: Mapping[Place, float],
     *,
@@ -207,8 +219,9 @@ def _settle(
     for place, offset in zip(layer, offsets, strict=True):
         sides = [found.before[place], found.after[place]]
         near = sides[0] + sides[1] if both else sides[0 if forth else 1] or sides[1 if forth else 0]
-        wanted = sum(across[one] for one in near) / len(near) if near else across[place]
-        weight = 4.0 if breadths[place] == 0 else 1.0  # long lines are to be straight
+        drawn = sum(pulls[line] for _, line in near)
+        wanted = sum(across[one] * pulls[line] for one, line in near) / drawn if near else across[place]
+        weight = 4.0 * drawn if breadths[place] == 0 else drawn or 1.0  # long lines are to be straight
         pools.append((wanted - offset, weight, 1))
         while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
             (mean, heavy, many), (other, light, few) = pools[-2], pools[-1]

@@ -34,15 +34,20 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line between two shapes. `weight` is its width from 0, at rest, to 4; `label` and `alarm` are its figures."""
+    """A line between two shapes: its figures are `label`, `below` that, and `alarm`.
+
+    `weight` is its width from 0, at rest, to 4; the stronger its `pull`, the straighter it runs.
+    """
 
     source: str
     target: str
     label: str = ""
+    below: str = ""
     alarm: str = ""
     look: str = ""
     weight: int = 0
     tip: str = ""
+    pull: float = 1.0
     path: str = ""
     x: float = 0.0
     y: float = 0.0
@@ -64,7 +69,7 @@ def drawn(
 ) -> Picture:
     """Shapes and arrows at their places. What is drawn again with other figures only is not laid out again."""
     boxes = tuple(Box(shape.id, shape.width, shape.height) for shape in shapes)
-    lines = tuple(Line(arrow.source, arrow.target) for arrow in arrows)
+    lines = tuple(Line(arrow.source, arrow.target, arrow.pull) for arrow in arrows)
     layout = _laid_out(boxes, lines, down, gap)
     placed = [replace(shape, x=layout.boxes[shape.id][0], y=layout.boxes[shape.id][1]) for shape in shapes]
     run = [

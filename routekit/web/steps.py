@@ -1,7 +1,7 @@
 """Steps: one route in a picture, from its source down to its sinks, with what its steps count."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ..operating.sights import HopSight, StepSight
@@ -14,7 +14,7 @@ Node: TypeAlias = Mapping[str, Any]
 _ASIDE = frozenset({"dead letters", "finally"})
 _UNDO = "undo "
 _DECIDES = frozenset({"choice", "filter", "idempotent", "detour", "recipients", "dynamic_router", "validate", "sample"})
-_TEXT = 34
+_TEXT = 31
 _GAP = 40.0
 
 
@@ -26,6 +26,8 @@ class _Plan:
     passed: Mapping[tuple[str, str], tuple[int, HopSight]] | None
     shapes: list[Shape] = field(default_factory=list[Shape])
     arrows: list[Arrow] = field(default_factory=list[Arrow])
+    aside: int = 0
+    """How many branches deep the walk is beside the way that messages go."""
 
 
 _Ends: TypeAlias = list[tuple[str, str]]
@@ -43,7 +45,8 @@ def picture_of(
         _chain(plan, nodes[1:], _branches(plan, nodes[0], first))
     arrows = plan.arrows if plan.passed is None else [_trodden(arrow, plan) for arrow in plan.arrows]
     words = f"the {len(plan.shapes)} steps of {drawing.get('name', 'the route')}; the table of steps says the same"
-    return drawn(plan.shapes, arrows, words=words, down=True, gap=_GAP)
+    shapes = sorted(plan.shapes, key=lambda shape: "aside" in shape.look)  # to the right of the way
+    return drawn(shapes, arrows, words=words, down=True, gap=_GAP)
 
 
 def _passed(hops: Sequence[HopSight]) -> dict[tuple[str, str], tuple[int, HopSight]]:
@@ -75,8 +78,11 @@ def _branches(plan: _Plan, node: Node, box: str) -> _Ends:
     onward: _Ends = []
     goes_on = True
     for branch in branches:
+        aside = branch["label"] in _ASIDE or leads == "aside"
+        plan.aside += aside
         ends = _chain(plan, branch["steps"], [(box, branch["label"])])
-        if branch["label"] in _ASIDE or leads == "aside":
+        plan.aside -= aside
+        if aside:
             continue
         if leads == "back":
             _join(plan, ends, box)
@@ -91,35 +97,39 @@ def _through(plan: _Plan, branches: Sequence[Mapping[str, Any]], box: str) -> _E
     ends: _Ends = [(box, "")]
     for branch in branches:
         label = branch["label"]
+        undoes = label.startswith(_UNDO)
+        plan.aside += undoes
         after = _chain(plan, branch["steps"], [(end, f"{said}, {label}" if said else label) for end, said in ends])
-        if not label.startswith(_UNDO):
+        plan.aside -= undoes
+        if not undoes:
             ends = after
     return ends
 
 
 def _join(plan: _Plan, ends: _Ends, box: str) -> None:
     for end, label in ends:
-        look = "aside" if label in _ASIDE or label.startswith(_UNDO) else ""
-        plan.arrows.append(Arrow(end, box, clipped(label, 26), look=look, tip=label))
+        aside = plan.aside > 0 or label in _ASIDE or label.startswith(_UNDO)
+        pull = 0.05 if aside else 1.0 if label else 6.0
+        plan.arrows.append(Arrow(end, box, clipped(label, 26), look="aside" if aside else "", tip=label, pull=pull))
 
 
 def _node(plan: _Plan, node: Node) -> str:
     box = f"s{len(plan.shapes)}"
     key = (node["place"], node["label"])
     label = node["label"] if node["kind"] != "from" else f"from {node['label']}"
-    shape = _seen(plan, key) if plan.passed is not None else _counted(plan.counts.get(key))
+    shape = _seen(plan, key, came=node["kind"] == "from") if plan.passed is not None else _counted(plan.counts.get(key))
     text = clipped(label, _TEXT)
     plan.shapes.append(
         Shape(
             box,
             text,
             shape.lines,
-            f"step {_look(node)}",
+            f"step {_look(node)}{' aside' if plan.aside else ''}",
             shape.state,
             f"{label}\n{node['place']}",
             alarm=shape.alarm,
             number=shape.number,
-            width=268.0,
+            width=248.0,
             height=50.0,
         )
     )
@@ -143,9 +153,11 @@ def _counted(step: StepSight | None) -> Shape:
     return Shape("", "", (said,), alarm=alarm, state="failing" if step.failures else "")
 
 
-def _seen(plan: _Plan, key: tuple[str, str]) -> Shape:
-    """What one message did at a step."""
+def _seen(plan: _Plan, key: tuple[str, str], *, came: bool) -> Shape:
+    """What one message did at a step; it came from the source, of which there may be no hop."""
     if plan.passed is None or key not in plan.passed:
+        if came:
+            return Shape("", "", ("came from here",), state="trodden")
         return Shape("", "", ("not passed",), state="faint")
     first, hop = plan.passed[key]
     failed = hop.outcome in ("failed", "retried")
@@ -158,4 +170,4 @@ def _trodden(arrow: Arrow, plan: _Plan) -> Arrow:
     """The arrow as the message passed it: strong between two steps that it met."""
     met = {shape.id for shape in plan.shapes if shape.state != "faint"}
     on = arrow.source in met and arrow.target in met
-    return Arrow(arrow.source, arrow.target, arrow.label, look="trodden" if on else "faint", tip=arrow.tip)
+    return replace(arrow, look="trodden" if on else "faint")
