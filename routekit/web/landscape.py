@@ -130,7 +130,7 @@ def _route(route: RouteSight) -> Shape:
     alarm = f"{rate(route.errors)} failing" if route.errors else ""
     said = rate(route.rate) if route.state == "running" else route.state
     if route.state == "degraded":
-        alarm = alarm or clipped(route.why, 16)
+        alarm = alarm or clipped(route.why.partition(":")[0], 14)
     elif not alarm and route.p95 is not None:
         said += f" · p95 {span(route.p95)}"
     tip = f"{route.name}, {route.state}{': ' if route.why else ''}{route.why}\nfrom {route.source}"

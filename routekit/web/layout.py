@@ -43,11 +43,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a line runs: an SVG path, and the point for its label."""
+    """How a line runs: an SVG path, and the point for its label with the side of the label that is there."""
 
     path: str
     x: float
     y: float
+    anchor: str
 
 
 @dataclass(slots=True)
@@ -116,9 +117,11 @@ class _Placed:
 
     def run(self, number: int, x: float, y: float) -> Run:
         points = [(left + x, top + y) for left, top in self.ways[number]]
-        # where it runs down, what it says is why it left; else what comes
-        (ax, ay), (bx, by) = points[:2] if self.down else points[-2:]
-        return Run(_curve(points, self.down), (ax + bx) / 2, (ay + by) / 2)
+        path = _curve(points, self.down)
+        if self.down:  # what it says is why it left
+            (ax, ay), (bx, by) = points[:2]
+            return Run(path, ax + (bx - ax) * 0.72, ay + (by - ay) * 0.62, "middle")
+        return Run(path, points[-1][0] - 9, points[-1][1], "end")  # what it says is what comes
 
 
 def _part(boxes: Sequence[Box], lines: Sequence[Line], part: Sequence[int], down: bool, gap: float) -> _Placed:
@@ -219,9 +222,11 @@ def _settle(
     for place, offset in zip(layer, offsets, strict=True):
         sides = [found.before[place], found.after[place]]
         near = sides[0] + sides[1] if both else sides[0 if forth else 1] or sides[1 if forth else 0]
-        drawn = sum(pulls[line] for _, line in near)
-        wanted = sum(across[one] * pulls[line] for one, line in near) / drawn if near else across[place]
-        weight = 4.0 * drawn if breadths[place] == 0 else drawn or 1.0  # long lines are to be straight
+        strengths = [pulls[line] * _stiffness(place, one) for one, line in near]
+        # the weight has to be the sum of the pulls: then each step lessens one and the same sum, and it comes to rest
+        weight = sum(strengths) or 1.0
+        drawn = sum(across[one] * strength for (one, _), strength in zip(near, strengths, strict=True))
+        wanted = drawn / weight if near else across[place]
         pools.append((wanted - offset, weight, 1))
         while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
             (mean, heavy, many), (other, light, few) = pools[-2], pools[-1]
@@ -231,6 +236,11 @@ def _settle(
         for _ in range(many):
             across[layer[number]] = mean + offsets[number]
             number += 1
+
+
+def _stiffness(one: Place, other: Place) -> float:
+    """How straight a part of a line is to be: the more, the farther it is from boxes (Gansner and others, 1993)."""
+    return (1.0, 2.0, 8.0)[(not isinstance(one, str)) + (not isinstance(other, str))]
 
 
 def _gap(breadth: float) -> float:

@@ -51,6 +51,7 @@ class Arrow:
     path: str = ""
     x: float = 0.0
     y: float = 0.0
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,8 @@ def drawn(
     lines = tuple(Line(arrow.source, arrow.target, arrow.pull) for arrow in arrows)
     layout = _laid_out(boxes, lines, down, gap)
     placed = [replace(shape, x=layout.boxes[shape.id][0], y=layout.boxes[shape.id][1]) for shape in shapes]
-    run = [
-        replace(arrow, path=layout.runs[number].path, x=layout.runs[number].x, y=layout.runs[number].y)
-        for number, arrow in enumerate(arrows)
-        if number in layout.runs
-    ]
+    runs = [(arrow, layout.runs[number]) for number, arrow in enumerate(arrows) if number in layout.runs]
+    run = [replace(arrow, path=way.path, x=way.x, y=way.y, anchor=way.anchor) for arrow, way in runs]
     return Picture(placed, run, layout.width, layout.height, words)
 
 

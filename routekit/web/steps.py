@@ -14,7 +14,7 @@ Node: TypeAlias = Mapping[str, Any]
 _ASIDE = frozenset({"dead letters", "finally"})
 _UNDO = "undo "
 _DECIDES = frozenset({"choice", "filter", "idempotent", "detour", "recipients", "dynamic_router", "validate", "sample"})
-_TEXT = 31
+_TEXT = 28
 _GAP = 40.0
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from routekit import Flow, Policy, Route, from_, rescue
 
 CODE = """orders = (
-    from_("direct:orders", Order, policy=Policy(concurrency=8, rescue={KeyError: rescue(alerted)}))
+    from_("direct:orders", Order, policy=Policy(concurrency=8, rescue={KeyError: rescue(put_aside)}))
     .validate(lambda order: order.total > 0 or "the amount is missing")
     .idempotent("orders-seen", key=lambda order: order.id)
     .choice()
@@ -49,6 +49,10 @@ def alerted(flow: Flow[Any]) -> Flow[Any]:
     return flow.to("log:sales")
 
 
+def put_aside(flow: Flow[Any]) -> Flow[Any]:
+    return flow.to("file:data/aside")
+
+
 def unchanged(flow: Flow[Any]) -> Flow[Any]:
     return flow
 
@@ -56,7 +60,7 @@ def unchanged(flow: Flow[Any]) -> Flow[Any]:
 def routes() -> list[Route]:
     """The routes, sorted by name."""
     orders = (
-        from_("direct:orders", Order, policy=Policy(concurrency=8, rescue={KeyError: rescue(alerted)}))
+        from_("direct:orders", Order, policy=Policy(concurrency=8, rescue={KeyError: rescue(put_aside)}))
         .validate(paid)
         .idempotent("orders-seen", key=order_id)
         .choice()
