@@ -1,7 +1,7 @@
 """How `routekit serve` is asked and steered while it runs: its desk, its letters, console and control API."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..operating.letter_desk import LetterDesk
 from ..operating.log_lines import LogLines
 from ..operating.seen import Seen
 from ..operating.service_desk import Around, ServiceDesk, installed
-from ..operating.sights import SettingSight
+from ..operating.sights import sights_of
 from ..runtime.service import Service, Setup
 from ..settings import Settings
 
@@ -71,7 +71,12 @@ class Reaching:
         return True
 
     def _desk(self, service: Service, setup: Setup) -> ServiceDesk:
-        around = Around(routes=str(self._folder), settings=lambda: _settings(self._given), log=self._lines)
+        around = Around(
+            routes=str(self._folder),
+            profile=self._given.profile,
+            settings=lambda: sights_of(self._given),
+            log=self._lines,
+        )
         return ServiceDesk(service, setup, self.seen, around)
 
 
@@ -83,14 +88,6 @@ def _console(desk: ServiceDesk, letters: LetterDesk) -> Callable[[Any], Any] | N
         _log.info("no console: %s is not installed", missing.name)
         return None
     return lambda door: console(desk, letters, admit=door.admitted)
-
-
-def _settings(given: Settings) -> Sequence[SettingSight]:
-    return [
-        SettingSight(name=f"routekit.{name}", value=str(value), origin="", doc=field.description or "")
-        for name, field in type(given.options).model_fields.items()
-        if (value := getattr(given.options, name)) is not None
-    ]
 
 
 def _quiet(event: Event) -> None:

@@ -127,7 +127,7 @@ def _run(
             elif isinstance(event, RouteStarted):
                 degraded.discard(event.route)
 
-        setup = setup_of(given, catalog_of(given), watch=watch)
+        setup = setup_of(given, catalog_of(given), watch=watch, metrics=reaching is not None)
         service = Service(routes, setup)
         around = nullcontext if reaching is None else partial(reaching.around, service, setup)
         anyio.run(_served, service, until_idle, most, around)

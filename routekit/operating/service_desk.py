@@ -1,4 +1,7 @@
-"""ServiceDesk: the desk of one process, over its running service."""
+"""ServiceDesk: the desk of one process, over its running service.
+
+Over 300 lines, since a desk is one thing with many drawers; what is in them is made in `route_sights`.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +19,22 @@ from ..options import masked
 from ..runtime.flights import flights
 from ..runtime.runner import Runner
 from ..runtime.service import Service, Setup
-from ..store import Deed, Group, Store
-from .definitions import Definition, Definitions, Place, code_of
+from ..store import Deed, Store
+from .definitions import Definition, Definitions, code_of
 from .desk import Operator, Order
 from .log_lines import LogLines
 from .permission import permitted
+from .route_sights import (
+    breaker_sight,
+    endpoint_health,
+    endpoint_sights,
+    failure_sights,
+    group_sight,
+    readers,
+    route_health,
+    route_sight,
+    step_sights,
+)
 from .seen import Seen
 from .sights import (
     About,
@@ -101,28 +115,16 @@ class ServiceDesk:
         """Whether all is well, and if not, what is not, and since when."""
         store = await self._store_health()
         runners = self._runners
-        routes = [self._route_health(runner) for runner in runners]
-        figures = self._figures()
-        ends = [self._endpoint(runner, place, figures) for runner in runners for place in self._of(runner).places]
-        parts = [
-            PartHealth(
-                kind="endpoint",
-                name=f"{end.route} {end.uri}",
-                ok=end.health == "ok",
-                state=end.health,
-                reason=end.reason,
-                since=end.since,
-            )
-            for end in ends
-        ]
+        routes = [route_health(runner, self._seen) for runner in runners]
+        parts = [endpoint_health(end) for runner in runners for end in self._ends(runner)]
         ready = store.ok and all(one.ok for one in routes) and bool(runners)
         return Health(ready=ready, parts=[store, *routes, *parts])
 
     async def routes(self) -> Sequence[RouteSight]:
         """All routes, sorted by name."""
         runners = self._runners
-        readers = _readers(runners)
-        return [self._sight(runner, readers) for runner in sorted(runners, key=lambda one: one.route.name)]
+        fed = readers(runners)
+        return [self._sight(runner, fed) for runner in sorted(runners, key=lambda one: one.route.name)]
 
     async def route(self, name: str) -> RouteDetail:
         """All about one route."""
@@ -131,8 +133,11 @@ class ServiceDesk:
         store = self._service.store
         durable = store is not None and store.durable
         promises = await anyio.to_thread.run_sync(lambda: self._definitions.promises(route, routes, durable=durable))
+        figures = runner.observed()
         return RouteDetail(
-            route=self._sight(runner, _readers(self._runners)),
+            route=self._sight(runner, readers(self._runners)),
+            steps=step_sights(figures),
+            failures=failure_sights(figures),
             promises=promises,
             drawing=self._definitions.drawing(route),
             doc=route.doc,
@@ -142,12 +147,8 @@ class ServiceDesk:
 
     async def endpoints(self) -> Sequence[EndpointSight]:
         """The sources and sinks of all routes."""
-        figures = self._figures()
-        return [
-            self._endpoint(runner, place, figures)
-            for runner in sorted(self._runners, key=lambda one: one.route.name)
-            for place in self._of(runner).places
-        ]
+        runners = sorted(self._runners, key=lambda one: one.route.name)
+        return [end for runner in runners for end in self._ends(runner)]
 
     async def flights(self, route: str | None = None) -> Sequence[FlightSight]:
         """The messages at work, the oldest first."""
@@ -164,13 +165,13 @@ class ServiceDesk:
         store, found = self._store, list[GroupSight]()
         for runner in runners:
             for name in runner.keeps:
-                found += [_group(group, name, runner.route.name) for group in await store.groups(name).all()]
+                found += [group_sight(group, name, runner.route.name) for group in await store.groups(name).all()]
         return sorted(found, key=lambda one: one.first)[:MOST]
 
     async def breakers(self) -> Sequence[BreakerSight]:
         """All circuit breakers."""
         found = [
-            await self._breaker(runner.route.name, name)
+            breaker_sight(runner.route.name, name, self._seen)
             for runner in sorted(self._runners, key=lambda one: one.route.name)
             for name in self._of(runner).breakers
         ]
@@ -215,8 +216,8 @@ class ServiceDesk:
         await self._written(by, f"routes.{action}", route, ", ".join(names) if names != [route] else "")
         for name in names:
             await self._service.control(action, name)
-        readers = _readers(self._runners)
-        return [self._sight(self._named(name), readers) for name in names]
+        fed = readers(self._runners)
+        return [self._sight(self._named(name), fed) for name in names]
 
     async def concurrency(self, route: str, value: int, *, by: Operator) -> RouteSight:
         """How many messages of a route may be in flight from now on, until it stops."""
@@ -226,7 +227,7 @@ class ServiceDesk:
             raise BadOption(f"concurrency is {value}", hint="it is 1 or more; to take no messages, pause the route")
         await self._written(by, "routes.concurrency", route, f"from {runner.concurrency or 'no limit'} to {value}")
         runner.admit(value)
-        return self._sight(runner, _readers(self._runners))
+        return self._sight(runner, readers(self._runners))
 
     async def flush(self, name: str, key: str | None = None, *, by: Operator) -> int:
         """Let the groups of a state go on, or that of one key; returns how many."""
@@ -289,73 +290,11 @@ class ServiceDesk:
             raise UnknownName(f"no route fits '{pattern}'", hint="see: routekit get routes")
         return names
 
-    def _sight(self, runner: Runner, readers: Mapping[str, str]) -> RouteSight:
-        route, counts, state = runner.route, runner.counts, runner.state
-        since = self._seen.route(route.name, state)
-        definition = self._of(runner)
-        return RouteSight.model_validate(
-            {
-                "name": route.name,
-                "state": state,
-                "why": runner.why or (since.why if state == "paused" else ""),
-                "since": since.when,
-                "module": definition.module,
-                "source": definition.places[0].uri,
-                "received": counts.received,
-                "brought": counts.brought,
-                "done": counts.done,
-                "ended": counts.ended,
-                "retried": counts.retried,
-                "dead": counts.dead,
-                "refused": counts.refused,
-                "in_flight": counts.in_flight,
-                "held": counts.held,
-                "concurrency": runner.concurrency,
-                "feeds": sorted({readers[to] for to in runner.feeds if to in readers}),
-            }
-        )
+    def _sight(self, runner: Runner, fed: Mapping[str, str]) -> RouteSight:
+        return route_sight(runner, self._of(runner), self._seen, fed)
 
-    def _figures(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
-        found: dict[tuple[str, str], dict[str, float]] = {}
-        for figure in self._service.figures():
-            found.setdefault((figure.route, figure.endpoint), {})[figure.name] = figure.value
-        return found
-
-    def _endpoint(
-        self, runner: Runner, place: Place, figures: Mapping[tuple[str, str], Mapping[str, float]]
-    ) -> EndpointSight:
-        name, state = runner.route.name, runner.state
-        since = self._seen.route(name, state)
-        health: Literal["ok", "down", "unknown"] = "ok"
-        reason, when = "", self._seen.began
-        failing = self._seen.failing(name, place.step) if place.step else None
-        if state == "degraded":
-            meant = place.uri in since.why or f"{place.scheme}:" in since.why
-            others = any(one.uri in since.why for one in self._of(runner).places)
-            health = "down" if meant else "ok" if others else "unknown"
-            reason, when = since.why if health != "ok" else "", since.when
-        elif failing is not None:
-            health, reason, when = "down", failing.reason, failing.first
-        elif state in ("starting", "stopped"):
-            health, reason, when = "unknown", f"the route is {state}", since.when
-        return EndpointSight(
-            route=name,
-            uri=place.uri,
-            scheme=place.scheme,
-            role=place.role,
-            health=health,
-            reason=one_line(reason),
-            since=when,
-            figures=figures.get((name, place.uri), {}),
-        )
-
-    def _route_health(self, runner: Runner) -> PartHealth:
-        name, state = runner.route.name, runner.state
-        since = self._seen.route(name, state)
-        ok = state not in ("starting", "degraded")
-        return PartHealth(
-            kind="route", name=name, ok=ok, state=state, reason=one_line(runner.why or since.why), since=since.when
-        )
+    def _ends(self, runner: Runner) -> Sequence[EndpointSight]:
+        return endpoint_sights(runner, self._of(runner), self._seen)
 
     async def _store_health(self) -> PartHealth:
         began = self._seen.began
@@ -374,35 +313,10 @@ class ServiceDesk:
         state = "away" if reason else "open"
         return PartHealth(kind="store", name="store", ok=not reason, state=state, reason=reason, since=away)
 
-    async def _breaker(self, route: str, name: str) -> BreakerSight:
-        known = self._seen.breaker(route, name)
-        state, why, when = (known.state, known.why, known.when) if known else ("closed", "", None)
-        return BreakerSight.model_validate(
-            {"name": name, "route": route, "state": state, "why": one_line(why), "since": when}
-        )
-
     async def _written(self, by: Operator, action: str, what: str, details: str = "") -> None:
         """Note in the audit what is about to be done; raises StoreError, and then it is not done."""
         text = one_line(masked(details))
         await self._store.audit.add(Deed(self._setup.now(), by.name, action, one_line(what), text))
-
-
-def _readers(runners: Sequence[Runner]) -> Mapping[str, str]:
-    """The routes that others feed, by the address that those send to."""
-    return {runner.address: runner.route.name for runner in runners if runner.internal}
-
-
-def _group(group: Group, name: str, route: str) -> GroupSight:
-    return GroupSight(
-        name=name,
-        route=route,
-        key=group.key,
-        size=group.size,
-        first=group.first,
-        last=group.last,
-        closed=group.closed,
-        owner=group.owner,
-    )
 
 
 def installed() -> str:
