@@ -16,6 +16,7 @@ servers() {
     has mariadbd || wanted+=(mariadb-server)
     has rabbitmq-server || wanted+=(rabbitmq-server)
     has openssl || wanted+=(openssl)
+    has chromium || wanted+=(chromium)
     [ ${#wanted[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "Tests need: ${wanted[*]}. Install them, on Debian and Ubuntu with 'sudo apt-get install ${wanted[*]}'." >&2
@@ -28,9 +29,13 @@ servers() {
         chmod +x "$policy"
         trap "rm -f $policy" EXIT
     fi
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-        apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null 2>&1 ||
-        echo "Could not install ${wanted[*]}: the tests that need them will say so." >&2
+    apt-get update -qq || true
+    local one  # each by itself: one that this distribution does not have is not to keep the others away
+    for one in "${wanted[@]}"; do
+        DEBIAN_FRONTEND=noninteractive \
+            apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$one" >/dev/null 2>&1 ||
+            echo "Could not install $one: the tests that need it will say so." >&2
+    done
 }
 if [ "$want" != serve ]; then servers; fi
 
