@@ -99,6 +99,7 @@ from .store import Arrival as Arrival
 from .store import Audit as Audit
 from .store import Claim as Claim
 from .store import Deed as Deed
+from .store import Electing as Electing
 from .store import Entry as Entry
 from .store import Exclusive as Exclusive
 from .store import Group as Group
@@ -108,6 +109,7 @@ from .store import Journal as Journal
 from .store import Keys as Keys
 from .store import Letters as Letters
 from .store import Marks as Marks
+from .store import Office as Office
 from .store import Outbox as Outbox
 from .store import Parcel as Parcel
 from .store import Shared as Shared

@@ -76,6 +76,9 @@ class Endpoint(BaseModel):
     about: ClassVar[About] = About()
     """What its reference says beside its fields: headers, errors, figures, settings, an example."""
 
+    singleton: ClassVar[bool] = False
+    """Of a source: whether two processes that both run it would do its work twice, as with a timer. See `alone`."""
+
     advice: ClassVar[Mapping[str, str]] = {}
     """What to write so that it promises what it does not promise now, by the name of the promise:
     `{"idempotent": "mode=upsert&key=..."}`. `routekit check` tells it."""
@@ -102,6 +105,14 @@ class Endpoint(BaseModel):
     def promises(self) -> Capabilities:
         """What it promises with these options; an endpoint whose options change that gives more or less here."""
         return self.capabilities
+
+    def alone(self) -> bool:
+        """Of a source: whether, with these options, only one of the processes that share a store may run it.
+
+        `singleton`, unless an option changes that. The route of such a source takes messages only in the process that
+        the store has elected to lead there; with a store for one process that is this one.
+        """
+        return self.singleton
 
     async def probe(self, runtime: Runtime) -> str:
         """Look whether the other side is there and usable, without taking or sending a message: `check --connect`.

@@ -1,11 +1,13 @@
 """What `timer` and `cron` share: which of their times were missed, what becomes of those, and which are done.
 
 The last time that is done, with all before it, is kept in a durable store; so a time that was at work at a crash is one
-that was missed.
+that was missed. Where several processes share the store, one of them leads, and a time is kept before it is fired, too:
+what a former leader has begun is known to the next one, and one that was held for dead cannot begin anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from .events import Logged
@@ -32,6 +34,10 @@ def made_up(passed: Sequence[T], missed: Missed | None, most: int) -> Sequence[T
     return passed[max(0, len(passed) - keep) :]
 
 
+_BEGUN = " begun"
+"""Behind the name of a schedule: what its leader fired last, done or not."""
+
+
 class Schedule:
     """The times of one source of one route, and what is done of them."""
 
@@ -41,14 +47,34 @@ class Schedule:
         self._marks = runtime.store.marks(STATE) if keeps and runtime.store.durable else None
         self._open: dict[float, int] = {}
         self._done: tuple[float, int] | None = None
+        self._office = None if self._marks is None else runtime.office
+        self._begun = -inf
 
     async def last(self) -> tuple[float, int] | None:
         """When it was last done, in seconds since 1970, and how often by then; None if that is not known."""
         text = None if self._marks is None else await self._marks.get(self._name)
+        if self._marks is not None and self._office is not None:
+            self._begun = float(await self._marks.get(self._name + _BEGUN) or -inf)
         if text is None:
             return None
         due, number = text.split()
         return float(due), int(number)
+
+    def made_up(self, passed: Sequence[T], at: Callable[[T], float], missed: Missed | None, most: int) -> Sequence[T]:
+        """Of the times that have passed while this process did not lead or run, those that are fired all the same.
+
+        As the function of that name says; with `skip`, what a change of the leader alone has missed is fired too, but
+        what the former leader had begun.
+        """
+        since = None if self._office is None else self._office.since
+        if since is None or missed in ("once", "all"):
+            return made_up(passed, missed, most)
+        return [time for time in passed if at(time) > max(since, self._begun)][-most:]
+
+    async def begins(self, due: float) -> None:
+        """Note that a time is fired now; raises StoreError if this process was held for dead, and does not lead."""
+        if self._marks is not None and self._office is not None:
+            await self._marks.put(self._name + _BEGUN, repr(due))
 
     async def begin(self, due: float, number: int = 0) -> None:
         """From now on times after this one count as missed."""

@@ -16,7 +16,7 @@ from .message import Delivery, Message
 from .options import masked
 from .place import Place
 from .remedy import Remedy
-from .store import Store
+from .store import Office, Store
 from .transactions import Transactions
 
 T = TypeVar("T")
@@ -174,6 +174,11 @@ class Runtime(Protocol):
 
     @property
     def store(self) -> Store: ...
+
+    @property
+    def office(self) -> Office | None:
+        """Who leads the route's source among the processes that share the store; None where nobody has to."""
+        ...
 
     @property
     def data(self) -> Path:

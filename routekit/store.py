@@ -11,7 +11,7 @@ that it is the one page that says what a store is, and longer than others.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -433,5 +433,54 @@ class Shared(Protocol):
         Something was put into the outbox, or a process has died or left, and others may take what it had. Ask for it,
         look, and wait for it then: so nothing is missed. It may be set for nothing, and not at all while the store is
         out of reach.
+        """
+        ...
+
+
+class Office(Protocol):
+    """A place that at most one of the processes that share a store has at a time: who has it leads.
+
+    A process holds it by its lease: it leads from the moment at which the store says so until the lease has run out
+    without a sign of life, by its own clock. Another one gets the place only once that is over, so that two never
+    lead at the same time. What the former leader still writes to the store after that is refused.
+    """
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads now. Looks at a clock and at nothing else: ask again before each deed."""
+        ...
+
+    @property
+    def leader(self) -> str:
+        """The name of the process that leads, as far as this one knows; empty before the first answer of the store."""
+        ...
+
+    @property
+    def term(self) -> int:
+        """The number of this leadership, which grows with each that follows another; 0 while this process waits."""
+        ...
+
+    @property
+    def since(self) -> float | None:
+        """When somebody led last before this leadership, in seconds since 1970, if this process waited by then.
+
+        None at a cold start: what passed before it was missed by all. What has passed since then was only missed by a
+        change of the leader.
+        """
+        ...
+
+    def changed(self) -> Event:
+        """Set at the next change of any of these. Ask for it, look, and wait for it then."""
+        ...
+
+
+@runtime_checkable
+class Electing(Protocol):
+    """What a store offers besides if the processes that share it elect who of them leads."""
+
+    def leading(self, name: str) -> AbstractAsyncContextManager[Office]:
+        """Stand for the office of that name within the block; it does not wait to be elected.
+
+        Leaving the block gives the office to another process that waits for it, at once.
         """
         ...

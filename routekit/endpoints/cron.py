@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -35,6 +35,7 @@ class Cron(Consumer):
     """
 
     scheme = "cron"
+    singleton: ClassVar[bool] = True
     capabilities = Capabilities(ordered=True)
     about = About(
         headers={"cron.schedule": "the schedule"},
@@ -79,7 +80,7 @@ class Cron(Consumer):
             await schedule.begin(after)
         else:
             passed = self._passed(last[0], after)
-            todo.extend(made_up(passed, self.missed, self.most))
+            todo.extend(schedule.made_up(passed, datetime.timestamp, self.missed, self.most))
             schedule.tell(len(passed), len(todo), last[0])
         while True:
             if not todo:
@@ -91,6 +92,7 @@ class Cron(Consumer):
                 todo.append(due)
             due = todo.popleft()
             at = due.timestamp()
+            await schedule.begins(at)
             message = Message(due, {"cron.schedule": self.schedule}, f"{self.schedule} {due.isoformat()}")
             yield schedule.fired(at, 0, message)
             now = runtime.now()

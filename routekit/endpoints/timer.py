@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from math import floor
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from pydantic import Field
@@ -27,6 +27,7 @@ class Timer(Consumer):
     """
 
     scheme = "timer"
+    singleton: ClassVar[bool] = True
     capabilities = Capabilities(ordered=True)
     about = About(
         headers={"timer.name": "the name"},
@@ -61,7 +62,9 @@ class Timer(Consumer):
             first, tick = min(last[0], wall) + self.every, last[1]
         following, todo = 0, deque[int]()  # ticks by their number since `first`
         if last is not None:
-            following = self._passed(wall - first, 0, todo)
+            following, passed = self._passed(wall - first, 0)
+            begin, every = first, self.every
+            todo.extend(schedule.made_up(passed, lambda tick: begin + tick * every, self.missed, self.most))
             schedule.tell(following, len(todo), last[0])
         while self.repeat is None or tick < self.repeat:
             if not todo:
@@ -70,16 +73,16 @@ class Timer(Consumer):
                 following += 1
             due = first + todo.popleft() * self.every
             tick += 1
+            await schedule.begins(due)
             message = Message(tick, {"timer.name": self.name}, f"{self.name}-{due:.3f}")
             yield schedule.fired(due, tick, message)
-            following = self._passed(wall - first + anyio.current_time() - clock, following, todo)
+            following, passed = self._passed(wall - first + anyio.current_time() - clock, following)
+            todo.extend(made_up(passed, self.missed, self.most))
 
-    def _passed(self, seconds: float, following: int, todo: deque[int]) -> int:
-        """The number of the next tick, so many seconds after the first; those missed before it are put to do."""
+    def _passed(self, seconds: float, following: int) -> tuple[int, range]:
+        """The number of the next tick, so many seconds after the first, and the newest of those before it."""
         passed = max(following, floor(seconds / self.every + 1e-9) + 1)
-        oldest = max(following, passed - self.most)
-        todo.extend(made_up(range(oldest, passed), self.missed, self.most))
-        return passed
+        return passed, range(max(following, passed - self.most), passed)
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Binding: a route becomes one awaited chain of handlers, and gets the runtime that its steps may ask."""
 
-from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -10,10 +10,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..codec import Codec
-from ..endpoint import Endpoint, Listener, not_polled
+from ..endpoint import Consumer, Endpoint, Listener, not_polled
 from ..events import Event
 from ..figures import Readers
-from ..message import Message
+from ..message import Delivery, Message
 from ..offers import Offer
 from ..options import masked
 from ..route import Route
@@ -39,6 +39,7 @@ from .failure import observed
 from .history import recorded
 from .holding import hold, ledger
 from .joining import Joins
+from .leading import Leading, led
 from .line import Line
 from .observation import Watch, watched_send
 from .readers import reading
@@ -108,6 +109,7 @@ class RouteRuntime:
         self.end: Handler[Any] = finish
         self.line = Line()
         self.remembers = False
+        self.office: Leading | None = None
 
     @property
     def random(self) -> Random:
@@ -290,6 +292,11 @@ class RouteRuntime:
         """Let the steps end what they can, after the last message."""
         for close in self._closings:
             await close()
+
+    def deliveries(self, consumer: Consumer) -> AsyncGenerator[Delivery[Any]]:
+        """What the source of the route brings, while this process may run it."""
+        brought = consumer.consume(self)
+        return brought if self.office is None else led(brought, self.office)
 
     def releasing(self, release: "Release", changed: Callable[[], None], stopping: Callable[[], bool]) -> None:
         """Say who runs what the route itself brings, who wants to know that no timer is left, and who of a stop."""

@@ -1,4 +1,4 @@
-"""Holdups: why a route that is up takes no messages. Somebody asked for it, the time is wrong, or a circuit is open."""
+"""Holdups: why a route that is up takes no messages: by order, by the clock, by a circuit, or as another one leads."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from ..events import CircuitChanged
 from ..route import Runs
 from ..tasks import together
 from ..window import next_change, open_now
+from .leading import Leading
 
 _LOOK = 60.0
 """Seconds after which the clock is looked at again: it may have been set."""
@@ -19,8 +20,11 @@ _HAIR = 0.001
 class Holdups:
     """What holds up one route; `changed` is called whenever that changes."""
 
-    def __init__(self, runs: Runs, now: Callable[[], float], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, runs: Runs, now: Callable[[], float], changed: Callable[[], None], leading: Leading | None = None
+    ) -> None:
         self.asked = False
+        self._leading = leading
         self._windows = runs.windows
         self._breaker = runs.pause_when_open
         self._now = now
@@ -37,19 +41,26 @@ class Holdups:
     @property
     def why(self) -> str:
         """All reasons in a line; empty if nothing holds it up."""
+        waits = "" if self._leading is None else self._leading.why
         return ", ".join(
             reason
             for reason, holds in (
                 ("asked for", self.asked),
                 (f"outside {' and '.join(map(str, self._windows))}", self._outside),
                 (f"circuit breaker '{self._breaker}' is open", self._circuit is not None),
+                (waits, waits != ""),
             )
             if holds
         )
 
     @property
     def passing(self) -> bool:
-        """Whether only a circuit breaker that will let a probe through holds it up: as a source that is away."""
+        """Whether only a circuit breaker that will let a probe through holds it up, as a source that is away would.
+
+        Or an election of which nothing is known yet.
+        """
+        if self._leading is not None and self._leading.passing:
+            return not (self.asked or self._outside)
         return self._circuit is not None and self._circuit.wait is not None and not (self.asked or self._outside)
 
     def hear(self, event: CircuitChanged) -> None:
@@ -62,6 +73,8 @@ class Holdups:
     async def run(self) -> None:
         """Keep the hours and wait out the breaker, until cancelled."""
         async with together() as tasks:
+            if self._leading is not None:
+                tasks.start_soon(self._leading.run)
             if self._windows:
                 tasks.start_soon(self._keep_hours)
             if self._breaker:

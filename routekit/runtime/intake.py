@@ -131,7 +131,7 @@ class Intake:
             raise self._broken
 
     def _deliveries(self, consumer: Consumer) -> AsyncGenerator[Delivery[Any]]:
-        return consumer.consume(self._runtime)
+        return self._runtime.deliveries(consumer)
 
     async def listen(self, listener: Listener) -> None:
         """Let a listener deliver until it ends or `stop` is called; calls in flight are finished."""

@@ -57,7 +57,7 @@ class Reception(Intake):
             while self._policy.order_by is not None and self._counts.in_flight > self._released:
                 await self._change()  # what was left comes before what is new of the same key
             self._recovered = True
-        async with aclosing(consumer.consume(self._runtime)) as deliveries:
+        async with aclosing(self._runtime.deliveries(consumer)) as deliveries:
             async for delivery in deliveries:
                 yield delivery
 

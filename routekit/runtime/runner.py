@@ -34,6 +34,7 @@ from .assembly import Assembled, assembled
 from .binding import RouteRuntime
 from .holdups import Holdups
 from .intake import Intake
+from .leading import Leading, elected
 from .reception import CALLS, Reception
 from .services import Activity, Services
 
@@ -70,7 +71,9 @@ class Runner:
         self._phase = "starting" if self._wanted else "stopped"
         self._ending = False
         self._news = anyio.Event()
-        self._holdups = Holdups(self._runs, services.now, self._changed)
+        electing = elected(services.store) if self._source.alone() else None
+        self._leading = None if electing is None else Leading(route.name, electing, self._changed)
+        self._holdups = Holdups(self._runs, services.now, self._changed, self._leading)
         self._paused = False
         self._before: Sequence[Runner] = ()
         self._called: Sequence[Runner] = ()
@@ -284,6 +287,7 @@ class Runner:
                     await self._degrade(error)
         finally:
             self._phase, self._slots = "stopped", None
+            self._step_down()
             unfinished = self.counts.in_flight + self.counts.held
             left = self.left if unfinished else ()
             self._services.tell(RouteStopped(self.route.name, self.counts, unfinished, left, self.journals))
@@ -365,6 +369,7 @@ class Runner:
         """From the opening of the sinks to their closing; whether it ended since the source is exhausted."""
         made = self._assembled()
         runtime = made.runtime
+        runtime.office = self._leading
         controls = self._services.controls
         async with AsyncExitStack() as stack:
             await runtime.open(stack)
@@ -393,6 +398,8 @@ class Runner:
         self._intake, self._runtime = intake, runtime
         if not self._on:
             return False
+        if self._leading is not None:
+            await self._leading.stand()
         self._phase, self._paused = "up", False
         self._since = anyio.current_time()
         self.counts.in_flight = self.counts.held = 0  # what an earlier start left unfinished is redelivered
@@ -410,6 +417,11 @@ class Runner:
             intake.abandon()
             self._intake = None
 
+    def _step_down(self) -> None:
+        """Let another process run the source, as what was in flight here is done; one that is exhausted stays here."""
+        if self._leading is not None and not self.over:
+            self._leading.step_down()
+
     async def _following(self) -> Deliver:
         """The way in for calls, once there is one that is not closing; raises Unavailable if there will be none."""
         while self._intake is None or self._intake.stopping:
@@ -425,6 +437,7 @@ class Runner:
             self._failures = 0  # it ran well for a while: a new failure, not the old one again
         self._failures += 1
         self._phase, self._error = "degraded", error
+        self._step_down()
         wait = AGAIN.wait(self._failures, self._services.random)
         self._services.tell(RouteDegraded(self.route.name, error, wait))
         self.tried.set()

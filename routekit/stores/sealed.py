@@ -18,6 +18,7 @@ from ..store import (
     Adding,
     Arrival,
     Audit,
+    Electing,
     Entry,
     Exclusive,
     Group,
@@ -27,6 +28,7 @@ from ..store import (
     Keys,
     Letters,
     Marks,
+    Office,
     Outbox,
     Parcel,
     Shared,
@@ -144,9 +146,20 @@ class _SealedShared(SealedStore):
         return self._store.changed(kind, name)
 
 
+class _SealedElecting(_SealedShared):
+    """One whose processes elect who leads."""
+
+    def leading(self, name: str) -> AbstractAsyncContextManager[Office]:
+        """Stand for the office of that name, which is readable."""
+        assert isinstance(self._store, Electing)
+        return self._store.leading(name)
+
+
 def _kind(inner: Store) -> type[SealedStore]:
     if isinstance(inner, Exclusive):
         return _SealedAlone
+    if isinstance(inner, Shared) and isinstance(inner, Electing):
+        return _SealedElecting
     return _SealedShared if isinstance(inner, Shared) else SealedStore
 
 

@@ -5,8 +5,13 @@ its lease, by the database's clock. Who finds a process whose lease has run out 
 held is free, and what it still writes is refused. After a start of the server nobody is removed for a whole lease, nor
 by who has not reached the server for that long: all have to be able to give their sign first. A process of the same
 machine that is gone is removed at once.
+
+The connection that gives the signs holds an advisory lock, too. Who waits for that lock hears of the end of the process
+as soon as the server does, and looks then; the lock alone decides nothing, since a connection may break while its
+process lives.
 """
 
+import time
 from time import monotonic
 from typing import Final
 
@@ -33,6 +38,18 @@ not end that: it is not counted for what was sent by a pipeline, whose last mess
 _ENTER: Final = "SELECT slot, token FROM enter(%s, %s, %s::integer)"
 _NOTIFY: Final = "SELECT pg_notify(%s, '*')"
 
+_SHOW: Final = "SELECT pg_try_advisory_lock(hashtextextended(%s, 7263))"
+
+
+def life_of(channel: str, token: int) -> str:
+    """What the advisory lock is called that a process holds by a session of its own, as long as it lives."""
+    return f"{channel} process {token}"
+
+
+def boottime() -> float:
+    """Seconds by a clock that also counts while the process is stopped or the machine sleeps, as far as it has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else monotonic()
+
 
 class Membership:
     """The place of this process. All but the attributes is for a thread."""
@@ -45,6 +62,8 @@ class Membership:
         self._lanes = lanes
         self._clock = clock
         self._reached = monotonic()
+        self._sure_until = 0.0
+        self._shown_by: Bounded | None = None
         self._judges = 0.0  # not before that time of the monotonic clock
 
     @property
@@ -55,15 +74,18 @@ class Membership:
     def enter(self, connection: Bounded) -> None:
         """Take a number and a token."""
         self._depose(connection)
+        asked = boottime()
         row = connection.execute(
             "SELECT * FROM enter(%s, %s, %s::integer)", (self._lease, birth(), self._lanes)
         ).fetchone()
         assert row is not None
         self.slot, self.token = row
         self._reached = monotonic()
+        self._alive(connection, asked)
 
     def beat(self, connection: Bounded) -> float:
         """Give a sign of life; returns in how many seconds the next is due. Raises Fenced."""
+        asked = boottime()
         row = connection.execute(_BEAT, (self.token, self.token)).fetchone()
         if row is None:
             raise Fenced
@@ -72,14 +94,31 @@ class Membership:
         if monotonic() - self._reached > self._lease:
             self._judges = monotonic() + self._lease
         self._reached = monotonic()
+        self._alive(connection, asked)
         self._depose(connection)
         third = self._lease / 3
         return third if others_end is None else min(third, max(others_end + 0.05, 0.1))
+
+    @property
+    def sure(self) -> float:
+        """For how many seconds nobody can have superseded this process; not above 0 if that may be so. For any task."""
+        return self._sure_until - boottime()
+
+    def look(self, connection: Bounded) -> None:
+        """Remove the processes that are dead, by this connection."""
+        self._depose(connection)
 
     def leave(self, connection: Bounded) -> None:
         """Give up the number, and with it what this process still holds."""
         connection.execute("DELETE FROM owners WHERE token = %s", (self.token,))
         self._announce(connection)
+
+    def _alive(self, connection: Bounded, asked: float) -> None:
+        """A sign of life was given, not before `asked`; and this connection shows that the process lives."""
+        self._sure_until = asked + self._lease
+        if self._shown_by is not connection:
+            shown = connection.execute(_SHOW, (life_of(self._channel, self.token),)).fetchone()
+            self._shown_by = connection if shown and shown[0] else None  # the server has not noticed the end of another
 
     def _depose(self, connection: Bounded) -> None:
         ended = [token for token, born in connection.execute(_OTHERS, (self.token,)).fetchall() if gone(born)]

@@ -350,7 +350,54 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_time ON audit (at, number);
 """
 
+_OFFICES: Final[LiteralString] = """
+CREATE TABLE offices (
+    name text COLLATE "C" PRIMARY KEY, holder text NOT NULL, token bigint NOT NULL, term bigint NOT NULL,
+    seen timestamptz, vacated timestamptz
+);
+CREATE INDEX offices_held ON offices (token) WHERE token <> 0;
+
+-- An office is free once its holder has given it up, or is dead: then its term grows by one with the next holder.
+CREATE FUNCTION stand(the_name text, the_holder text, the_token bigint)
+RETURNS TABLE (
+    mine boolean, holder text, holder_token bigint, term bigint, seen double precision, vacated double precision
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    known offices;
+BEGIN
+    SELECT o.* INTO known FROM offices o WHERE o.name = the_name;
+    IF NOT FOUND THEN
+        INSERT INTO offices (name, holder, token, term) VALUES (the_name, '', 0, 0) ON CONFLICT (name) DO NOTHING;
+    END IF;
+    IF known.name IS NULL OR known.token = 0 THEN
+        SELECT o.* INTO known FROM offices o WHERE o.name = the_name FOR UPDATE;
+    END IF;
+    IF known.token = 0 THEN
+        UPDATE offices o SET holder = the_holder, token = the_token, term = o.term + 1 WHERE o.name = the_name
+            RETURNING o.* INTO known;
+    END IF;
+    RETURN QUERY SELECT known.token = the_token, known.holder, known.token, known.term,
+        extract(epoch FROM known.seen)::float8, extract(epoch FROM known.vacated)::float8;
+END $$;
+
+CREATE FUNCTION resign(the_name text, the_token bigint) RETURNS void LANGUAGE sql AS $$
+    UPDATE offices SET token = 0, holder = '', seen = clock_timestamp(), vacated = clock_timestamp()
+        WHERE name = the_name AND token = the_token;
+$$;
+
+CREATE FUNCTION vacate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM offices o WHERE o.token = OLD.token ORDER BY o.name FOR UPDATE;
+    UPDATE offices SET token = 0, holder = '', vacated = clock_timestamp(),
+        seen = least(clock_timestamp(), OLD.until - make_interval(secs => OLD.lease)) WHERE token = OLD.token;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER vacating AFTER DELETE ON owners FOR EACH ROW EXECUTE FUNCTION vacate();
+"""
+
 MIGRATIONS: Final[tuple[tuple[LiteralString, ...], ...]] = (
     (_OWNERS, _KEYS, _MARKS, _LETTERS, _GROUPS, _JOURNAL, _VALUES, _OUTBOX, _AUDIT),
+    (_OFFICES,),
 )
 """The scripts of each version. The table `version` says which one a database has."""

@@ -1,7 +1,7 @@
 """The store: opened with a place of its own among the processes that share it."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar
@@ -25,8 +25,10 @@ from .lanes import Fenced, Lanes
 from .letters import PostgresqlLetters
 from .marks import PostgresqlMarks
 from .membership import Membership
+from .offices import Offices, PostgresqlOffice
 from .outbox import PostgresqlOutbox
 from .schema import migrate
+from .sentry import Sentry
 from .values import PostgresqlValues
 from .watching import Bells, Watch
 
@@ -42,7 +44,13 @@ class PostgresqlStore:
     durable = True
 
     def __init__(
-        self, database: Database, lanes: Lanes, membership: Membership, bells: Bells, now: Callable[[], float]
+        self,
+        database: Database,
+        lanes: Lanes,
+        membership: Membership,
+        bells: Bells,
+        offices: Offices,
+        now: Callable[[], float],
     ) -> None:
         self.owner = membership.name
         self.letters = PostgresqlLetters(lanes)
@@ -51,6 +59,7 @@ class PostgresqlStore:
         self._lanes = lanes
         self._token = membership.token
         self._bells = bells
+        self._offices = offices
         self._now = now
 
     def keys(self, name: str) -> PostgresqlKeys:
@@ -91,6 +100,10 @@ class PostgresqlStore:
         """
         return self._bells.next(f"{kind} {name}")
 
+    def leading(self, name: str) -> AbstractAsyncContextManager[PostgresqlOffice]:
+        """Stand for the office of that name within the block; who has it leads, until his lease is over."""
+        return self._offices.leading(name)
+
 
 @asynccontextmanager
 async def open_postgresql(path: str, options: Mapping[str, Any], now: Callable[[], float]) -> AsyncGenerator[Store]:
@@ -107,13 +120,15 @@ async def open_postgresql(path: str, options: Mapping[str, Any], now: Callable[[
     fenced = anyio.Event()
     lanes = Lanes(database, membership.token, channel, membership.name, fenced.set)
     watch = Watch(database, membership, channel, bells)
+    sentry = Sentry(database, membership, channel)
+    offices = Offices(lanes, membership, bells, sentry, database.options.lease, clock_of(now, clock))
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lanes.run)
             open_for = anyio.CancelScope()
-            tasks.start_soon(_watched, watch, connection, lanes, fenced, open_for)
+            tasks.start_soon(_watched, watch, (sentry.run, offices.run), connection, lanes, fenced, open_for)
             try:
-                yield PostgresqlStore(database, lanes, membership, bells, clock_of(now, clock))
+                yield PostgresqlStore(database, lanes, membership, bells, offices, clock_of(now, clock))
             finally:
                 lanes.close()
                 open_for.cancel()
@@ -125,12 +140,19 @@ async def open_postgresql(path: str, options: Mapping[str, Any], now: Callable[[
 
 
 async def _watched(
-    watch: Watch, connection: Bounded, lanes: Lanes, fenced: anyio.Event, open_for: anyio.CancelScope
+    watch: Watch,
+    others: Sequence[Callable[[], Coroutine[Any, Any, None]]],
+    connection: Bounded,
+    lanes: Lanes,
+    fenced: anyio.Event,
+    open_for: anyio.CancelScope,
 ) -> None:
     """Watch as long as the store is open; raises Fenced when this process was held for dead, whoever noticed."""
     with open_for:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch.run, connection)
+            for other in others:
+                tasks.start_soon(other)
             await fenced.wait()
             raise Fenced
 

@@ -81,6 +81,10 @@ class RabbitMQSource(Topology, Consumer):
         kept = {"ordered": self.priorities is None, "replayable": not self.temporary}
         return self.capabilities.model_copy(update=kept)
 
+    def alone(self) -> bool:
+        """Consumers of a queue share its messages; those of a stream, or each with a queue of its own, do not."""
+        return self.queue_type == "stream" or self.temporary or self.exclusive
+
     def takes_back(self) -> bool:
         """A failed message becomes a dead letter here, unless the queue was given dead letters of its own."""
         return self.refused == "reject" or (self.refused is None and self.rejects)

@@ -101,6 +101,10 @@ class SqlSource(Consumer):
         _need((self.after == "mark") == bool(self.set), "after=mark and set=column:value go together")
         return self
 
+    def alone(self) -> bool:
+        """Processes share work that they claim; a cursor, and work that nobody claims, is for one of them."""
+        return not self.claim
+
     def promises(self) -> Capabilities:
         """By a cursor, rows come in its order."""
         return Capabilities(replayable=True, ordered=bool(self.cursor))

@@ -58,6 +58,7 @@ class SseSource(Consumer):
 
     scheme: ClassVar[str] = "sse"
     web: ClassVar[str] = "http"
+    singleton: ClassVar[bool] = True
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True)
     about: ClassVar[About] = EVENTS
 

@@ -32,6 +32,7 @@ class HttpPoll(Consumer):
     """
 
     scheme = "http"
+    singleton: ClassVar[bool] = True
     capabilities: ClassVar[Capabilities] = Capabilities(replayable=True, ordered=True)
     about: ClassVar[About] = POLL
 

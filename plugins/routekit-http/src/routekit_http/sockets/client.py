@@ -25,6 +25,7 @@ class WsPoll(Consumer):
     """
 
     scheme: ClassVar[str] = "ws"
+    singleton: ClassVar[bool] = True
     capabilities: ClassVar[Capabilities] = Capabilities(ordered=True, volatile=True)
     about: ClassVar[About] = HEARING
 
