@@ -79,30 +79,30 @@ def _read_all(path: Path) -> _Found:
         raise LoadError(f"'{path}' is no Python module", hint="give a folder of route modules, or one module")
     folder = path if path.is_dir() else path.parent
     try:
-        package = _package(folder)
+        package = package_of(folder)
     except (Exception, SystemExit) as error:  # whatever an author's package does when it is imported
         return _Found(problems=[_broken(error, folder / "__init__.py", folder, folder.name)])
     found = _Found()
-    for file in [path] if path.is_file() else _modules(folder):
+    for file in [path] if path.is_file() else modules_in(folder):
         _read(file, folder, package, found)
     found.routes.extend(_owned(found.candidates))
     return found
 
 
-def _modules(folder: Path) -> Iterable[Path]:
+def modules_in(folder: Path) -> Iterable[Path]:
     """The modules below a folder, packages too; tests and names that begin with `_` or a dot are not routes."""
     for file in sorted(folder.rglob("*.py")):
-        if not any(part.startswith((".", "_", "test_")) or part == "tests" for part in _parts(file, folder)):
+        if not any(part.startswith((".", "_", "test_")) or part == "tests" for part in parts_of(file, folder)):
             yield file
 
 
-def _parts(file: Path, folder: Path) -> tuple[str, ...]:
+def parts_of(file: Path, folder: Path) -> tuple[str, ...]:
     """The name of a module below its folder; a package has that of its own folder."""
     parts = file.relative_to(folder).with_suffix("").parts
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
-def _package(folder: Path) -> str:
+def package_of(folder: Path) -> str:
     """Make the folder importable as a package, so that its modules can import each other relatively; gives its name."""
     name = folder.name if folder.name.isidentifier() else "routes"
     if not _free(name, folder):
@@ -137,7 +137,7 @@ def _free(name: str, folder: Path) -> bool:
 
 
 def _read(file: Path, folder: Path, package: str, found: _Found) -> None:
-    parts = _parts(file, folder)
+    parts = parts_of(file, folder)
     inner = ".".join(parts)
     try:
         module = import_module(".".join([package, *parts]))
