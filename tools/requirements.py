@@ -1,7 +1,7 @@
 """Print what pip has to install, for `serve`, `test` or `bench`: every distribution of this repository, by glob.
 
-A new plugin needs no edit here. `serve` takes the distributions as they are and the group `routes`; `test` takes all
-extras and the groups `dev` and `test` as well, so that a plugin names what only its own tests need in its own file;
+A new plugin needs no edit here. `serve` takes the distributions as they are, with the extra `serve` of those that have
+one, and the group `routes`; `test` takes all extras and the groups `dev` and `test` as well, so that a plugin names what only its own tests need in its own file;
 `bench` takes the group `peers` besides, other people's work that ours is measured against.
 `gone` prints the distributions that are still installed from a folder that is no longer there.
 """
@@ -29,7 +29,7 @@ def requirements(want: str) -> list[str]:
     others: list[str] = []
     for folder in folders():
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        editables.append(f"-e {_path(folder)}{_extras(project) if want != 'serve' else ''}")
+        editables.append(f"-e {_path(folder)}{_extras(project, only='serve' if want == 'serve' else None)}")
         groups = project.get("dependency-groups", {})
         others += [requirement for group in GROUPS[want] for requirement in groups.get(group, ())]
     return [*editables, *sorted(set(others))]
@@ -55,8 +55,9 @@ def _path(folder: Path) -> str:
     return f"./{folder.relative_to(ROOT).as_posix()}" if folder != ROOT else "."
 
 
-def _extras(project: dict[str, Any]) -> str:
-    extras = sorted(project["project"].get("optional-dependencies", {}))
+def _extras(project: dict[str, Any], only: str | None) -> str:
+    """All extras of a distribution, or one of them, if it has that."""
+    extras = [one for one in sorted(project["project"].get("optional-dependencies", {})) if only in (None, one)]
     return f"[{','.join(extras)}]" if extras else ""
 
 

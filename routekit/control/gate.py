@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..access import Access, is_loopback
 from ..operating.door import Door
 from .flood import LARGEST, App, Buckets, Receive, Scope, Sending, TooLarge, bounded
-from .refusing import Refused, refusal
+from .refusing import TOO_LARGE, Refused, refusal
 
 LIVE = "/health/live"
 
@@ -39,7 +39,7 @@ class Gate:
         headers = headers_of(scope)
         refused = self._flooding(scope) or self._foreign(scope, headers)
         if refused is None and _length(headers) > LARGEST:
-            refused = _too_large()
+            refused = TOO_LARGE
         if refused is not None:
             await refusal(refused)(scope, receive, send)
             return
@@ -59,7 +59,7 @@ class Gate:
         except TooLarge:
             if begun:
                 raise
-            await refusal(_too_large())(scope, receive, send)
+            await refusal(TOO_LARGE)(scope, receive, send)
 
     def _flooding(self, scope: Scope) -> Refused | None:
         client = (scope.get("client") or ("?", 0))[0]
@@ -105,7 +105,3 @@ def _name(host: str) -> str:
 def _length(headers: Mapping[str, str]) -> int:
     said = headers.get("content-length", "0")
     return int(said) if said.isascii() and said.isdigit() else 0
-
-
-def _too_large() -> Refused:
-    return Refused(413, f"the body has more than {LARGEST:,} bytes", "", "BodyError")

@@ -87,43 +87,43 @@ def operations() -> Sequence[Operation]:
 def _looks() -> Sequence[Operation]:
     return [
         Operation("GET", "/api/about", "The daemon as a whole", About, lambda a: a.desk.about()),
-        Operation("GET", "/api/routes", "All routes, sorted by name", list[RouteSight], lambda a: a.desk.routes()),
+        Operation("GET", "/api/routes", "All routes, sorted by name", Sequence[RouteSight], lambda a: a.desk.routes()),
         Operation(
             "GET", "/api/routes/{name}", "All about one route", RouteDetail, lambda a: a.desk.route(a.names["name"])
         ),
         Operation(
-            "GET", "/api/endpoints", "The sources and sinks of all routes", list[EndpointSight],
+            "GET", "/api/endpoints", "The sources and sinks of all routes", Sequence[EndpointSight],
             lambda a: a.desk.endpoints(),
         ),
         Operation(
-            "GET", "/api/inflight", "The messages at work, the oldest first", list[FlightSight],
+            "GET", "/api/inflight", "The messages at work, the oldest first", Sequence[FlightSight],
             lambda a: a.desk.flights(a.given.route), OfRoute,
         ),
         Operation(
-            "GET", "/api/groups", "The groups that steps keep, the oldest first", list[GroupSight],
+            "GET", "/api/groups", "The groups that steps keep, the oldest first", Sequence[GroupSight],
             lambda a: a.desk.groups(a.given.route), OfRoute,
         ),
-        Operation("GET", "/api/breakers", "All circuit breakers", list[BreakerSight], lambda a: a.desk.breakers()),
-        Operation("GET", "/api/store", "What the store holds", list[HeldSight], lambda a: a.desk.store()),
+        Operation("GET", "/api/breakers", "All circuit breakers", Sequence[BreakerSight], lambda a: a.desk.breakers()),
+        Operation("GET", "/api/store", "What the store holds", Sequence[HeldSight], lambda a: a.desk.store()),
         Operation(
-            "GET", "/api/settings", "All settings, masked, and where each came from", list[SettingSight],
+            "GET", "/api/settings", "All settings, masked, and where each came from", Sequence[SettingSight],
             lambda a: a.desk.settings(),
         ),
         Operation(
-            "GET", "/api/audit", "What operators did, the newest first", list[DeedSight],
+            "GET", "/api/audit", "What operators did, the newest first", Sequence[DeedSight],
             lambda a: a.desk.audit(since=a.given.since, limit=a.given.limit), AuditAsked,
         ),
         Operation(
-            "GET", "/api/log", "Lines of the log that are still in memory, the oldest first", list[LineSight],
+            "GET", "/api/log", "Lines of the log that are still in memory, the oldest first", Sequence[LineSight],
             lambda a: a.desk.log(after=a.given.after, limit=a.given.limit), LogAsked,
         ),
         Operation(
-            "GET", "/api/traces", "The newest traces, without their hops", list[TraceSight],
+            "GET", "/api/traces", "The newest traces, without their hops", Sequence[TraceSight],
             lambda a: a.desk.traces(route=a.given.route, limit=a.given.limit), TracesAsked,
         ),
         Operation(
             "GET", "/api/traces/{message:path}", "The way of a message through each route that traced it",
-            list[TraceSight], lambda a: a.desk.trace(a.names["message"], route=a.given.route), OfRoute,
+            Sequence[TraceSight], lambda a: a.desk.trace(a.names["message"], route=a.given.route), OfRoute,
         ),
     ]  # fmt: skip
 
@@ -139,7 +139,7 @@ def _orders() -> Sequence[Operation]:
     return [
         *(
             Operation(
-                "POST", f"/api/routes/{{name}}/{order}", says[order], list[RouteSight], _ordering(order)
+                "POST", f"/api/routes/{{name}}/{order}", says[order], Sequence[RouteSight], _ordering(order)
             )
             for order in orders
         ),
@@ -161,7 +161,7 @@ def _letters() -> Sequence[Operation]:
     return [
         Operation("GET", "/api/letters", "Dead letters, and how many are meant", LetterPage, _list, LettersAsked),
         Operation(
-            "GET", "/api/letters/discarded", "Letters that were discarded and can be restored", list[DiscardedSight],
+            "GET", "/api/letters/discarded", "Letters that can be restored", Sequence[DiscardedSight],
             lambda a: a.letters.discarded(by=a.by),
         ),
         Operation("POST", "/api/letters/replay", "Replay letters at a rate", ReplaySight, _replay, ReplayMany),
@@ -182,11 +182,11 @@ def _letters() -> Sequence[Operation]:
             lambda a: a.letters.restore(a.names["id"], why=a.given.why, by=a.by), Restore,
         ),
         Operation(
-            "GET", "/api/clusters", "What is alike among the letters, the largest cluster first", list[ClusterSight],
+            "GET", "/api/clusters", "What is alike among letters, the largest cluster first", Sequence[ClusterSight],
             lambda a: a.letters.clusters(route=a.given.route, by=a.by), OfRoute,
         ),
         Operation(
-            "GET", "/api/replays", "Replays that run, and the last that have ended", list[ReplaySight],
+            "GET", "/api/replays", "Replays that run, and the last that have ended", Sequence[ReplaySight],
             lambda a: a.letters.replays(by=a.by),
         ),
         Operation(

@@ -17,6 +17,7 @@ from ..errors import (
 )
 from ..options import masked
 from .answers import Refusal
+from .flood import LARGEST
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Refused:
     kind: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
+
+TOO_LARGE = Refused(413, f"the body has more than {LARGEST:,} bytes", "", "BodyError")
 
 _STATUSES: tuple[tuple[type[RouteKitError], int], ...] = (
     (UnknownName, 404),

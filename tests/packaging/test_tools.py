@@ -69,24 +69,24 @@ class TestRequirements:
         )
         write(
             checkout / "plugins/new/pyproject.toml",
-            '[project]\nname = "new"\n[project.optional-dependencies]\nb = ["x"]\na = ["y"]\n'
+            '[project]\nname = "new"\n[project.optional-dependencies]\nb = ["x"]\na = ["y"]\nserve = ["z"]\n'
             '[dependency-groups]\ntest = ["t"]\n',
         )
 
     def test_serving_takes_every_plugin_as_it_is(self, checkout: Path) -> None:
-        """A plugin is found because its folder is there; serving needs no extras and no tools."""
+        """A plugin is found because its folder is there; serving needs no tools, and no extras but its own."""
         lines = run(checkout, sys.executable, "tools/requirements.py", "serve")
-        assert lines == ["-e .", "-e ./plugins/new", "r"]
+        assert lines == ["-e .", "-e ./plugins/new[serve]", "r"]
 
     def test_testing_takes_all_extras_and_groups(self, checkout: Path) -> None:
         """Tests get every extra, and what a plugin needs for its own tests only."""
         lines = run(checkout, sys.executable, "tools/requirements.py", "test")
-        assert lines == ["-e .", "-e ./plugins/new[a,b]", "d>=1", "r", "t"]
+        assert lines == ["-e .", "-e ./plugins/new[a,b,serve]", "d>=1", "r", "t"]
 
     def test_measuring_takes_the_peers_as_well(self, checkout: Path) -> None:
         """Only a benchmark needs other people's work, so that tests do not wait for it."""
         lines = run(checkout, sys.executable, "tools/requirements.py", "bench")
-        assert lines == ["-e .", "-e ./plugins/new[a,b]", "d>=1", "p", "r", "t"]
+        assert lines == ["-e .", "-e ./plugins/new[a,b,serve]", "d>=1", "p", "r", "t"]
 
 
 class TestForeground:
