@@ -6,9 +6,10 @@ once, when a route is bound. What an async function returns is awaited by the st
 
 import inspect
 import linecache
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial, wraps
-from types import CodeType, CoroutineType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import anyio.to_thread
@@ -40,6 +41,9 @@ Calling = Callable[[Message[Any]], Any]
 Coro: type[Any] = CoroutineType
 """The type of what an async function returns when called; compared by identity on the path of a message."""
 
+
+_AROUND: Final = 100
+"""Frames that are kept while a function is in a worker thread."""
 
 BLAME = "__routekit_blame__"
 """The attribute of a plain handler that takes an error of its own; set where steps are bound."""
@@ -134,6 +138,25 @@ def in_thread(function: Callable[P, U]) -> Callable[P, Coroutine[Any, Any, U]]:
 
     @wraps(function)
     async def threaded(*args: P.args, **kwargs: P.kwargs) -> U:
-        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+        frames = _callers()
+        try:
+            return await anyio.to_thread.run_sync(partial(in_worker, frames, function, *args, **kwargs))
+        finally:
+            frames.clear()
 
     return threaded
+
+
+def in_worker(frames: list[FrameType], function: Callable[P, U], *args: P.args, **kwargs: P.kwargs) -> U:
+    """Call a function in a thread; `frames` are those that wait for it, the inner ones first, for who asks there."""
+    return function(*args, **kwargs)
+
+
+def _callers() -> list[FrameType]:
+    """The frames of who calls the caller, as many as a step has around it."""
+    frames: list[FrameType] = []
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # the only way to callers
+    while frame is not None and len(frames) < _AROUND:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames

@@ -7,7 +7,6 @@ from time import monotonic
 from types import TracebackType
 
 from rich.console import Console as RichConsole
-from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
@@ -31,6 +30,9 @@ from .events import (
     RouteStopped,
     StateLeft,
 )
+from .logs import FIELDS, LEVELS
+from .logs import log_to as log_to
+from .logs import one_line as one_line
 from .options import masked
 
 _QUIET = 10.0
@@ -44,27 +46,12 @@ _MOST = 20
 
 _Key = tuple[str, str, str]
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-
-def log_to(stream: RichConsole, level: str) -> None:
-    """Write the log of RouteKit to `stream`: coloured on a terminal, else one plain line each with its time."""
-    logger = logging.getLogger("routekit")
-    logger.setLevel(_LEVELS[level])
-    logger.propagate = False
-    handler: logging.Handler
-    if stream.is_terminal:
-        handler = RichHandler(console=stream, show_path=False, markup=False, rich_tracebacks=True)
-    else:
-        handler = logging.StreamHandler(stream.file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logger.handlers = [handler]
-
 
 class Watcher(AbstractContextManager["Watcher"]):
     """Turns events into log lines and bars; use it as a context manager around the run."""
 
-    def __init__(self, stream: RichConsole, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, stream: RichConsole, clock: Callable[[], float] = monotonic, *, bars: bool = True) -> None:
+        """`bars`: whether progress is drawn, if `stream` is a terminal; else it is told in lines."""
         self._log = logging.getLogger("routekit")
         self._clock = clock
         self._bars = Bars(
@@ -75,11 +62,11 @@ class Watcher(AbstractContextManager["Watcher"]):
             TextColumn("{task.fields[unit]}", markup=False),
             TimeRemainingColumn(),
             console=stream,
-            disable=not stream.is_terminal,
+            disable=not (bars and stream.is_terminal),
             transient=True,
         )
         self._tasks: dict[_Key, TaskID] = {}
-        self._terminal = stream.is_terminal
+        self._terminal = bars and stream.is_terminal
         self._told: dict[_Key, float] = {}
 
     def __exit__(
@@ -95,7 +82,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         if isinstance(event, RouteDegraded | RouteStopped):  # what it was at will not go on
             self._forget([key for key in (*self._tasks, *self._told) if key[0] == event.route])
         level, line = line_of(event)
-        self._log.log(level, "%s", one_line(masked(line)))
+        self._log.log(level, "%s", one_line(masked(line)), extra=_extra(event))
 
     def _progress(self, event: Progress) -> None:
         key = (event.route, event.name, event.unit)
@@ -123,7 +110,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._forget(_oldest(self._told))
         self._told[key] = now if due else told
         line = one_line(masked(line_of(event)[1]))
-        self._log.log(logging.INFO if due else logging.DEBUG, "%s", line)
+        self._log.log(logging.INFO if due else logging.DEBUG, "%s", line, extra=_extra(event))
 
     def _forget(self, keys: list[_Key]) -> None:
         for key in keys:
@@ -140,11 +127,19 @@ def _oldest(followed: Mapping[_Key, object]) -> list[_Key]:
     return list(followed)[: max(0, len(followed) + 1 - _MOST)]
 
 
+def _extra(event: Event) -> dict[str, object]:
+    """What a record has besides its text: the kind of the event, and what it says of itself."""
+    said = {name: getattr(event, name) for name in (*FIELDS, "error") if hasattr(event, name)}
+    if isinstance(said.get("error"), str):  # the name of a class
+        del said["error"]
+    return {"event": type(event).__name__, **said}
+
+
 def line_of(event: Event) -> tuple[int, str]:
     """The level and the line of an event."""
     match event:
         case Logged(route, level, text):
-            return _LEVELS[level], f"{route}: {text}"
+            return LEVELS[level], f"{route}: {text}"
         case RouteStarted(route):
             return logging.INFO, f"{route}: running"
         case RouteDegraded(route, error, wait):
@@ -201,18 +196,6 @@ def _at(flights: Sequence[Flight]) -> str:
     told = [f"{flight.message_id} at {flight.step} for {flight.seconds:.1f} s" for flight in flights[:_FLIGHTS]]
     more = [f"and {len(flights) - _FLIGHTS:,} more"] if len(flights) > _FLIGHTS else []
     return f": {', '.join([*told, *more])}" if told else ""
-
-
-def one_line(text: str) -> str:
-    r"""A text that came from outside, so that it can neither begin a line of its own nor steer the terminal.
-
-    >>> one_line("a\nINFO b\x1b[2J")
-    'a\\nINFO b\\x1b[2J'
-    """
-    return text.translate(_VISIBLE)
-
-
-_VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160)) if code != ord("\t")}
 
 
 def _short(error: Exception) -> str:

@@ -35,10 +35,11 @@ from routekit.events import (
 @pytest.fixture(autouse=True)
 def quiet_again() -> Iterator[None]:
     """The log goes where it went before."""
-    logger = logging.getLogger("routekit")
-    before = (logger.handlers, logger.level, logger.propagate)
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
     yield
-    logger.handlers, logger.level, logger.propagate = before
+    root.handlers, root.level = before
+    logging.captureWarnings(False)
 
 
 class Screen:

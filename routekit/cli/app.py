@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..errors import DefinitionError, RouteKitError
 from ..loader import Loaded, load
+from ..logs import log_to
 from ..options import masked
 from ..plugins import Catalog
 from ..problem import Problem
@@ -97,6 +98,12 @@ def settings(near: Path | None = None) -> Settings:
     candidates = [Path(FILE)] + ([near.resolve().parent / FILE] if near is not None else [])
     file = _given.config or next((candidate for candidate in candidates if candidate.exists()), None)
     return load_settings(file, _given.sets, os.environ, _given.profile)
+
+
+def begin_log(given_settings: Settings) -> None:
+    """Write the log to the error output, as the settings say; from here on, so that nothing of it comes otherwise."""
+    options = given_settings.options
+    log_to(err, options.log, form=options.log_format, levels=given_settings.levels, bodies=options.log_bodies)
 
 
 def catalog_of(given_settings: Settings) -> Catalog:

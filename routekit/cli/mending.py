@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from ..console import log_to, one_line
+from ..console import one_line
 from ..errors import BadOption, BodyError, UnknownName
 from ..letter import Letter, packed, unpacked
 from ..lettering.discarding import discard as discards
@@ -21,7 +21,7 @@ from ..lettering.selecting import counted, found
 from ..lettering.trying import Trial, dry_run
 from ..store import Store
 from ..units import seconds
-from .app import FAILED, WRONG, AsJson, answering, catalog_of, err, fail, out, print_json, settings, setup_of
+from .app import FAILED, WRONG, AsJson, answering, begin_log, catalog_of, err, fail, out, print_json, settings, setup_of
 from .lettering import (
     As,
     Before,
@@ -152,7 +152,7 @@ def replay(
         _which(ids, cluster, all_)
         pace, stop = rate_of(rate), max_failures or None
         given = settings(routes)
-        log_to(err, given.options.log)
+        begin_log(given)
         catalog = catalog_of(given)
         those_routes = checked(routes, None, given)
 

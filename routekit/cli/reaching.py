@@ -11,6 +11,7 @@ from ..access import Access
 from ..errors import DefinitionError
 from ..events import Event
 from ..extras import library
+from ..logs import also_to
 from ..operating.letter_desk import LetterDesk
 from ..operating.log_lines import LogLines
 from ..operating.seen import Seen
@@ -42,7 +43,7 @@ class Reaching:
         if not self._access.listen or not self._there():
             yield
             return
-        logging.getLogger("routekit").addHandler(self._lines)
+        also_to(self._lines)
         from ..control.reaching import reachable
 
         desk = self._desk(service, setup)

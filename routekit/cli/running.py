@@ -12,7 +12,7 @@ import anyio
 import typer
 
 from ..check import check
-from ..console import Watcher, log_to
+from ..console import Watcher
 from ..errors import UnknownName, did_you_mean
 from ..events import Event, RouteDegraded, RouteStarted
 from ..route import Route
@@ -28,6 +28,7 @@ from .app import (
     Routes,
     answering,
     app,
+    begin_log,
     catalog_of,
     err,
     loaded,
@@ -58,6 +59,7 @@ def serve(
     """
     with answering():
         given = settings(routes)
+        begin_log(given)
         reaching = _reaching(given, routes)
         service = _run(given, checked(routes, only, given), until_idle=False, most=None, reaching=reaching)
     if any(counts.in_flight for counts in service.counts().values()):
@@ -78,6 +80,7 @@ def run(
     """
     with answering():
         given = settings(routes)
+        begin_log(given)
         degraded: set[str] = set()
         service = _run(given, checked(routes, only, given), until_idle=True, most=count, degraded=degraded)
         if degraded or any(counts.dead or counts.refused for counts in service.counts().values()):
@@ -114,9 +117,8 @@ def _run(
     reaching: "Reaching | None" = None,
 ) -> Service:
     """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
-    log_to(err, given.options.log)
     degraded = set() if degraded is None else degraded
-    with Watcher(err) as watcher:
+    with Watcher(err, bars=given.options.log_format in (None, "pretty")) as watcher:
 
         def watch(event: Event) -> None:
             watcher(event)

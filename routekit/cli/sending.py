@@ -15,7 +15,7 @@ import anyio.to_thread
 import typer
 
 from ..codec import Codec
-from ..console import Watcher, log_to
+from ..console import Watcher
 from ..endpoint import parse_uri
 from ..errors import BadOption, BodyError, Unanswered
 from ..events import Event, Logged, Progress
@@ -30,7 +30,7 @@ from ..runtime.service import Setup
 from ..settings import Settings
 from ..step import Target
 from ..tasks import together
-from .app import FAILED, AsJson, answering, app, catalog_of, err, fail, out, settings, setup_of
+from .app import FAILED, AsJson, answering, app, begin_log, catalog_of, err, fail, out, settings, setup_of
 from .mending import assigned
 from .showing import bytes_of, json_of, lines_of
 
@@ -130,7 +130,7 @@ def receive(
 
 def _with_setup(given: Settings, catalog: Catalog, work: Callable[[Setup], Awaitable[R]]) -> R:
     """What `work` makes of a setup whose store is that of the settings, if there is one, for what endpoints keep."""
-    log_to(err, given.options.log)
+    begin_log(given)
 
     async def opened() -> R:
         with Watcher(err) as watcher:

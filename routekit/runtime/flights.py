@@ -12,11 +12,9 @@ from typing import Any
 
 import anyio
 
-from ..callables import BLAME, Own
 from ..events import Counts, Flight
 from ..message import Message
-from .failure import Failure
-from .processing import Processing
+from .whereabouts import processing_at, step_at
 
 _DEEP = 10_000
 """So many calls inside one another are looked through."""
@@ -43,31 +41,16 @@ def _passing(task: anyio.TaskInfo) -> Iterator[tuple[Counts, str, Message[Any], 
     at: tuple[Counts, str, Message[Any]] | None = None
     step = ""
     for frame in _frames(task.coro):
-        found = _process(frame)
+        found = processing_at(frame)
         if found is not None:
             if at is not None:
                 yield (*at, step)
             at, step = found, "source"
         else:
-            step = _step(frame) or step
+            failure = step_at(frame)
+            step = step if failure is None else failure.step
     if at is not None:
         yield (*at, step)
-
-
-def _process(frame: FrameType) -> tuple[Counts, str, Message[Any]] | None:
-    if frame.f_code is not Processing.process.__code__:
-        return None
-    processing, taken = frame.f_locals["self"], frame.f_locals.get("taken")
-    return None if taken is None else (processing.counts, taken.meta.route, taken)
-
-
-def _step(frame: FrameType) -> str:
-    """The step that a frame belongs to, if it is one of those around them; see `observed`."""
-    failure = frame.f_locals.get("failure")
-    if frame.f_code is Own.__await__.__code__:
-        failure = getattr(getattr(frame.f_locals["self"], "_handler", None), BLAME, None)
-        failure = getattr(failure, "keywords", {}).get("failure")
-    return failure.step if isinstance(failure, Failure) else ""
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:
