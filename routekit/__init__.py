@@ -71,6 +71,7 @@ from .message import Outcome as Outcome
 from .message import Trace as Trace
 from .observing import Observer as Observer
 from .observing import Observing as Observing
+from .observing import Sampling as Sampling
 from .observing import Spot as Spot
 from .observing import traces_of as traces_of
 from .options import masked as masked

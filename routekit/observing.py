@@ -5,6 +5,8 @@ Nothing is wrapped, and no message pays, where nobody observes a route.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log1p
+from random import Random
 from typing import Any, Protocol, TypeAlias
 
 from .message import Message, Trace
@@ -37,12 +39,33 @@ class Observer(Protocol):
         Called for each message from the source and for each that the route brings itself, such as the whole of a group,
         before it is checked. Its retries belong to the same trace. If another route of this service has sent it here,
         by `direct:` say, `message.meta.trace` is what that was followed by: see `traces_of`. Must raise nothing.
+
+        An observer that follows few messages may have an attribute `skips`, read after each call: the number of the
+        next messages that it need not be asked about, so that they pay next to nothing. See `Sampling`.
         """
         ...
 
 
 Observing: TypeAlias = Callable[[Route], Observer | None]
 """Makes the observer of a route, or None: not that one."""
+
+
+class Sampling:
+    """Which messages are followed, if it is a `share` of all that is taken at random: `skips` before the next one.
+
+    An observer that has one takes `skips` from it after each `begin`, and follows every message that it is asked about.
+    Raises ValueError for a share that is not above 0 and at most 1.
+    """
+
+    def __init__(self, share: float, random: Random) -> None:
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"a share of {share} cannot be taken: it is above 0 and at most 1")
+        self._scale = 0.0 if share == 1.0 else 1.0 / log1p(-share)
+        self._random = random
+
+    def skips(self) -> int:
+        """How many messages to let pass now."""
+        return int(log1p(-self._random.random()) * self._scale)
 
 
 class Several:

@@ -41,11 +41,11 @@ from .holding import hold, ledger
 from .joining import Joins
 from .leading import Leading, led
 from .line import Line
-from .observation import Watch, watched_send
+from .observation import Watch
 from .readers import reading
 from .recalling import Recalling
 from .recording import marked
-from .senders import Senders
+from .senders import Senders, told
 from .services import Activity, Services
 from .tallies import Cell
 
@@ -150,14 +150,11 @@ class RouteRuntime:
     def sender(self, target: Target, *, now: bool = False) -> Send:
         sends = self._sends
         if sends is None or now:
-            send = self._told(self._senders.sender(target), target)
+            send = self._senders.sender(target, None if self._cell is None else self._cell.spot)
             return self.once(send) if self._own_recorded else send
         with self._sending(None):
-            return self._told(sends(target), target)
-
-    def _told(self, send: Send, target: Target) -> Send:
-        """The same, as the traces of its messages are told of it."""
-        return send if self._cell is None else watched_send(send, self._cell.spot, target)
+            send = sends(target)
+        return send if self._cell is None else told(send, self._cell.spot, target)
 
     def transactions(self, target: Target, name: str) -> Joining:
         return self._joins.add(target, name)

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from ..callables import BLAME
 from ..message import Message
-from ..observing import Spot
 from ..place import Place
 from ..step import Handler
 from .tallies import Cell
@@ -42,8 +41,7 @@ def observed(
     """
     failure = Failure(route, step, place, cell=cell)
     if cell is not None:
-        _blamed(handler, failure)
-        return _counted(handler, failure, cell) if counts else _traced(handler, failure, cell.spot)
+        return _watched(handler, failure, cell, counts)
     if not inspect.iscoroutinefunction(handler):
 
         def plain(message: Message[Any]) -> Any:
@@ -66,66 +64,72 @@ def observed(
     return waiting
 
 
-def _traced(handler: Handler[Any], failure: Failure, spot: Spot) -> Handler[Any]:
-    """As `observed`: one closure that does all, since each call between two steps would cost every message."""
-    if not inspect.iscoroutinefunction(handler):
+def _watched(handler: Handler[Any], failure: Failure, cell: Cell, counts: bool) -> Handler[Any]:
+    """As `observed`, and what is called when all goes well can be changed: while a message is followed, and back.
 
-        def plain(message: Message[Any]) -> Any:
+    So a look at each message for its trace, which most have not, costs nothing at the steps.
+    """
+    called = noting = handler
+
+    def followed(message: Message[Any]) -> Any:
+        trace = message.meta.trace
+        return handler(message) if trace is None else trace.step(cell.spot, noting, message)
+
+    def follow(following: bool) -> None:
+        nonlocal called
+        called = followed if following else handler
+
+    cell.follow = follow
+    if not inspect.iscoroutinefunction(handler):
+        _blamed(handler, failure)
+
+        def noted(message: Message[Any]) -> Any:  # what a trace gives is awaited outside of `plain`
             try:
-                if message.meta.trace is None:
-                    return handler(message)
-                return message.meta.trace.step(spot, handler, message)
+                return handler(message)
             except Exception as error:
                 _note(error, failure, message)
                 raise
 
-        return plain
-
-    async def waiting(message: Message[Any]) -> Message[Any] | None:
-        try:
-            if message.meta.trace is None:
-                return await handler(message)
-            return await message.meta.trace.step(spot, handler, message)
-        except Exception as error:
-            _note(error, failure, message)
-            raise
-
-    return waiting
-
-
-def _counted(handler: Handler[Any], failure: Failure, cell: Cell) -> Handler[Any]:
-    """As `_traced`, and counts."""
-    spot = cell.spot
-    if not inspect.iscoroutinefunction(handler):
+        noting = noted
 
         def plain(message: Message[Any]) -> Any:
+            try:
+                return called(message)
+            except Exception as error:
+                _note(error, failure, message)
+                raise
+
+        def counted(message: Message[Any]) -> Any:
             cell.count += 1
             try:
-                if message.meta.trace is None:
-                    return handler(message)
-                return message.meta.trace.step(spot, handler, message)
+                return called(message)
             except Exception as error:
                 _note(error, failure, message)
                 raise
 
-        return plain
+        return counted if counts else plain
 
     async def waiting(message: Message[Any]) -> Message[Any] | None:
-        cell.count += 1
         try:
-            if message.meta.trace is None:
-                return await handler(message)
-            return await message.meta.trace.step(spot, handler, message)
+            return await called(message)
         except Exception as error:
             _note(error, failure, message)
             raise
 
-    return waiting
+    async def counted_waiting(message: Message[Any]) -> Message[Any] | None:
+        cell.count += 1
+        try:
+            return await called(message)
+        except Exception as error:
+            _note(error, failure, message)
+            raise
+
+    return counted_waiting if counts else waiting
 
 
 def _blamed(handler: Handler[Any], failure: Failure) -> None:
     """Let a plain handler take the errors of what it waits for after it has returned."""
-    if isinstance(handler, FunctionType) and not inspect.iscoroutinefunction(handler):
+    if isinstance(handler, FunctionType):
         setattr(handler, BLAME, partial(_note_later, failure=failure))
 
 

@@ -4,7 +4,7 @@ A route that nobody observes has no `Watch`: then nothing is wrapped and no mess
 """
 
 import logging
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -20,21 +20,21 @@ from ..options import masked
 from ..place import Place
 from ..plugins import Catalog
 from ..route import Route
-from ..step import Send, Step, Target
+from ..step import Step
 from .failure import failure_of
-from .tallies import Cell, Pace, Stopwatch
+from .tallies import EDGES, Cell, Tally
 
 SAMPLE: Final = 64
 """One in so many messages of a route, taken at random, is measured at its steps; the first one is among them."""
-
-RECENT: Final = 50
-"""Failures of a route that are remembered."""
 
 _LONG = 500
 """Characters of a reason that are remembered."""
 
 UNDONE: Final[Any] = object()
 """In place of a reply: there was none."""
+
+_ENDED: Final[tuple[Outcome, Exception | None]] = ("ended", None)
+_LEFT: Final[tuple[Outcome, Exception | None]] = ("left", None)
 
 _BECAME: Final[Mapping[type, Became]] = {
     DeadLettered: "dead",
@@ -54,69 +54,75 @@ class Watch:
     def __init__(self, route: str, observers: Sequence[Observer], now: Callable[[], float], *, counts: bool) -> None:
         self.route = route
         self.counts = counts
-        self.times = Stopwatch()
-        self.failures: deque[FailureFigures] = deque(maxlen=RECENT)
-        self._observers = tuple(observers)
-        self._now = now
-        self._pace = Pace(now())
+        self.tally = Tally(now())
+        self.until = 1
+        """The messages to the next one of which `begin` has to be told, with that one."""
+        self._told = 1
+        self._askings = [_Asking(observer) for observer in observers]
         self._cells: dict[tuple[int, ...], Cell] = {}
-        self._flying: dict[int, Message[Any]] = {}
-        self._failing: dict[int, tuple[Outcome, Exception]] = {}
-        self._until = 1
-        self._random = Random(route)
+        if counts:
+            self._askings.append(_Asking(_Sampler(route, self._cells, now)))
+        self._now = now
+        self._failing: dict[Meta, tuple[Outcome, Exception]] = {}
+        self._followed = 0  # messages at work
+        self._following = False
 
     def cell(self, path: tuple[int, ...], label: str, place: Place, step: Step[Any, Any]) -> Cell:
         """Where a step is counted, which is bound anew at each start."""
+        self._following = False
         known = self._cells.get(path)
         if known is None or known.spot.step is not step:
             known = self._cells[path] = Cell(Spot(self.route, label, place, step, path))
         return known
 
     def begin(self, message: Message[Any], parent: Trace | None) -> Message[Any]:
-        """A message has been taken; as it is followed from now on."""
-        traces: list[Trace] = []
-        for observer in self._observers:
-            trace = observer.begin(message if parent is None else followed(message, parent))
-            if trace is not None:
-                traces.append(trace)
-        if self.counts:
-            self._until -= 1
-            if not self._until:
-                self._until = self._random.randint(1, 2 * SAMPLE - 1)  # not in step with what the source brings
-                traces.append(_Timing(self._cells, self._now))
-        if traces:
-            message = followed(message, traces[0] if len(traces) == 1 else Several(traces))
-        if self.counts:
-            self._flying[id(message)] = message
-        return message
+        """The message that has just been taken, as it is followed from now on."""
+        passed = self._told - self.until
+        seen = message if parent is None else followed(message, parent)
+        traces = [trace for asking in self._askings if (trace := asking.begin(seen, passed)) is not None]
+        self._told = self.until = min(asking.until for asking in self._askings)
+        self._followed += bool(traces)
+        self._follow()
+        return followed(message, traces[0] if len(traces) == 1 else Several(traces)) if traces else message
+
+    def _follow(self) -> None:
+        """Let the steps look for traces, if there are any; not if the next message brings one."""
+        wanted = self._followed > 0
+        if wanted is not self._following and (wanted or self.until > 1):
+            self._following = wanted
+            for cell in self._cells.values():
+                cell.follow(wanted)
 
     def failed(self, message: Message[Any], outcome: Outcome, error: Exception) -> None:
-        """A message that was begun will end so."""
-        self._failing[id(message)] = outcome, error
+        """A message that is at work will end so."""
+        if self.counts or message.meta.trace is not None:
+            self._failing[message.meta] = outcome, error
 
     def leave(self, message: Message[Any], reply: Message[Any] | None) -> None:
-        """A message that was begun has ended."""
-        outcome: Outcome = "ended" if reply is None else "done" if reply is not UNDONE else "left"
+        """A message has ended; with metrics it is called for each, else for those that are followed."""
+        meta, failed = message.meta, False
+        outcome: Outcome = "done"
         error = None
-        if self._failing:
-            outcome, error = self._failing.pop(id(message), (outcome, None))
+        if reply is None or reply is UNDONE:
+            outcome, error = self._failing.pop(meta, _ENDED if reply is None else _LEFT)
+            failed = error is not None
         if self.counts:
-            del self._flying[id(message)]
+            tally = self.tally
+            tally.flying.pop(meta, None)
             if outcome != "left":
-                self._count(message, failed=error is not None)
-        trace = message.meta.trace
-        if trace is not None:
-            trace.end(outcome, error)
-
-    def _count(self, message: Message[Any], *, failed: bool) -> None:
-        now, pace = self._now(), self._pace
-        if now >= pace.turn:
-            pace.mark(now)
-        if failed:
-            pace.failed += 1
-        else:
-            pace.finished += 1
-        self.times.add(now - message.meta.received)
+                now = self._now()
+                seconds = now - meta.received
+                if now >= tally.turn:
+                    tally.mark(now)
+                if failed:
+                    tally.failed += 1
+                if seconds > 0.0:  # else the clock was put back, or stands in a test
+                    tally.total += seconds
+                tally.buckets[bisect_left(EDGES, seconds)] += 1
+        if meta.trace is not None:
+            self._followed -= 1
+            self._follow()
+            meta.trace.end(outcome, error)
 
     def hear(self, event: Event) -> None:
         """Take note of a failure."""
@@ -129,29 +135,45 @@ class Watch:
         step = where.step if where is not None else "source"
         reason = masked(str(event.error))[:_LONG]
         kind = type(event.error).__name__
-        self.failures.appendleft(FailureFigures(self._now(), event.message_id, step, kind, reason, became))
+        self.tally.failures.appendleft(FailureFigures(self._now(), event.message_id, step, kind, reason, became))
+
+    def follow(self, before: "Watch") -> None:
+        """Go on with what was counted of the route before it was changed; its steps begin anew."""
+        self.tally = before.tally
 
     def read(self, figures: RouteFigures) -> RouteFigures:
         """These figures of the route with what is known here."""
         if not self.counts:
             return figures
-        now = self._now()
-        rate, errors = self._pace.read(now)
-        oldest = next((max(0.0, now - message.meta.received) for message in self._flying.values()), None)
+        now, tally = self._now(), self.tally
+        rate, errors = tally.rates(now)
         return replace(
             figures,
             rate=rate,
             errors=errors,
-            oldest=oldest,
-            times=self.times.read(),
+            oldest=tally.oldest(now),
+            times=tally.read(),
             steps=[self._cells[path].read() for path in sorted(self._cells)],
-            failures=tuple(self.failures),
+            failures=tuple(tally.failures),
         )
 
-    def follow(self, before: "Watch") -> None:
-        """Go on with what was counted of the route before it was changed; its steps begin anew."""
-        self.times, self.failures, self._pace = before.times, before.failures, before._pace
-        self._flying, self._failing = before._flying, before._failing
+
+class _Asking:
+    """One observer, and the messages to the next one that it is asked about, with that one."""
+
+    __slots__ = ("_observer", "until")
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.until = 1
+
+    def begin(self, message: Message[Any], passed: int) -> Trace | None:
+        self.until -= passed
+        if self.until > 0:
+            return None
+        trace = self._observer.begin(message)
+        self.until = 1 + max(0, getattr(self._observer, "skips", 0))
+        return trace
 
 
 class Observations:
@@ -184,22 +206,26 @@ def followed(message: Message[Any], trace: Trace) -> Message[Any]:
     return Message(message.body, message.headers, message.id, made)
 
 
-def watched_send(send: Send, spot: Spot, target: Target) -> Send:
-    """The same, told to the trace of its message."""
-
-    def sent(message: Message[Any], **options: Any) -> Any:
-        trace = message.meta.trace
-        return send(message, **options) if trace is None else trace.send(spot, target, send, message, options)
-
-    return sent
-
-
 def _made(make: Observing, route: Route) -> Observer | None:
     try:
         return make(route)
     except Exception:  # a stranger's: who observes must never stop what is observed
         _log.exception("route %s is not observed by %r", route.name, make)
         return None
+
+
+class _Sampler:
+    """Measures the steps of some messages."""
+
+    def __init__(self, route: str, cells: Mapping[tuple[int, ...], Cell], now: Callable[[], float]) -> None:
+        self.skips = 0
+        self._random = Random(route)
+        self._cells = cells
+        self._now = now
+
+    def begin(self, message: Message[Any]) -> Trace:
+        self.skips = self._random.randrange(2 * SAMPLE - 1)  # not in step with what the source brings
+        return _Timing(self._cells, self._now)
 
 
 class _Timing:

@@ -73,11 +73,15 @@ class Processing:
         if self._remembers:
             meta = meta.changed(history=[])
         taken = Message(message.body, message.headers, message.id or f"{self._prefix}{next(self._numbers)}", meta)
-        watch = self._watch
+        watch = leaving = self._watch
         if watch is not None:
-            taken = watch.begin(taken, message.meta.trace)
-            if not watch.counts and taken.meta.trace is None:
-                watch = None
+            watch.until -= 1
+            if watch.until <= 0:
+                taken = watch.begin(taken, message.meta.trace)
+            elif not watch.counts:
+                leaving = None
+            if watch.counts:
+                watch.tally.flying[taken.meta] = None
         reply = UNDONE
         try:
             if error is not None:
@@ -91,8 +95,8 @@ class Processing:
         except Exception as failure:
             reply = await self._failed(taken, failure, again=error is None and deadline is None)
         finally:
-            if watch is not None:
-                watch.leave(taken, reply)
+            if leaving is not None:
+                leaving.leave(taken, reply)
         return reply
 
     def fitted(self, body: Any) -> Any:

@@ -12,6 +12,7 @@ from ..endpoint import Producer, address_of
 from ..errors import BodyError, Unavailable
 from ..fitting import misfit
 from ..message import Message
+from ..observing import Spot
 from ..plugins import Catalog, Sink
 from ..step import Runtime, Send, Target
 
@@ -29,6 +30,17 @@ class _Slot:
         """Send by what is open now: steps are bound before it opens."""
         return self.send(message, **options)
 
+    def told(self, spot: Spot, target: Target) -> Send:
+        """As `deliver`, for a step whose messages may be followed: their traces are told."""
+
+        def deliver(message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
+            trace = message.meta.trace
+            if trace is None:
+                return self.send(message, **options)
+            return trace.send(spot, target, self.send, message, options)
+
+        return deliver
+
     async def _closed(self, message: Message[Any], **_: Any) -> Message[Any] | None:
         raise Unavailable(f"{self.producer} is not open")
 
@@ -40,10 +52,11 @@ class Senders:
         self._catalog = catalog
         self._slots: list[_Slot] = []
 
-    def sender(self, target: Target) -> Send:
-        """The send function for a target; raises DefinitionError."""
+    def sender(self, target: Target, spot: Spot | None = None) -> Send:
+        """The send function for a target, of the step at `spot` if that is observed; raises DefinitionError."""
         sink = self._catalog.sink(target)
-        return sending(sink, self._slot(sink.producer).deliver)
+        slot = self._slot(sink.producer)
+        return sending(sink, slot.deliver if spot is None else slot.told(spot, target))
 
     @property
     def producers(self) -> Sequence[Producer]:
@@ -66,6 +79,16 @@ class Senders:
                 return slot
         self._slots.append(_Slot(producer))
         return self._slots[-1]
+
+
+def told(send: Send, spot: Spot, target: Target) -> Send:
+    """The same, of which the traces of its messages are told; what is sent to a producer at once is told by its slot."""
+
+    def deliver(message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
+        trace = message.meta.trace
+        return send(message, **options) if trace is None else trace.send(spot, target, send, message, options)
+
+    return deliver
 
 
 def sending(sink: Sink, deliver: Callable[..., Awaitable[R]]) -> Callable[[Message[Any]], Awaitable[R]]:

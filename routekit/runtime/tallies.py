@@ -2,58 +2,63 @@
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from ..observed import BOUNDS, StepFigures, Times
+from ..message import Meta
+from ..observed import BOUNDS, FailureFigures, StepFigures, Times
 from ..observing import Spot
 
 WINDOW: Final = 10.0
 """Seconds over which a rate is taken."""
 
-_SIZE = len(BOUNDS) + 1
-_BOUNDS = tuple(BOUNDS)
+RECENT: Final = 50
+"""Failures of a route that are remembered."""
+
+EDGES: Final = tuple(BOUNDS)
 
 
 class Stopwatch:
-    """Durations, by buckets."""
+    """Durations in seconds, by buckets: `buckets[bisect_left(EDGES, seconds)]` counts them."""
 
-    __slots__ = ("buckets", "count", "total")
+    __slots__ = ("buckets", "total")
 
     def __init__(self) -> None:
-        self.count = 0
         self.total = 0.0
-        self.buckets = [0] * _SIZE
+        self.buckets = [0] * (len(EDGES) + 1)
 
     def add(self, seconds: float) -> None:
-        """Count a duration; a clock that was put back makes none below nothing."""
-        if seconds < 0.0:
-            seconds = 0.0
-        self.count += 1
+        """Count a duration."""
         self.total += seconds
-        self.buckets[bisect_left(_BOUNDS, seconds)] += 1
+        self.buckets[bisect_left(EDGES, seconds)] += 1
 
     def read(self) -> Times:
         """As it is now."""
-        return Times(self.count, self.total, tuple(self.buckets))
+        return Times(sum(self.buckets), self.total, tuple(self.buckets))
+
+
+def _never(following: bool) -> None:
+    pass
 
 
 class Cell:
-    """What is counted of one step."""
+    """What is counted of one step. `follow` lets it look for the traces of its messages, or not."""
 
-    __slots__ = ("count", "failures", "retries", "spot", "times")
+    __slots__ = ("count", "failures", "follow", "retries", "spot", "times")
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
         self.count = 0
         self.failures = 0
         self.retries = 0
+        self.follow: Callable[[bool], None] = _never
         self.times: Stopwatch | None = None  # most steps of most routes are never measured
 
     def took(self, seconds: float) -> None:
-        """It took so long by itself."""
+        """It took so long by itself; a clock that was put back makes that nothing."""
         if self.times is None:
             self.times = Stopwatch()
-        self.times.add(seconds)
+        self.times.add(max(0.0, seconds))
 
     def read(self) -> StepFigures:
         """As it is now."""
@@ -62,33 +67,43 @@ class Cell:
         return StepFigures(spot.label, str(spot.place), spot.path, self.count, self.failures, self.retries, times)
 
 
-class Pace:
-    """How many messages ended well, and failed for good, in a second; a mark is made at most once in a second."""
+class Tally(Stopwatch):
+    """What is counted of the messages of one route: how long each took that ended, and how fast they come to an end.
 
-    __slots__ = ("_began", "_marks", "failed", "finished", "turn")
+    `flying` are those at work, in the order of their coming. What happened is marked at most once in a second, at
+    `turn`, before it is counted.
+    """
+
+    __slots__ = ("_began", "_marks", "failed", "failures", "flying", "turn")
 
     def __init__(self, now: float) -> None:
-        self.finished = 0
+        super().__init__()
+        self.flying: dict[Meta, None] = {}
+        self.failures: deque[FailureFigures] = deque(maxlen=RECENT)
         self.failed = 0
         self.turn = now
-        """When the next mark is due: before what happens from then on is counted."""
         self._began = now
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=int(WINDOW) + 2)
 
     def mark(self, now: float) -> None:
         """Remember how it stands."""
-        self._marks.append((now, self.finished, self.failed))
+        self._marks.append((now, sum(self.buckets), self.failed))
         self.turn = now + 1.0
 
-    def read(self, now: float) -> tuple[float, float]:
-        """Both rates, over the last ten seconds or since the beginning."""
-        finished, failed = self._before(now - WINDOW)
+    def rates(self, now: float) -> tuple[float, float]:
+        """Messages that ended well, and that failed for good, in a second: over ten seconds, or since the beginning."""
         seconds = min(WINDOW, max(1.0, now - self._began))
-        return (self.finished - finished) / seconds, (self.failed - failed) / seconds
+        ended, failed = self._before(now - WINDOW)
+        failures = self.failed - failed
+        return (sum(self.buckets) - ended - failures) / seconds, failures / seconds
+
+    def oldest(self, now: float) -> float | None:
+        """The age in seconds of the message that came first, of those at work."""
+        return next((max(0.0, now - meta.received) for meta in self.flying), None)
 
     def _before(self, when: float) -> tuple[int, int]:
         """How it stood then: whatever is between two marks happened in the second after the first of them."""
-        for at, finished, failed in self._marks:
+        for at, ended, failed in self._marks:
             if at + 1.0 > when:
-                return finished, failed
-        return self.finished, self.failed
+                return ended, failed
+        return sum(self.buckets), self.failed
