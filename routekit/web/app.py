@@ -7,6 +7,7 @@ nothing, and loads nothing from elsewhere.
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from pathlib import Path
+from secrets import token_bytes
 from time import time
 from typing import Any
 from urllib.parse import quote
@@ -26,9 +27,9 @@ from .entering import LOOPBACK, entrance, give
 from .files import address, assets
 from .formats import ago, clipped, clock, number, pretty, rate, shortened, span
 from .guarding import Guarded
-from .sessions import COOKIE, Session, Sessions
+from .sessions import Session, Sessions
 from .source import coloured
-from .visit import Admit, Console, Documented, Page, Visit, address_of, form_of
+from .visit import Admit, Console, Documented, Page, Visit, address_of, cookie_name, form_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -44,13 +45,15 @@ def console(
     admit: Admit = _everybody,
     documented: Documented | None = None,
     now: Callable[[], float] = time,
+    key: bytes | None = None,
 ) -> Starlette:
     """The application.
 
     `admit` says who shows a token: `Door.admitted`. Where that takes those who show none, everybody who asks by a name
     of loopback is in, and there is no login. `documented` gives the reference of a scheme. `now` is seconds since 1970.
+    `key` signs sessions; without one they end with the process.
     """
-    made = Console(desk, letters, admit, documented, Sessions(now), _templates(), now)
+    made = Console(desk, letters, admit, documented, Sessions(now, key or token_bytes(32)), _templates(), now)
     pages = {**flow_pages.PAGES, **message_pages.PAGES, **endpoint_pages.PAGES, **record_pages.PAGES}
     forms = {**flow_pages.FORMS, **record_pages.FORMS}
     if letters is not None:
@@ -106,7 +109,7 @@ def _shown(made: Console, page: Page) -> Callable[[Request], Awaitable[Response]
         refused = _stranger(made, request)
         if refused is not None:
             return refused
-        session = made.sessions.read(request.cookies.get(COOKIE))
+        session = made.sessions.read(request.cookies.get(cookie_name(request)))
         cookie = ""
         if session is None:
             guest = made.guest
@@ -130,7 +133,7 @@ def _done(made: Console, page: Page) -> Callable[[Request], Awaitable[Response]]
         refused = _stranger(made, request)
         if refused is not None:
             return refused
-        session = made.sessions.read(request.cookies.get(COOKIE))
+        session = made.sessions.read(request.cookies.get(cookie_name(request)))
         if session is None:
             return _door(request)
         try:

@@ -5,8 +5,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route
 
 from ..errors import BodyError
-from .sessions import COOKIE, LASTS
-from .visit import Console, form_of, own
+from .sessions import LASTS
+from .visit import Console, cookie_name, form_of, own
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names by which a browser on this machine asks."""
@@ -17,7 +17,7 @@ def entrance(made: Console) -> list[BaseRoute]:
 
     async def door(request: Request) -> Response:
         onward = own(request.query_params.get("next", "/"))
-        if made.guest is not None or made.sessions.read(request.cookies.get(COOKIE)) is not None:
+        if made.guest is not None or made.sessions.read(request.cookies.get(cookie_name(request))) is not None:
             return RedirectResponse(onward, status_code=303)
         return _page(made, onward)
 
@@ -36,7 +36,7 @@ def entrance(made: Console) -> list[BaseRoute]:
 
     async def leave(request: Request) -> Response:
         answer = RedirectResponse("/login", status_code=303)
-        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        answer.delete_cookie(cookie_name(request), path="/", httponly=True, samesite="strict")
         return answer
 
     return [
@@ -49,7 +49,9 @@ def entrance(made: Console) -> list[BaseRoute]:
 def give(answer: Response, request: Request, cookie: str) -> None:
     """Let the browser keep who it is; no script can read that, and no other site can make it be sent."""
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, cookie, max_age=int(LASTS), path="/", httponly=True, samesite="strict", secure=secure)
+    answer.set_cookie(
+        cookie_name(request), cookie, max_age=int(LASTS), path="/", httponly=True, samesite="strict", secure=secure
+    )
 
 
 def _page(made: Console, onward: str, *, wrong: bool = False) -> Response:

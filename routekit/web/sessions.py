@@ -14,7 +14,6 @@ from hashlib import sha256
 
 from ..operating.desk import Operator
 
-COOKIE = "routekit"
 LASTS = 12 * 3600.0
 """Seconds after which one logs in again."""
 
@@ -32,7 +31,7 @@ class Sessions:
     """Gives and reads cookies; `clock` is seconds since 1970."""
 
     clock: Callable[[], float]
-    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    key: bytes = field(repr=False)
 
     def begun(self, who: Operator) -> str:
         """A cookie for an operator."""

@@ -25,8 +25,6 @@ Documented: TypeAlias = Callable[[str], Sequence[Entry]]
 LARGEST = 8_000_000
 """Bytes of a form, in which an edited body is."""
 
-_SAID = "routekit-said"
-
 
 @dataclass(frozen=True, slots=True)
 class Console:
@@ -77,19 +75,20 @@ class Visit:
     def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """The page, or what changes of it; nothing at all if the browser has that already."""
         found = self.console.templates.get_template(template)
-        context = {**self._shared(), **context}
+        context = {**self._shared(status), **context}
         if not self.live or status != 200:
             answer = HTMLResponse(found.render(context), status_code=status)
-            answer.delete_cookie(_SAID, path="/")
+            answer.delete_cookie(self._said, path="/")
             return answer
-        text = "".join(found.blocks["live"](found.new_context(context)))
+        live = found.blocks.get("live")
+        text = "" if live is None else "".join(live(found.new_context(context)))
         mark = f'"{sha256(text.encode()).hexdigest()[:24]}"'
         if self.request.headers.get("If-None-Match") == mark:
             return Response(status_code=304, headers={"ETag": mark})
         return HTMLResponse(text, headers={"ETag": mark})
 
-    def _shared(self) -> dict[str, Any]:
-        said = unquote(self.request.cookies.get(_SAID, ""))
+    def _shared(self, status: int) -> dict[str, Any]:
+        said = unquote(self.request.cookies.get(self._said, ""))
         return {
             "who": self.who,
             "may": self.who.role == "operator",
@@ -97,6 +96,7 @@ class Visit:
             "path": self.request.url.path,
             "here": address_of(self.request),
             "live_at": "",
+            "fixed": status != 200,
             "now": self.console.clock(),
             "said": said[1:],
             "said_well": said[:1] == "+",
@@ -104,15 +104,25 @@ class Visit:
             "has_letters": self.console.letters is not None,
         }
 
+    @property
+    def _said(self) -> str:
+        """The cookie of a sentence that the next page says."""
+        return f"{cookie_name(self.request)}-said"
+
     def back(self, said: str, *, to: str = "", well: bool = True) -> Response:
         """Send the browser on to a page that says what was done."""
         answer = RedirectResponse(to or own(self.form.get("back", "")), status_code=303)
         text = quote(f"{'+' if well else '-'}{said}"[:1000])
-        answer.set_cookie(_SAID, text, max_age=60, path="/", httponly=True, samesite="strict")
+        answer.set_cookie(self._said, text, max_age=60, path="/", httponly=True, samesite="strict")
         return answer
 
 
 Page: TypeAlias = Callable[[Visit], Awaitable[Response]]
+
+
+def cookie_name(request: Request) -> str:
+    """What the cookie is called: browsers do not tell the ports of a machine apart, and each may have a daemon."""
+    return f"routekit-{request.url.port or 0}"
 
 
 def address_of(request: Request) -> str:

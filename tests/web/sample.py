@@ -181,14 +181,20 @@ def _detail(route: Any) -> RouteDetail:
                 delivery="at least once",
                 ordered="no",
                 survives=not target.startswith("queue"),
-                reasons=["the source is acknowledged after the sink has it", "8 messages are in flight at once, so they may pass each other"],
+                reasons=["the source is acknowledged after the sink has it", "8 are in flight: one may pass another"],
                 stronger="exactly once, if the sink knows messages by their key" if is_orders else "",
             )
             for target in _targets(drawing["steps"])
         ],
         failures=[
-            FailureSight(when=NOW - 20, message="o-88140", step="validate(paid)", error="Invalid", reason="the amount is missing", outcome="dead"),
-            FailureSight(when=NOW - 95, message="o-88109", step="to sql:erp/bookings", error="Unavailable", reason="database is locked", outcome="retried"),
+            FailureSight(
+                when=NOW - 20, message="o-88140", step="validate(paid)", error="Invalid",
+                reason="the amount is missing", outcome="dead",
+            ),
+            FailureSight(
+                when=NOW - 95, message="o-88109", step="to sql:erp/bookings", error="Unavailable",
+                reason="database is locked", outcome="retried",
+            ),
         ]
         if is_orders
         else (),

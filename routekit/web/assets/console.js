@@ -25,6 +25,7 @@
     const answer = await fetch(address, { headers, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(10000) });
     if (answer.status === 401 || answer.type === "opaqueredirect") return location.reload();
     if (answer.status === 304) return;
+    if (answer.status === 404 || answer.status === 503) return location.reload();  // the page says what is gone
     if (!answer.ok) throw new Error(answer.status);
     const text = await answer.text();
     const now = part.dataset.live || location.pathname + location.search;
