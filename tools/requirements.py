@@ -1,8 +1,9 @@
 """Print what pip has to install, for `serve`, `test` or `bench`: every distribution of this repository, by glob.
 
 A new plugin needs no edit here. `serve` takes the distributions as they are, with the extra `serve` of those that have
-one, and the group `routes`; `test` takes all extras and the groups `dev` and `test` as well, so that a plugin names what only its own tests need in its own file;
-`bench` takes the group `peers` besides, other people's work that ours is measured against.
+one, and the group `routes`; `test` takes all extras and the groups `dev` and `test` as well, so that a plugin names
+what only its own tests need in its own file; `bench` takes the group `peers` besides, other people's work that ours is
+measured against.
 `gone` prints the distributions that are still installed from a folder that is no longer there.
 """
 

@@ -30,7 +30,8 @@ async def booked(order: dict) -> dict:
     return order
 
 
-orders = from_("file:in?after=delete", dict, codec="json").transform(booked).to("direct:book")
+letters = Policy(dead_letter="store")
+orders = from_("file:in?after=delete", dict, codec="json", policy=letters).transform(booked).to("direct:book")
 book = (
     from_("direct:book", dict)
     .aggregate("month", dict, key=lambda order: "k", size=3)
@@ -47,6 +48,12 @@ class Daemon:
     folder: Path
     running: Running
     client: Client
+    told: bool = False
+
+    def stop(self) -> None:
+        """Tell it to stop orderly."""
+        self.told = True
+        self.running.signal(SIGTERM)
 
     @property
     def file(self) -> dict[str, Any]:
@@ -63,6 +70,8 @@ def daemon(command: Command, *options: str, **environ: str) -> Generator[Daemon]
     with Client(told["url"], told["token"], name="ada") as client:
         for name in ("orders", "book", "idle"):
             running.until(f"{name}: running")
-        yield Daemon(command.folder, running, client)
-    running.signal(SIGTERM)
+        one = Daemon(command.folder, running, client)
+        yield one
+    if not one.told:
+        one.stop()
     assert running.ended() == 0, running.log
