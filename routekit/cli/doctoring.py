@@ -1,19 +1,20 @@
 """`routekit doctor`: looks at all that a daemon needs, and says what to do."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import typer
 
 from ..errors import DefinitionError
-from ..operating.doctor.examination import examined
-from ..operating.doctor.finding import Finding
-from ..operating.doctor.finding import fail as failing
 from ..options import masked
 from ..plugins import Catalog
 from ..runtime.service import Setup
 from ..settings import Settings
 from .app import FAILED, AsJson, Routes, app, catalog_of, out, print_json, settings, setup_of
+
+if TYPE_CHECKING:
+    from ..operating.doctor.finding import Finding
 
 _STYLE = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -25,6 +26,10 @@ def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
     Python and plugins, settings, the data folder and the store, disk, clock and limits, the routes, and whether the
     other side of each endpoint is there. Nothing is run, taken or sent. Exit code 1 if something fails.
     """
+    from ..operating.doctor.examination import examined  # no other command needs it, and it takes time to load
+    from ..operating.doctor.finding import Finding
+    from ..operating.doctor.finding import fail as failing
+
     found: list[Finding] = []
 
     async def work(given: Settings, setup: Setup) -> None:
@@ -51,14 +56,14 @@ def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: "Finding") -> None:
     out.print(f"{finding.verdict:<4}", style=_STYLE[finding.verdict], end=" ")
     out.print(f"{finding.what}: {finding.found}")
     if finding.hint:
         out.print(f"     {finding.hint}")
 
 
-def _sum_up(found: list[Finding]) -> None:
+def _sum_up(found: "list[Finding]") -> None:
     failed = sum(finding.verdict == "fail" for finding in found)
     warned = sum(finding.verdict == "warn" for finding in found)
     told = [f"{failed} failed"] if failed else []

@@ -51,10 +51,14 @@ _KINDS: Mapping[int, type[RouteKitError]] = {
 }
 
 
+class Away(Unavailable):
+    """Nobody answers, or somebody who is no daemon; in contrast to a daemon that says that something cannot be now."""
+
+
 class Client:
     """Asks a daemon at `url`; `token` is what it admits, `name` is what its audit calls who does something.
 
-    All raise Unavailable if nobody answers there, Rejected for a token that is not the right one, and else what the
+    All raise Away if nobody answers there, Rejected for a token that is not the right one, and else what the
     Desk raises. It keeps its connection open: use it in one thread, and close it.
     """
 
@@ -75,13 +79,13 @@ class Client:
     def found(cls, settings: Settings, *, name: str = "", patience: float = PATIENCE) -> "Client":
         """The daemon that runs on this machine with the data folder of these settings.
 
-        Raises Unavailable if there is none.
+        Raises Away if there is none.
         """
         data = settings.options.data
         daemon = found(data)
         if daemon is None:
             hint = f"start one: routekit serve routes/ (looked for {data / FILE})"
-            raise Unavailable("no daemon runs here", hint=hint)
+            raise Away("no daemon runs here", hint=hint)
         return cls(daemon.url, daemon.token.get_secret_value(), name=name, patience=patience)
 
     def __enter__(self) -> "Client":
@@ -232,10 +236,10 @@ class Client:
             self._connection.sock.settimeout(timeout)
         return self._connection
 
-    def _away(self, error: Exception) -> Unavailable:
+    def _away(self, error: Exception) -> Away:
         if isinstance(error, TimeoutError):
-            return Unavailable(f"the daemon at {self.url} does not answer", hint="it may be busy: look into its log")
-        return Unavailable(f"no daemon answers at {self.url}: {error}", hint="start one: routekit serve routes/")
+            return Away(f"the daemon at {self.url} does not answer", hint="it may be busy: look into its log")
+        return Away(f"no daemon answers at {self.url}: {error}", hint="start one: routekit serve routes/")
 
 
 class LetterClient:
@@ -318,9 +322,7 @@ def _refused(status: int, answer: bytes, url: str) -> NoReturn:
         told = json.loads(answer)
         error, hint, kind = str(told["error"]), str(told.get("hint", "")), str(told.get("kind", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Unavailable(
-            f"{url} answers {status}, as no daemon of RouteKit does", hint="is it another server?"
-        ) from None
+        raise Away(f"{url} answers {status}, as no daemon of RouteKit does", hint="is it another server?") from None
     known: object = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, RouteKitError):
         raise known(error, hint=hint)

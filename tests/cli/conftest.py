@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Thread
@@ -131,9 +132,22 @@ class Command:
 
 @pytest.fixture
 def routekit(tmp_path: Path) -> Iterator[Command]:
+    with _commanding(tmp_path) as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
+def routekit_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """As `routekit`, but what it has started runs for all tests of a module."""
+    with _commanding(tmp_path_factory.mktemp("module")) as command:
+        yield command
+
+
+@contextmanager
+def _commanding(folder: Path) -> Iterator[Command]:
     mine = ("ROUTEKIT_", "PYTHON", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-    command = Command(tmp_path, environ)
+    command = Command(folder, environ)
     yield command
     for running in command.started:
         running.process.kill()
