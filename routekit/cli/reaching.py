@@ -1,17 +1,21 @@
 """How `routekit serve` is asked and steered while it runs: its desk, its letters, console and control API."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
+
 from ..access import Access
-from ..errors import DefinitionError
+from ..errors import DefinitionError, Unavailable
 from ..events import Event
 from ..extras import library
 from ..logs import also_to
+from ..observed import RouteFigures
 from ..operating.letter_desk import LetterDesk
 from ..operating.log_lines import LogLines
 from ..operating.seen import Seen
@@ -49,14 +53,22 @@ class Reaching:
         desk = self._desk(service, setup)
         tool = replace(setup, watch=_quiet)  # for what runs beside the service: nobody watches that
         letters = LetterDesk(lambda: service.store, lambda: [one.route for one in service.runners], lambda: tool)
-        async with reachable(
-            desk,
-            letters,
-            self._access,
-            self._given.options.data,
-            version=installed(),
-            console=_console(desk, letters),
-        ):
+        async with AsyncExitStack() as stack:
+            server = reachable(
+                desk,
+                letters,
+                self._access,
+                self._given.options.data,
+                version=installed(),
+                console=_console(desk, letters),
+                metrics=_metrics(service),
+            )
+            try:
+                await stack.enter_async_context(server)
+            except Unavailable as error:
+                if self._access.asked_for:
+                    raise
+                _log.warning("no console and no control API: %s", error)
             yield
 
     def _there(self) -> bool:
@@ -89,6 +101,23 @@ def _console(desk: ServiceDesk, letters: LetterDesk) -> Callable[[Any], Any] | N
         _log.info("no console: %s is not installed", missing.name)
         return None
     return lambda door: console(desk, letters, admit=door.admitted)
+
+
+def _metrics(service: Service) -> Callable[[], Awaitable[str]] | None:
+    """The text for Prometheus, where its library is installed; it is made in a thread, as it takes time to."""
+    if find_spec("prometheus_client") is None:
+        _log.info("no metrics: prometheus_client is not installed")
+        return None
+
+    def text(routes: Sequence[RouteFigures]) -> str:
+        from ..operating.metrics import text_of  # not before somebody asks: it takes a third of a second to load
+
+        return text_of(routes).decode()
+
+    async def metrics() -> str:
+        return await to_thread.run_sync(text, service.observed())
+
+    return metrics
 
 
 def _quiet(event: Event) -> None:

@@ -40,14 +40,19 @@ async def reachable(
     other = found(data)
     bound = listening(access, "" if other is None else f"the daemon of process {other.pid} is at {other.url}")
     url, door = url_of(bound), Door(access)
-    try:
-        made = None if console is None else console(door)
-        app = application(desk, letters, door, access, version=version, console=made, metrics=metrics)
-    except BaseException:
-        bound.close()
-        raise
+    made = _made(console, door)
+    app = application(desk, letters, door, access, version=version, console=made, metrics=metrics)
     daemon = Found(pid=getpid(), url=url, token=SecretStr(door.own), started=time())
     async with letters.opened(), served(app, bound, access.connections):
         with written(data, daemon):
             _log.info("console and control API: %s", url)
             yield url
+
+
+def _made(console: Callable[[Door], App] | None, door: Door) -> App | None:
+    """The console; without it, the API is there all the same."""
+    try:
+        return None if console is None else console(door)
+    except Exception:  # of whatever kind: the routes must not stay away for it
+        _log.exception("there is no console: it cannot be made")
+        return None
