@@ -5,7 +5,7 @@ refuses, leaves the old version running; that is said in the log, once for each 
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from .check import check
-from .errors import RouteKitError
+from .errors import RouteKitError, Unavailable
 from .extras import library
 from .options import masked
 from .plugins import Catalog
@@ -54,9 +54,13 @@ class Reloading:
         self._service: Service | None = None
         self._turn: anyio.Lock | None = None
 
-    def began(self, service: Service, routes: Sequence[Route]) -> None:
-        """Say what runs: the service, and all routes that were read at its start, also those that do not run."""
-        self._service, self._routes = service, routes
+    def found(self, routes: Sequence[Route]) -> None:
+        """Say which routes were read at the start, also those that are not to run."""
+        self._routes = routes
+
+    def serves(self, service: Service) -> None:
+        """Say which service runs them."""
+        self._service = service
 
     async def reload(self) -> Sequence[str]:
         """Bring the service in line with the files; a line for each route that was touched, and for each problem.
@@ -66,24 +70,29 @@ class Reloading:
         if self._turn is None:
             self._turn = anyio.Lock()  # made in the event loop
         async with self._turn:
-            return [*self._unread(), *await self._reload()]
+            told = self._unread()
+            lines, replaced = await self._begin()
+        done: Sequence[str] = [] if replaced is None else await replaced  # meanwhile others may begin: it can take long
+        for line in done:
+            _log.info("reloaded %s", line)
+        return [*told, *lines, *done]
 
-    async def _reload(self) -> Sequence[str]:
-        assert self._service is not None  # began
+    async def _begin(self) -> tuple[Sequence[str], Awaitable[Sequence[str]] | None]:
+        """What could not be reloaded, and the end of what is, if anything."""
+        if self._service is None:
+            raise Unavailable("the service does not run yet", hint="routes are reloaded while it runs")
         try:
             renewed = await anyio.to_thread.run_sync(self._renewing.renew)
             if renewed is None:
-                return []
+                return [], None
             routes, problems = await anyio.to_thread.run_sync(self._sound, renewed)
             told = self._tell(problems)
-            done = await self._service.replace(self._choose(routes))
+            replaced = self._service.replace(self._choose(routes))
         except RouteKitError as error:
             _log.error("nothing was reloaded, all runs on as before: %s", _said(error.message, error.hint))
             raise
         self._routes = routes
-        for line in done:
-            _log.info("reloaded %s", line)
-        return [*told, *done]
+        return told, replaced
 
     def _sound(self, renewed: Renewed) -> tuple[Sequence[Route], Sequence[Problem]]:
         """The routes that can run, of which those with problems are what they were; and these problems."""
@@ -144,9 +153,12 @@ class Reloading:
         options = {"debounce": int(AT_MOST * 1000), "step": int(QUIET_FOR * 1000), "recursive": inside}
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_set_at_end, stop)
-            async with aclosing(watchfiles.awatch(folder, watch_filter=wanted, stop_event=stop, **options)) as changes:
-                async for _ in changes:
-                    await self._changed()
+            try:
+                async with aclosing(watchfiles.awatch(folder, watch_filter=wanted, stop_event=stop, **options)) as news:
+                    async for _ in news:
+                        tasks.start_soon(self._changed)
+            except (OSError, RuntimeError) as error:  # such as no more watches: what runs is not to end for it
+                _log.error("%s is not watched any more, reload by hand: %s", folder, error)
 
     async def _changed(self) -> None:
         try:

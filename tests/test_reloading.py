@@ -68,7 +68,8 @@ async def serving(
     following = reloading(folder, given, catalog, choose)
     routes = load(folder).routes
     service = Service(choose(routes), setup_for(Run(), catalog=catalog, policy=given.policy()))
-    following.began(service, routes)
+    following.found(routes)
+    following.serves(service)
     async with service.started():
         served = Served(service, following)
         await served.until_running()

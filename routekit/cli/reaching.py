@@ -30,10 +30,17 @@ _log = logging.getLogger("routekit")
 class Reaching:
     """What hears of a service from its start, so that who looks later knows since when it is as it is."""
 
-    def __init__(self, given: Settings, access: Access, folder: Path) -> None:
+    def __init__(
+        self,
+        given: Settings,
+        access: Access,
+        folder: Path,
+        reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
+    ) -> None:
         self._given = given
         self._access = access
         self._folder = folder
+        self._reload = reload
         self._lines = LogLines()
         self.seen = Seen()
 
@@ -89,6 +96,7 @@ class Reaching:
             profile=self._given.profile,
             settings=lambda: sights_of(self._given),
             log=self._lines,
+            reload=self._reload,
         )
         return ServiceDesk(service, setup, self.seen, around)
 

@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,12 @@ from ..check import check
 from ..console import Watcher
 from ..errors import UnknownName, did_you_mean
 from ..events import Event, RouteDegraded, RouteStarted
+from ..extras import library
+from ..reloading import Reloading, reloading
 from ..route import Route
 from ..runtime.service import Service
 from ..settings import Settings
+from ..step import Job
 from ..tasks import together
 from .app import (
     FAILED,
@@ -48,20 +51,32 @@ Only = Annotated[list[str] | None, typer.Option("--route", help="only this route
 
 @app.command()
 def serve(
-    routes: Routes = Path("routes"), only: Only = None, profile: Profile = None, log_format: LogFormat = None
+    routes: Routes = Path("routes"),
+    only: Only = None,
+    reload: Annotated[bool, typer.Option("--reload", help="exchange routes whose modules change")] = False,
+    profile: Profile = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Run routes until stopped: the daemon.
 
     SIGTERM or Ctrl-C stops orderly: sources first, then messages in flight within the drain time, then resources. A
     second signal forces. What was not finished is redelivered by its source, or is in the journal of its route.
 
+    With --reload it watches the folder: a changed module exchanges its routes, while what they have in flight is
+    finished by their old version. One that is broken leaves the old version running.
+
     Exit code 0 if all was finished, 3 if something in flight was left.
     """
     with answering():
         given = settings(routes)
         begin_log(given)
-        reaching = _reaching(given, routes)
-        service = _run(given, checked(routes, only, given), until_idle=False, most=None, reaching=reaching)
+        following = _following(given, routes, only, watches=reload)
+        reaching = _reaching(given, routes, following.reload)
+        found = checked(routes, only, given)
+        following.found(loaded(routes).routes)
+        service = _run(
+            given, found, until_idle=False, most=None, reaching=reaching, following=following, watches=reload
+        )
     if any(counts.in_flight for counts in service.counts().values()):
         raise typer.Exit(LEFT)
 
@@ -115,6 +130,8 @@ def _run(
     most: int | None,
     degraded: set[str] | None = None,
     reaching: "Reaching | None" = None,
+    following: Reloading | None = None,
+    watches: bool = False,
 ) -> Service:
     """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
     degraded = set() if degraded is None else degraded
@@ -132,23 +149,40 @@ def _run(
         setup = setup_of(given, catalog_of(given), watch=watch, metrics=reaching is not None)
         service = Service(routes, setup)
         around = nullcontext if reaching is None else partial(reaching.around, service, setup)
-        anyio.run(_served, service, until_idle, most, around)
+        if following is not None:
+            following.serves(service)
+        beside = [following.watch] if following is not None and watches else []
+        anyio.run(_served, service, until_idle, most, around, beside)
     return service
 
 
-def _reaching(given: Settings, routes: Path) -> "Reaching":
+def _following(given: Settings, routes: Path, only: list[str] | None, *, watches: bool) -> Reloading:
+    """What reloads the routes; made before they are read. Raises DefinitionError if it cannot watch them."""
+    if watches:
+        library("watchfiles", extra="serve", asked="reloading on a change")
+    return reloading(
+        routes, given, catalog_of(given), lambda found: [one for one in found if not only or one.name in only]
+    )
+
+
+def _reaching(given: Settings, routes: Path, reload: Callable[[], Awaitable[Sequence[str]]]) -> "Reaching":
     """How the daemon can be reached; raises BadOption for settings that are wrong."""
     from ..control.settings import access_of  # here, as no other command needs it, and it takes time to load
     from .reaching import Reaching
 
-    return Reaching(given, access_of(given), routes)
+    return Reaching(given, access_of(given), routes, reload)
 
 
 async def _served(
-    service: Service, until_idle: bool, most: int | None, around: Callable[[], AbstractAsyncContextManager[None]]
+    service: Service,
+    until_idle: bool,
+    most: int | None,
+    around: Callable[[], AbstractAsyncContextManager[None]],
+    beside: Sequence[Job] = (),
 ) -> None:
     async with together() as tasks:
-        tasks.start_soon(_obey_signals, service)
+        for job in (partial(_obey_signals, service), *beside):
+            tasks.start_soon(job)
         async with around():  # from before the routes start until they have ended
             await service.run(until_idle=until_idle, most=most)
         tasks.cancel_scope.cancel()

@@ -1,6 +1,6 @@
 """Service: many routes, their shared resources, and an orderly end."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import inf
@@ -128,21 +128,21 @@ class Service:
         """
         return await self._controls.ask(action, name, options)
 
-    async def replace(self, routes: Sequence[Route]) -> Sequence[str]:
+    def replace(self, routes: Sequence[Route]) -> Coroutine[Any, Any, Sequence[str]]:
         """Bring the running service in line with these routes; a line for each that was touched, and what became of it.
 
         Those that say the same go on untouched, changed ones are exchanged, new ones start, and those that are gone
         end. Nothing is lost and nothing is had twice: a new version starts when all that the old one had at work is
         done and acknowledged; what still waits for that after the drain time is told, and goes on by itself. Raises
         DefinitionError for a route that cannot work, and Unavailable while the service does not run: then nothing was
-        touched.
+        touched. The exchange has begun when this returns; what it returns is to be awaited, and waits for its end.
         """
         replacing = self._replacing
         if replacing is None or self._stop.is_set():
             raise Unavailable("the service does not run", hint="routes are replaced while it runs")
         found, fresh = replacing.begin(routes)
         self._routes = routes
-        return await replacing.done(fresh, found, self._setup.drain)
+        return replacing.done(fresh, found, self._setup.drain)
 
     async def probed(self, within: float = WITHIN) -> list[Probed]:
         """What the endpoints of all routes find on their other sides, within so many seconds; no route runs."""
