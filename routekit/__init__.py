@@ -77,6 +77,7 @@ from .observing import traces_of as traces_of
 from .options import masked as masked
 from .parts import Tally as Tally
 from .parts import grouped as grouped
+from .passage import Passage as Passage
 from .records import Batches as Batches
 from .records import Records as Records
 from .remedy import Remedy as Remedy
@@ -118,6 +119,7 @@ from .store import Store as Store
 from .store import Value as Value
 from .store import Values as Values
 from .switch import Switch as Switch
+from .traced import Tracing as Tracing
 from .transactions import Outgoing as Outgoing
 from .transactions import Transactions as Transactions
 from .twin import Twin as Twin

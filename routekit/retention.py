@@ -34,6 +34,9 @@ class Retention(BaseModel):
         gt=0,
         description="how long keys that are done are remembered, for all names; unset: as long as the routes say",
     )
+    traces: Seconds = Field(
+        default=_DAY, gt=0, description="how long traces of messages are kept, where the route says nothing"
+    )
     audit: Seconds | None = Field(
         default=400 * _DAY, gt=0, description="how long it is known what operators did; unset: 400 days"
     )

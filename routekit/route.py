@@ -13,6 +13,7 @@ from .letter import Letter
 from .place import NOWHERE, Place
 from .rescuing import Judge, Rescue, Rescues, checked, judging, nearness
 from .step import Address, Chain, CodecChoice, Target
+from .traced import Tracing, tracing_of
 from .window import Window
 
 Errors = type[Exception] | tuple[type[Exception], ...]
@@ -201,6 +202,8 @@ class Policy:
     `runs`: when the route runs at all, `Runs(during=Window("08:00", "18:00"))`. `durable`: with `"store"` a message is
     kept in the store when it arrives, and its source is told at once; after a crash it goes on where it was.
     `remember`: seconds for which the ids of what a durable route has finished are remembered (default: a day).
+    `trace`: follow messages step by step, for `routekit trace` and `explain`: `True`, a share of them such as 0.01,
+    `"failed"` for those that fail, or `Tracing(...)`.
 
     What is unset is what the policy of the module says, then the settings.
     """
@@ -218,9 +221,11 @@ class Policy:
     durable: Durable | None = None
     remember: float | None = None
     require: Require | tuple[Require, ...] | None = None
+    trace: Tracing | bool | float | Literal["failed"] | None = None
 
     def __post_init__(self) -> None:
         self._durable_checked()
+        tracing_of(self.trace)
         for word in self.requires:
             if word not in _REQUIRE:
                 raise DefinitionError(f"require is {word!r}", hint=did_you_mean(str(word), _REQUIRE))

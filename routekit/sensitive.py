@@ -43,6 +43,15 @@ def masked_body(body: object, kind: Any = None, *, keys: Sequence[str] = (), mos
     return _Walk(tuple(keys), most).shown(body, kind, 0)
 
 
+def seen_body(
+    body: object, kind: Any = None, *, keys: Sequence[str] = (), most: int = MOST
+) -> tuple[Any, Mapping[str, str]]:
+    """What `masked_body` and `sensitive_texts` give, in one go."""
+    walk = _Walk(tuple(keys), most)
+    data = walk.shown(body, kind, 0)
+    return data, walk.found if walk.whole else sensitive_texts(body, kind, keys=keys)
+
+
 def sensitive_texts(body: object, kind: Any = None, *, keys: Sequence[str] = ()) -> Mapping[str, str]:
     """The sensitive texts in a body, each with its mask: what must not be read in other texts about it either."""
     walk = _Walk(tuple(keys), MOST * 8)
@@ -82,6 +91,11 @@ class _Walk:
         self._room = most
         self._above: set[int] = set()
         self.found: dict[str, str] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out for want of room."""
+        return self._room > 0
 
     def shown(self, value: Any, kind: Any, depth: int) -> Any:
         """A value that may be of the type `kind` by its declaration."""

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,12 +71,26 @@ class Options(BaseModel):
     remember: Seconds | None = Field(
         default=None, ge=0, description="seconds for which ids of durable routes are remembered; unset: a day"
     )
+    trace: bool | Annotated[float, Field(ge=0, le=1)] | Literal["failed"] = Field(
+        default=False,
+        description="`true`, a share such as 0.01, or `failed`: messages that are traced, where the route says nothing",
+    )
     log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
     log_format: Literal["pretty", "plain", "json"] | None = Field(
         default=None, description="form of the log's lines; unset: pretty on a terminal, else plain"
     )
     log_bodies: bool = Field(
         default=False, description="lines about a message have its body, in which what is sensitive is masked"
+    )
+
+
+class Privacy(BaseModel):
+    """The table `[privacy]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keys: tuple[str, ...] = Field(
+        default=(), description="names of fields and keys that are masked besides those that RouteKit knows"
     )
 
 
@@ -105,6 +119,7 @@ class Settings:
     secrets: Secrets = field(default_factory=lambda: Secrets({}, _provider))
     levels: Mapping[str, str] = field(default_factory=dict[str, str])
     """The table `[log]`: levels of single loggers."""
+    privacy: Privacy = field(default_factory=Privacy)
 
     def lookup(self, name: str) -> str | None:
         """The value of a placeholder: `--set`, the environment, `[values]`; `data` is the data folder.
@@ -135,12 +150,12 @@ class Settings:
 
     def shown(self) -> Iterator[Shown]:
         """Every setting with its origin, no secret among them and none asked for: options first, then tables."""
-        for name, model in {"routekit": self.options, "retention": self.retention}.items():
+        for name, model in {"routekit": self.options, "retention": self.retention, "privacy": self.privacy}.items():
             for option, info in type(model).model_fields.items():
                 written = self.layers.tables.get(name, {}).get(option, getattr(model, option))
                 yield self._shown((name, option), written, info.description or "")
         for path, value in leaves(self.layers.tables):
-            if path[0] not in ("routekit", "retention") and value != {}:
+            if path[0] not in ("routekit", "retention", "privacy") and value != {}:
                 yield self._shown(path, value)
 
     def _shown(self, path: KeyPath, value: object, doc: str = "") -> Shown:
@@ -183,6 +198,7 @@ class Settings:
             history=history,
             durable=options.durable if options.durable != "none" else None,
             remember=options.remember,
+            trace=options.trace or None,
         )
 
     def missing(self) -> list[Problem]:
@@ -257,6 +273,7 @@ def load_settings(
         layers,
         secrets,
         _levels(layers),
+        _made(Privacy, _table(layers, "privacy"), "privacy", layers),
     )
     values.put("data", str(settings.options.data))
     values.check()
@@ -264,7 +281,7 @@ def load_settings(
     return settings
 
 
-OWN = ("routekit", "values", "retention", "secrets", "log")
+OWN = ("routekit", "values", "retention", "privacy", "secrets", "log")
 """The tables that are not for plugins."""
 
 

@@ -14,6 +14,7 @@ from .events import Event
 from .figures import Readers
 from .message import Delivery, Message
 from .options import masked
+from .passage import Passage
 from .place import Place
 from .remedy import Remedy
 from .store import Office, Store
@@ -471,6 +472,14 @@ class Step(ABC, Generic[T, U]):
     def classes(self) -> Sequence[type[Exception]]:
         """The classes of errors that its remedies tell apart."""
         return self.raises
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        """The author's functions by which it decides what becomes of a message: a trace names the values they read."""
+        return ()
+
+    def explained(self, passage: Passage) -> str:
+        """What it decided about a traced message, in a few words, such as `true` or `seen before`; empty: nothing."""
+        return ""
 
 
 OWN = ""

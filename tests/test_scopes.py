@@ -24,6 +24,7 @@ SAID: dict[str, list[Any]] = {
     "durable": ["none", "store"],
     "remember": [0.0, 60.0],
     "require": ["at_least_once", ("ordered", "survives_a_crash")],
+    "trace": [True, False, 0.5],
 }
 FIELDS = {field.name for field in fields(Policy)} - {"rescue"}
 

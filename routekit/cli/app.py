@@ -134,6 +134,7 @@ def setup_of(given_settings: Settings, catalog: Catalog, **changes: Any) -> Setu
         "settings": given_settings.table,
         "drain": options.drain,
         "retention": given_settings.retention,
+        "private": given_settings.privacy.keys,
     }
     return Setup(**{**values, **changes})
 

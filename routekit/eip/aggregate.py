@@ -15,6 +15,7 @@ from ..grouping import Grouping, Late, Rules, many
 from ..keeping import Keeping, name_and_body_checked
 from ..keys import key_text
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Onward, Runtime, Step
 from ..store import Group
 
@@ -111,6 +112,12 @@ class Aggregate(Step[T, list[T]]):
             drops=" and ".join(drops),
             anew="its groups",
         )
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.key,)
+
+    def explained(self, passage: Passage) -> str:
+        return "" if passage.error else "its group is complete" if passage.on else "kept in its group"
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ from ..errors import DefinitionError
 from ..events import Logged, Rescued
 from ..isolation import apart
 from ..message import Message
+from ..passage import Passage
 from ..remedy import Remedy
 from ..rescuing import Clauses, Rescue, Rescues, checked, counting, following, noted
 from ..retrying import classes_of, remedies_of, retrying
@@ -110,6 +111,13 @@ class Attempt(Step[T, U]):
             return None if reply is None else await proceed(reply.with_meta(message.meta))
 
         return handle
+
+    def explained(self, passage: Passage) -> str:
+        tries = passage.branches.count("attempt")
+        again = [f"{tries} tries"] if tries > 1 else []
+        if len(passage.caught) >= tries and passage.error is None:
+            again.append(f"rescued from {type(passage.caught[-1]).__name__}")
+        return ", ".join(again)
 
     def behaves(self) -> Conduct:
         return Conduct(drops="those that fail in it and are rescued") if self.rescue else PLAIN

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..message import Message
+from ..passage import Passage
 from ..step import Chain, Handler, Reply, Runtime, Step
 
 T = TypeVar("T")
@@ -36,6 +37,19 @@ class Choice(Step[T, U]):
             return await otherwise(message)
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return [predicate for predicate, _ in self.cases]
+
+    def explained(self, passage: Passage) -> str:
+        labels = [f"when({name_of(predicate)})" for predicate, _ in self.cases]
+        chains = dict(zip([*labels, "otherwise"], [*(chain for _, chain in self.cases), self.otherwise], strict=True))
+        unseen = [label for label, chain in chains.items() if not chain.steps]
+        taken = passage.branches[:1] or (unseen if len(unseen) == 1 and passage.error is None else ())
+        if not taken:
+            return ""
+        number = labels.index(taken[0]) + 1 if taken[0] in labels else 0
+        return f"when {number} of {len(labels)}: {taken[0][5:-1]}" if number else taken[0]
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         cases = [(f"when {name_of(predicate)}", branch) for predicate, branch in self.cases]

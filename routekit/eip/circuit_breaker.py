@@ -13,6 +13,7 @@ from ..events import CircuitChanged
 from ..isolation import apart
 from ..keeping import name_checked
 from ..message import Message
+from ..passage import Passage
 from ..remedy import Remedy
 from ..rescuing import following
 from ..step import OWN, Chain, Handler, Reply, Runtime, Step, finish
@@ -115,6 +116,11 @@ class CircuitBreaker(Step[T, U]):
     def classes(self) -> Sequence[type[Exception]]:
         named = (self.raises, self.rules.on, self.rules.never)
         return [kind for kinds in named for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
+
+    def explained(self, passage: Passage) -> str:
+        called = self.word in passage.branches
+        state = "closed: called" if called else f"'{self.name}' is open: not called"
+        return f"{state}, then the fallback" if "fallback" in passage.branches else state
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         rest = [] if self.fallback is None else [("fallback", self.fallback)]

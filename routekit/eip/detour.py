@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ..callables import called, calling, name_of
 from ..conduct import PLAIN, Conduct
 from ..message import Message
+from ..passage import Passage
 from ..step import Chain, Handler, Reply, Runtime, Step
 from ..switch import Switch
 
@@ -46,6 +47,14 @@ class Detour(Step[T, T]):
         if isinstance(self.when, Switch):
             return Conduct(varies="the switch may have been turned when a message comes again")
         return PLAIN
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return () if isinstance(self.when, Switch) else (self.when,)
+
+    def explained(self, passage: Passage) -> str:
+        went = "detour" if passage.branches else "straight on" if passage.on else ""
+        on = "on" if passage.branches else "off"
+        return f"{went}: switch '{self.when.name}' is {on}" if went and isinstance(self.when, Switch) else went
 
     @property
     def label(self) -> str:

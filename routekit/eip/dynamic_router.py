@@ -12,6 +12,7 @@ from ..conduct import PLAIN
 from ..demands import whole
 from ..errors import Rejected
 from ..message import Message
+from ..passage import Passage
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
@@ -61,6 +62,12 @@ class DynamicRouter(Step[T, T]):
     def _endless(self, name: str) -> Rejected:
         found = f"{name_of(self.next_stop)} asks for '{name}' after {self.most} hops"
         return Rejected(found, hint="it must give None when the message is done, or raise `most`")
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.next_stop,)
+
+    def explained(self, passage: Passage) -> str:
+        return ", ".join(passage.branches) or ("" if passage.error else "none")
 
     @property
     def label(self) -> str:

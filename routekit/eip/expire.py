@@ -1,6 +1,6 @@
 """Message Expiration: a message has a time after which it is no use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..errors import BodyError, Expired
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -59,6 +60,12 @@ class Expire(Step[T, T]):
             return seconds
         hint = "give a datetime with a time zone, seconds (not milliseconds) since 1970, or None"
         raise BodyError(f"{name_of(self.at)} gave {at!r} as the time to expire", hint=hint)
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.at,)
+
+    def explained(self, passage: Passage) -> str:
+        return "expired" if isinstance(passage.error, Expired) else "in time" if passage.on else ""
 
     @property
     def label(self) -> str:

@@ -12,6 +12,7 @@ from ..errors import DefinitionError, PartsFailed, Rejected, did_you_mean
 from ..events import Retrying
 from ..isolation import apart
 from ..message import Message
+from ..passage import Passage
 from ..remedy import Remedy
 from ..route import Errors
 from ..step import OWN, Chain, Handler, Reply, Runtime, Step, finish
@@ -95,6 +96,10 @@ class Failover(Step[T, U]):
     def remedies(self, kind: type[Exception], within: str) -> Sequence[Remedy]:
         next_one = within != OWN and self._handles(kind)
         return [Remedy("retry", "failover", "the next branch gets the message, until one succeeds")] if next_one else ()
+
+    def explained(self, passage: Passage) -> str:
+        *failed, last = passage.branches or ("",)
+        return f"{last}, since {', '.join(failed)} failed" if failed and passage.on else last
 
     @property
     def label(self) -> str:

@@ -1,12 +1,13 @@
 """Message Filter: pass on the messages that satisfy a predicate; the others end here, acknowledged."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..callables import Coro, Own, arity, name_of
 from ..conduct import Conduct
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Runtime, Step, ended
 
 T = TypeVar("T")
@@ -33,6 +34,12 @@ class Filter(Step[T, T]):
             return await proceed(message) if await verdict else None
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.predicate,)
+
+    def explained(self, passage: Passage) -> str:
+        return "true" if passage.on else "" if passage.error else "false"
 
     @property
     def label(self) -> str:

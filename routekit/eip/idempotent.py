@@ -1,6 +1,6 @@
 """Idempotent Receiver: a message whose key was done before ends here, acknowledged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from ..demands import amount
 from ..keeping import name_checked
 from ..keys import key_text
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Onward, Runtime, Step
 
 T = TypeVar("T")
@@ -48,6 +49,12 @@ class Idempotent(Step[T, T]):
             return await claims.once(key, lambda: proceed(message))
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.key,)
+
+    def explained(self, passage: Passage) -> str:
+        return "" if passage.error else "a new key" if passage.on else "its key was done before"
 
     def behaves(self) -> Conduct:
         return Conduct(drops="those whose key was done before", knows=name_of(self.key))

@@ -14,6 +14,7 @@ from ..demands import whole
 from ..errors import DefinitionError, did_you_mean
 from ..keys import key_text
 from ..message import Message
+from ..passage import Passage
 from ..step import Chain, Handler, Reply, Runtime, Step
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ class LoadBalance(Step[T, U]):
         by = name_of(self.by) if callable(self.by) else self.by
         weights = "" if self.weights is None else f", weights={':'.join(map(str, self.weights))}"
         return f"load_balance(by {by}{weights})"
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.by,) if callable(self.by) else ()
+
+    def explained(self, passage: Passage) -> str:
+        return ", ".join(passage.branches)
 
     def branches(self) -> Sequence[tuple[str, Chain]]:
         return tuple((f"branch-{number}", branch) for number, branch in enumerate(self.options, 1))

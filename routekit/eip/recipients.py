@@ -8,6 +8,7 @@ from ..branching import Branching, BranchRunner, names_of
 from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..message import Message
+from ..passage import Passage
 from ..remedy import Remedy
 from ..step import Chain, Handler, Runtime, Step
 
@@ -38,6 +39,12 @@ class Recipients(Step[T, T]):
             return await proceed(message)
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.choose,)
+
+    def explained(self, passage: Passage) -> str:
+        return ", ".join(passage.branches) or ("" if passage.error else "none")
 
     @property
     def label(self) -> str:

@@ -9,6 +9,7 @@ from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..demands import whole
 from ..message import Message
+from ..passage import Passage
 from ..step import Chain, Handler, Reply, Runtime, Step, finish
 
 T = TypeVar("T")
@@ -47,6 +48,12 @@ class RoutingSlip(Step[T, T]):
             return await proceed(reply)
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return (self.slip,)
+
+    def explained(self, passage: Passage) -> str:
+        return ", ".join(passage.branches) or ("" if passage.error else "none")
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from ..conduct import Conduct
 from ..demands import amount, whole
 from ..errors import DefinitionError
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -63,6 +64,9 @@ class Sample(Step[T, T]):
 
     def behaves(self) -> Conduct:
         return Conduct(drops="all that are not in the sample")
+
+    def explained(self, passage: Passage) -> str:
+        return "chosen" if passage.on else "" if passage.error else "left out"
 
     @property
     def label(self) -> str:

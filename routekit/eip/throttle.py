@@ -1,6 +1,6 @@
 """Throttle: at most so many messages in a while, or at once, in the rest of the route."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -10,9 +10,13 @@ from ..demands import amount, one_of, whole
 from ..errors import BodyError, DefinitionError, Throttled
 from ..limits import Gate, Gates
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
+
+_AT_ONCE = 0.005
+"""Seconds that are not worth the word waiting."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,14 @@ class Throttle(Step[T, T]):
             return Throttled(f"{gate.inside} under way{whose}, and no more than {self.concurrent} may be")
         again = f"the next may pass in {gate.seconds_left(rate):.3g} s"
         return Throttled(f"{rate} messages in {self.per:g} s have passed{whose}", hint=again)
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return [function for function in (self.key, self.rate) if callable(function)]
+
+    def explained(self, passage: Passage) -> str:
+        if isinstance(passage.error, Throttled):
+            return "too many"
+        return f"waited {passage.seconds:.3g} s" if passage.seconds > _AT_ONCE else "at once"
 
     @property
     def label(self) -> str:

@@ -1,6 +1,6 @@
 """Validate: refuse a message that breaks a rule, naming every rule that it breaks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,6 +8,7 @@ from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..errors import Invalid
 from ..message import Message
+from ..passage import Passage
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -39,6 +40,14 @@ class Validate(Step[T, T]):
             return await proceed(message)
 
         return handle
+
+    def decides_by(self) -> Sequence[Callable[..., Any]]:
+        return self.rules
+
+    def explained(self, passage: Passage) -> str:
+        if isinstance(passage.error, Invalid):
+            return f"broken: {'; '.join(passage.error.reasons)}"
+        return "all hold" if passage.on else ""
 
     @property
     def label(self) -> str:

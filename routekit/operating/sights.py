@@ -189,28 +189,49 @@ class DeedSight(Sight):
     details: str = ""
 
 
+class SendSight(Sight):
+    """One try of a step to send: where to, for how long, what went out and what came back, masked."""
+
+    to: str
+    at: float
+    seconds: float
+    error: str = ""
+    body: Any = None
+    answer: Any = None
+
+
 class HopSight(Sight):
     """A step that a traced message passed: when it entered, for how long, and what it was before and after.
 
-    `before` and `after` are JSON, masked, None where the trace keeps no bodies. `decision` says why it went on as it
-    did, with the values that decided: `true: contact.vip`, `when(2): order.total > 1000`, `duplicate of key 'a@b.c'`.
-    `outcome` is `on`, `ended`, `failed`, `retried` or `sent`.
+    `id` is that of the message or of its part. `seconds` are those in the step itself, without what is inside it and
+    what follows. `path` says where the step stands: its number among those of its chain, behind the numbers of the
+    chain and steps around it, so that steps inside a step have longer paths. `before` and `after` are JSON, masked, None
+    where the trace keeps no bodies. `decision` says why it went on as it did, with the values that decided: `true:
+    lead.email = 'a***@example.org'`, `when 2 of 3: order.total > 1000: order.total = 5000`. `outcome` is `on`, `sent`,
+    `ended`, `kept`, `retried`, `rescued`, `failed` or `broken off`. `attempt` is that of the route.
     """
 
     id: str
     step: str
     place: str
+    path: Sequence[int] = ()
     at: float
     seconds: float
+    attempt: int = 1
     outcome: str
     decision: str = ""
     error: str = ""
     before: Any = None
     after: Any = None
+    sends: Sequence[SendSight] = ()
 
 
 class TraceSight(Sight):
-    """The way of one message through one route. `ended`: `done`, `ended early`, `dead letter`, `refused`, `at work`."""
+    """The way of one message through one route.
+
+    `ended` is `done`, `ended early`, `dead letter`, `refused`, `broken off` or `at work`. `error` is why, `note` what
+    was left out of the trace. `steps` is how many hops there are, also where they are not given.
+    """
 
     message: str
     route: str
@@ -222,6 +243,9 @@ class TraceSight(Sight):
     hops: Sequence[HopSight] = ()
     parent: str = ""
     """The trace of the message that caused it, in another route: `route/message`."""
+    error: str = ""
+    note: str = ""
+    steps: int = 0
 
 
 class LineSight(Sight):

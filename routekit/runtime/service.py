@@ -23,6 +23,7 @@ from ..retention import Retention, sweep
 from ..route import Policy, Route
 from ..store import Exclusive, Store
 from ..tasks import together
+from ..tracing.tracer import Tracer
 from .controls import Controls
 from .flights import flights
 from .observation import Observations
@@ -52,7 +53,8 @@ class Setup:
     """What a service needs besides its routes. `drain` is in seconds, `now` gives wall time since 1970.
 
     `metrics` turns the counting of steps and the measuring of messages on. `observers` follow messages; with neither,
-    and no plugin that does, no message pays anything.
+    and no plugin that does, no message pays anything. `private` are names of fields that traces mask besides those that
+    are known.
     """
 
     catalog: Catalog
@@ -67,6 +69,7 @@ class Setup:
     retention: Retention = field(default_factory=Retention)
     observers: Sequence[Observing] = ()
     metrics: bool = False
+    private: Sequence[str] = ()
 
     @asynccontextmanager
     async def opened_store(self) -> AsyncGenerator[Store]:
@@ -184,6 +187,7 @@ class Service:
                             running.start_soon(sweep, store, self._setup.retention, self._setup.now)
                             journaled = {runner.route.name for runner in self.runners if runner.journals}
                             running.start_soon(tell_of_orphans, store, journaled, self._tell)
+                        running.start_soon(self._tracer.run)
                         for runner in self.runners:
                             running.start_soon(runner.run)
                         self._replacing = Replacing(
@@ -195,6 +199,7 @@ class Service:
                         self._look_at_what_is_left()
                         running.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
+                    await self._tracer.close()
                     await self._tell_of_the_store(store)
             finally:
                 with anyio.CancelScope(shield=True):
@@ -295,6 +300,8 @@ class Service:
 
     def _services(self, store: Store, shared: Shared) -> Services:
         setup = self._setup
+        self._tracer = Tracer(store, setup.now, policy=setup.policy, keys=setup.private, keep=setup.retention.traces)
+        observers = (self._tracer.observe, *setup.observers)
         return Services(
             setup.catalog,
             store,
@@ -305,7 +312,7 @@ class Service:
             setup.data,
             setup.policy,
             setup.settings,
-            observations=Observations(setup.catalog, setup.observers, setup.now, metrics=setup.metrics),
+            observations=Observations(setup.catalog, observers, setup.now, metrics=setup.metrics),
         )
 
     def _tell(self, event: Event) -> None:

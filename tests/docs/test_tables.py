@@ -9,7 +9,7 @@ from routekit.pages import table
 from routekit.plugins import Catalog
 from routekit.reference import Entry, describe, table_entry
 from routekit.retention import Retention
-from routekit.settings import Options
+from routekit.settings import Options, Privacy
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if "<!-- options:" in path.read_text(encoding="utf-8")]
@@ -31,7 +31,7 @@ def with_tables(text: str) -> str:
 
 def tables(name: str) -> str:
     """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
-    settings = {"routekit": Options, "retention": Retention}
+    settings = {"routekit": Options, "retention": Retention, "privacy": Privacy}
     if name in settings:
         return table(table_entry(name, settings[name]).options)
     entries = [entry for entry in describe(name, Catalog()) if entry.kind != "step"]
