@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import did_you_mean
+from ..errors import DefinitionError, did_you_mean
 from ..layers import profiles_of
 from ..operating.sights import sights_of
 from ..place import Place
@@ -57,7 +57,7 @@ def check(profile: Profile = None, as_json_: AsJson = False) -> None:
     """
     with answering():
         given = settings()
-        problems = [*given.missing(), *_unread(given)]
+        problems = [*given.missing(), *_unread(given), *_closed(given)]
     if as_json_:
         print_json(
             {"files": [str(file) for file in given.layers.files], "problems": [one.as_json() for one in problems]}
@@ -74,6 +74,18 @@ def check(profile: Profile = None, as_json_: AsJson = False) -> None:
 
 def _named(name: str, begins: list[str]) -> bool:
     return any(name == begin or name.startswith(f"{begin}.") for begin in begins)
+
+
+def _closed(given: Settings) -> list[Problem]:
+    """A problem if a daemon would not listen as the table for that says."""
+    from ..control.settings import TABLE, access_of  # here, as other commands do without, and it takes time to load
+
+    try:
+        access_of(given)
+    except DefinitionError as error:
+        origin = given.layers.under(TABLE)
+        return [Problem(Place(origin.name or FILE, origin.line), "", error.message, error.hint)]
+    return []
 
 
 def _unread(given: Settings) -> list[Problem]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from routekit.access import Access
 from routekit.pages import table
 from routekit.plugins import Catalog
 from routekit.reference import Entry, describe, table_entry
@@ -31,7 +32,7 @@ def with_tables(text: str) -> str:
 
 def tables(name: str) -> str:
     """One table for each entry of that name; sources and sinks of a scheme have options of their own."""
-    settings = {"routekit": Options, "retention": Retention, "privacy": Privacy}
+    settings = {"routekit": Options, "retention": Retention, "privacy": Privacy, "access": Access}
     if name in settings:
         return table(table_entry(name, settings[name]).options)
     entries = [entry for entry in describe(name, Catalog()) if entry.kind != "step"]
