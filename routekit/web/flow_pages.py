@@ -48,7 +48,7 @@ async def overview(visit: Visit) -> Response:
         view=view,
         picture=picture,
         most=MOST,
-        concerns=concerns(await visit.desk.health(), await visit.desk.breakers()),
+        concerns=[] if view.q else concerns(await visit.desk.health(), await visit.desk.breakers()),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log10
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from ..operating.sights import EndpointSight, RouteSight
 from .formats import clipped, number, rate, shortened, span
@@ -32,6 +32,11 @@ class View:
     q: str = ""
     open: frozenset[str] = frozenset()
     all: bool = False
+
+    def turned(self, module: str) -> str:
+        """The query by which a module is opened, or folded again."""
+        opened = sorted(self.open ^ {module})
+        return urlencode([*([("q", self.q)] if self.q else []), *(("open", name) for name in opened)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def landscape(modules: Sequence[Module], endpoints: Sequence[EndpointSight], vie
     """The picture; None if it has more than `MOST` boxes and was not asked for."""
     boxes = {route.name: _box(module, route) for module in modules for route in module.routes}
     known = {route.name: route for module in modules for route in module.routes}
-    shapes = [shape for module in modules for shape in _shapes(module)]
+    shapes = [shape for module in modules for shape in _shapes(module, view)]
     if len(shapes) > MOST and not view.all:
         return None
     shared = len(boxes) > FOLDED
@@ -120,10 +125,10 @@ def _box(module: Module, route: RouteSight) -> str:
     return f"r:{route.name}" if module.open else f"m:{module.name}"
 
 
-def _shapes(module: Module) -> Iterable[Shape]:
+def _shapes(module: Module, view: View) -> Iterable[Shape]:
     if module.open:
         return [_route(route) for route in module.routes]
-    return [_module(module)]
+    return [_module(module, view)]
 
 
 def _route(route: RouteSight) -> Shape:
@@ -140,12 +145,12 @@ def _route(route: RouteSight) -> Shape:
     )
 
 
-def _module(module: Module) -> Shape:
+def _module(module: Module, view: View) -> Shape:
     ill = [route for route in module.routes if route.state == "degraded"]
     alarm = f"{len(ill)} degraded" if ill else f"{rate(module.errors)} failing" if module.errors else ""
     lines = (f"{len(module.routes)} routes · {rate(module.rate)}",)
     tip = f"{module.name}: {len(module.routes)} routes, folded into one box"
-    href = f"?open={quote(module.name)}"
+    href = f"?{view.turned(module.name)}"
     title = shortened(module.name, 21)
     return Shape(f"m:{module.name}", title, lines, "module", module.state, tip, href, alarm, "", *_SIZE)
 

@@ -77,8 +77,12 @@ def routes() -> list[Route]:
             from_("http:0.0.0.0:8080/orders", Order).to("direct:orders").route("shop.web", "Orders of the web shop."),
             from_(files, Order).to("direct:orders").route("shop.marketplace", "Orders of the marketplace, as files."),
             from_("queue:booked").transform(str).to("http:mail.example/send").route("shop.mails", "A mail for each."),
-            from_("sql:erp/bookings?poll=1m").to("file:data/invoices").route("erp.invoices", "Bookings become bills."),
-            from_("sql:erp/stock?poll=30s").to("file:data/stock").route("erp.stock", "Stock goes to the web shop."),
+            from_("sql:erp/bookings?cursor=id&name=bills&poll=1m")
+            .to("file:data/invoices")
+            .route("erp.invoices", "Bookings become bills."),
+            from_("sql:erp/stock?cursor=changed&name=stock&poll=30s")
+            .to("file:data/stock")
+            .route("erp.stock", "Stock goes to the web shop."),
             from_("rabbitmq:contacts").to("sql:crm/contacts").route("crm.contacts", "Contacts from everywhere."),
             from_("cron:0 3 * * *").to("http:crm.example/sync").route("crm.nightly", "The other way round."),
         ],
