@@ -8,6 +8,7 @@ from . import capturing as capturing
 from . import configuring as configuring
 from . import doctoring as doctoring
 from . import explaining as explaining
+from . import getting as getting
 from . import inspecting as inspecting
 from . import lettering as lettering
 from . import making as making

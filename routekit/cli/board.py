@@ -193,7 +193,6 @@ class Board:
         for column in (COLUMNS["route"], *others):
             sign = ("v" if column.falling != self.reverse else "^") if column is COLUMNS[self.sort] else ""
             text.append(_cell(column, f"{column.title}{sign}", names), style="reverse" if sign else "")
-            text.append(" ")
         return text
 
     def _row(self, one: RouteSight, layout: Layout) -> Text:
@@ -204,7 +203,6 @@ class Board:
                 STATES[one.state] if column.title == "state" else "red" if column.title == "dead" and one.dead else ""
             )
             text.append(_cell(column, one_line(column.show(one, self.now)), names), style=style)
-            text.append(" ")
         return text
 
     def _detail(self, shown: Sequence[RouteSight]) -> Text:
@@ -227,8 +225,9 @@ class Board:
 
 
 def _cell(column: Column, text: str, names: int) -> str:
-    """A text in the width of its column: names and states to the left, figures to the right."""
+    """A text in the width of its column: names and states to the left, figures to the right; the first has no gap."""
     width = column.width or names
+    gap = " " if column.width else ""
     if len(text) > width:
         text = f"{text[: width - 1]}…"
-    return f"{text:<{width}}" if column.title in ("route", "state") else f"{text:>{width}}"
+    return f"{gap}{text:<{width}}" if column.title in ("route", "state") else f"{gap}{text:>{width}}"

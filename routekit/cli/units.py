@@ -1,4 +1,6 @@
-"""Durations and rates in a few characters."""
+"""Times, durations and rates in a few characters."""
+
+from datetime import datetime
 
 
 def duration(seconds: float | None) -> str:
@@ -42,3 +44,8 @@ def rate(per_second: float) -> str:
     if per_second < 1:
         return f"{per_second:.2f}/s"
     return f"{per_second:.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
+
+
+def moment(when: float) -> str:
+    """A time of this machine's zone, to the second."""
+    return datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d %H:%M:%S")
