@@ -116,6 +116,16 @@ class Gates:
     def __len__(self) -> int:
         return len(self._gates)
 
+    @property
+    def inside(self) -> int:
+        """How many are let in by all of them."""
+        return sum(gate.inside for gate in self._gates.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many are in line at one of them."""
+        return sum(gate.waiting for gate in self._gates.values())
+
     def of(self, key: Hashable) -> Gate | None:
         """The gate of that key; None if all are in use."""
         gate = self._gates.get(key)

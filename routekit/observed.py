@@ -77,13 +77,19 @@ class FailureFigures:
 
 @dataclass(frozen=True, slots=True)
 class BreakerFigures:
-    """A circuit breaker: since when it is so, and why; `since` is None, and `why` empty, if it never changed."""
+    """A circuit breaker, as it stands; several routes may share it by its name."""
 
     name: str
-    route: str
     state: Literal["closed", "open", "half-open"]
-    why: str = ""
-    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFigures:
+    """A limiter that has a name: how many messages it has let in, and how many wait for it; of all its keys."""
+
+    name: str
+    inside: int
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +119,5 @@ class RouteFigures:
     steps: Sequence[StepFigures] = ()
     failures: Sequence[FailureFigures] = ()
     breakers: Sequence[BreakerFigures] = ()
+    limits: Sequence[LimitFigures] = ()
     endpoints: Sequence[Figure] = ()

@@ -12,9 +12,11 @@ from random import Random
 from time import time
 from typing import Any, Final
 
+from ..breaker import Breaker
 from ..events import DeadLettered, Event, Refused, Rescued, Retrying
+from ..limits import Gate, Gates
 from ..message import Message, Meta, Outcome, Trace
-from ..observed import Became, FailureFigures, RouteFigures
+from ..observed import Became, BreakerFigures, FailureFigures, LimitFigures, RouteFigures
 from ..observing import Observer, Observing, Several, Spot
 from ..options import masked
 from ..place import Place
@@ -197,6 +199,15 @@ class Observations:
         found = [observer for make in self._observers if (observer := _made(make, route)) is not None]
         found += self._catalog.observers(route)
         return Watch(route.name, found, self._now, counts=self._metrics) if found or self._metrics else None
+
+
+def shared_states(
+    states: Mapping[tuple[Any, str], Any],
+) -> tuple[Sequence[BreakerFigures], Sequence[LimitFigures]]:
+    """The circuit breakers and limiters among the states that steps share by name."""
+    breakers = [BreakerFigures(one.name, one.state) for one in states.values() if isinstance(one, Breaker)]
+    gates = [(name, one) for (_, name), one in states.items() if isinstance(one, Gate | Gates)]
+    return breakers, [LimitFigures(name, one.inside, one.waiting) for name, one in gates]
 
 
 def followed(message: Message[Any], trace: Trace) -> Message[Any]:

@@ -35,6 +35,7 @@ from .binding import RouteRuntime
 from .holdups import Holdups
 from .intake import Intake
 from .leading import Leading, elected
+from .observation import shared_states
 from .reception import CALLS, Reception
 from .services import Activity, Services
 
@@ -231,8 +232,11 @@ class Runner:
 
     def observed(self) -> RouteFigures:
         """What has been seen of the route."""
-        endpoints = self._services.figures.read(self.route.name)
-        figures = RouteFigures(self.route.name, self.state, **asdict(self.counts), endpoints=endpoints)
+        name = self.route.name
+        breakers, limits = shared_states(self._services.named.of(name))
+        endpoints = self._services.figures.read(name)
+        counts = asdict(self.counts)
+        figures = RouteFigures(name, self.state, **counts, breakers=breakers, limits=limits, endpoints=endpoints)
         return figures if self.watch is None else self.watch.read(figures)
 
     def stats(self) -> dict[str, Any]:

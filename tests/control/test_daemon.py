@@ -116,3 +116,12 @@ def test_errors_of_the_desk_come_back_as_they_were(shop: Command) -> None:
             one.client.concurrency("shop.orders", 0)
         with Client("http://127.0.0.1:1") as nobody, pytest.raises(Unavailable, match="no daemon answers"):
             nobody.about()
+
+
+def test_prometheus_reads_the_figures_of_its_routes(shop: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With those of the process, as text that needs no more than a reader's token."""
+    monkeypatch.chdir(shop.folder)
+    with daemon(shop), Client.found(load_settings(None)) as client:
+        text = client.metrics()
+    assert 'routekit_route_state{route="shop.idle",state="running"} 1.0' in text
+    assert 'routekit_messages_received_total{from="source",route="shop.book"}' in text
