@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from ..console import one_line
 from ..errors import StoreError, Unavailable, UnknownName
+from ..letter import Letter, kind_named
 from ..lettering.discarding import KEEP, discard, discarded, restore
 from ..lettering.editing import UNCHANGED, edit
 from ..lettering.replaying import Outcome, Replay
@@ -77,7 +78,8 @@ class LetterDesk:
 
     async def get(self, id: str, *, by: Operator) -> LetterDetail:
         """All about one letter; for a reader, bodies and headers are masked."""
-        return as_detail(await found(self._store, id), hidden=by.role == "reader")
+        letter = await found(self._store, id)
+        return as_detail(letter, self._kind(letter), self._setup().private, hidden=by.role == "reader")
 
     async def clusters(self, *, route: str | None = None, by: Operator) -> Sequence[ClusterSight]:
         """What is alike among the letters, the largest cluster first."""
@@ -181,6 +183,12 @@ class LetterDesk:
         async with self._alone():
             store = self._store
             return as_detail(await restore(store, self._setup_for(store), id, who=by.name, why=why))
+
+    def _kind(self, letter: Letter) -> Any:
+        """The type of a letter's body, if its route is there and says so."""
+        if letter.entry:
+            return kind_named(letter.kind)
+        return next((route.body for route in self._routes() if route.name == letter.route), None)
 
     @property
     def _store(self) -> Store:

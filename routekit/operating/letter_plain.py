@@ -1,14 +1,15 @@
 """Dead letters as plain data: what RouteKit wrote is masked, a message is as it came, unless a reader asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from ..letter import Cluster, Letter
+from ..letter import Cluster, Letter, unpacked
 from ..lettering.discarding import Discarded
 from ..lettering.editing import original
 from ..lettering.replaying import Outcome
-from ..options import MASK, masked, sounds_secret
+from ..options import masked
+from ..sensitive import masked_body
 from .letter_sights import (
     ClusterSight,
     DiscardedSight,
@@ -18,6 +19,9 @@ from .letter_sights import (
     OutcomeSight,
     TriedSight,
 )
+
+LONGEST = 64_000
+"""Characters of a body that are shown to somebody for whom it is masked."""
 
 
 def as_sight(letter: Letter) -> LetterSight:
@@ -38,20 +42,26 @@ def as_sight(letter: Letter) -> LetterSight:
     )
 
 
-def as_detail(letter: Letter, *, hidden: bool = False) -> LetterDetail:
-    """All about a letter; `hidden`: with what sounds secret masked in bodies and headers."""
-    show = _hidden if hidden else _shown
+def as_detail(letter: Letter, kind: Any = None, keys: Sequence[str] = (), *, hidden: bool = False) -> LetterDetail:
+    """All about a letter; `hidden`: with what is sensitive masked in bodies and headers.
+
+    `kind` is the type of its body, by whose fields it is masked, if that is known; `keys` are further names.
+    """
+
+    def show(data: Any, kind: Any = None) -> Any:
+        return masked_body(unpacked(data), kind, keys=keys, most=LONGEST) if hidden else data
+
     body, headers = original(letter)
     return LetterDetail(
         letter=as_sight(letter),
         source=masked(letter.source),
         causes=[masked(cause) for cause in letter.causes],
-        body=show(letter.body),
+        body=show(letter.body, kind),
         headers=show(letter.headers),
-        came_body=show(body),
+        came_body=show(body, kind),
         came_headers=show(headers),
         step_body=show(letter.current),
-        step_headers=show(letter.current_headers),
+        step_headers=None if letter.current_headers is None else show(letter.current_headers),
         masked=hidden,
         entry=letter.entry,
         kind=letter.kind,
@@ -110,17 +120,3 @@ def _tried(tried: Mapping[str, Any]) -> TriedSight:
         reason=masked(tried["reason"]),
         attempts=tried["attempts"],
     )
-
-
-def _shown(data: Any) -> Any:
-    return data
-
-
-def _hidden(data: Any) -> Any:
-    """Plain data with the values of names that sound secret masked."""
-    if isinstance(data, dict):
-        items = cast("dict[str, Any]", data).items()
-        return {name: MASK if sounds_secret(name) else _hidden(value) for name, value in items}
-    if isinstance(data, list):
-        return [_hidden(one) for one in cast("list[Any]", data)]
-    return masked(data) if isinstance(data, str) else data

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from ..console import one_line
 from ..errors import BadOption, StoreError, Unavailable, UnknownName, did_you_mean
@@ -53,8 +54,13 @@ from .sights import (
     TraceSight,
 )
 
+T = TypeVar("T")
+
 MOST = 1000
 """Groups that are shown at most."""
+
+_BREATH = 50
+"""Routes that are looked at in one go."""
 
 _PATIENCE = 5.0
 """Seconds that the store has to answer when somebody asks whether all is well."""
@@ -116,15 +122,14 @@ class ServiceDesk:
         store = await self._store_health()
         runners = self._runners
         routes = [route_health(runner, self._seen) for runner in runners]
-        parts = [endpoint_health(end) for runner in runners for end in self._ends(runner)]
+        parts = [endpoint_health(end) for ends in await _each(runners, self._ends) for end in ends]
         ready = store.ok and all(one.ok for one in routes) and bool(runners)
         return Health(ready=ready, parts=[store, *routes, *parts])
 
     async def routes(self) -> Sequence[RouteSight]:
         """All routes, sorted by name."""
-        runners = self._runners
-        fed = readers(runners)
-        return [self._sight(runner, fed) for runner in sorted(runners, key=lambda one: one.route.name)]
+        fed = readers(self._runners)
+        return await _each(self._sorted, lambda runner: self._sight(runner, fed))
 
     async def route(self, name: str) -> RouteDetail:
         """All about one route."""
@@ -147,8 +152,7 @@ class ServiceDesk:
 
     async def endpoints(self) -> Sequence[EndpointSight]:
         """The sources and sinks of all routes."""
-        runners = sorted(self._runners, key=lambda one: one.route.name)
-        return [end for runner in runners for end in self._ends(runner)]
+        return [end for ends in await _each(self._sorted, self._ends) for end in ends]
 
     async def flights(self, route: str | None = None) -> Sequence[FlightSight]:
         """The messages at work, the oldest first."""
@@ -172,7 +176,7 @@ class ServiceDesk:
         """All circuit breakers."""
         found = [
             breaker_sight(runner.route.name, name, self._seen)
-            for runner in sorted(self._runners, key=lambda one: one.route.name)
+            for runner in self._sorted
             for name in self._of(runner).breakers
         ]
         return sorted(found, key=lambda one: (one.name, one.route))
@@ -264,6 +268,10 @@ class ServiceDesk:
         return list(self._service.runners)
 
     @property
+    def _sorted(self) -> Sequence[Runner]:
+        return sorted(self._service.runners, key=lambda one: one.route.name)
+
+    @property
     def _store(self) -> Store:
         store = self._service.store
         if store is None:
@@ -317,6 +325,16 @@ class ServiceDesk:
         """Note in the audit what is about to be done; raises StoreError, and then it is not done."""
         text = one_line(masked(details))
         await self._store.audit.add(Deed(self._setup.now(), by.name, action, one_line(what), text))
+
+
+async def _each(runners: Sequence[Runner], make: Callable[[Runner], T]) -> list[T]:
+    """What is made of each; between some of many, messages have their turn."""
+    found: list[T] = []
+    for number, runner in enumerate(runners, 1):
+        found.append(make(runner))
+        if number % _BREATH == 0:
+            await anyio.lowlevel.checkpoint()
+    return found
 
 
 def installed() -> str:

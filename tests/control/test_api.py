@@ -1,12 +1,13 @@
 """The control API: its document, what it answers, and who may ask."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import anyio
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from routekit import Flow, Message, Policy, Rejected, from_
+from routekit import Flow, Message, Policy, Rejected, Sensitive, from_
 from routekit.access import Access
 from routekit.testing import Sink
 
@@ -155,6 +156,14 @@ async def test_letters_are_found_tried_edited_and_replayed() -> None:
         assert (await asked.post(f"/api/letters/{second}/restore", {})).json["letter"]["id"] == second
 
 
+@dataclass(frozen=True)
+class Person:
+    """Whose name may be read, and whose address may not."""
+
+    password: str
+    email: Annotated[str, Sensitive("email")]
+
+
 class TestOpenToThisMachine:
     """Without tokens, on loopback: whoever is on this machine may ask, pages of somebody else may not."""
 
@@ -273,14 +282,16 @@ class TestGuardedByTokens:
         def never(body: Any) -> Any:
             raise Rejected("no")
 
-        source = Watched([Message({"password": "hunter2", "n": 1}, id="m1")])
-        flow = from_(source, dict, policy=Policy(dead_letter="store")).transform(never)
+        source = Watched([Message({"password": "hunter2", "email": "ada@example.org"}, id="m1")])
+        flow = from_(source, Person, policy=Policy(dead_letter="store")).transform(never)
         async with asked_of(GUARDED, r=flow) as asked:
             await anyio.sleep(5)
             letter = (await asked.get("/api/letters", **self.shown(TOKEN))).json["letters"][0]["id"]
             mine = (await asked.get(f"/api/letters/{letter}", **self.shown(TOKEN))).json
             theirs = (await asked.get(f"/api/letters/{letter}", **self.shown(READER))).json
-            assert (mine["body"], theirs["body"]) == ({"password": "hunter2", "n": 1}, {"password": "***", "n": 1})
+            assert mine["body"] == {"password": "hunter2", "email": "ada@example.org"}
+            assert (theirs["masked"], theirs["body"]["password"]) == (True, "***")
+            assert "ada@" not in f"{theirs['body']} {theirs['came_body']}"
 
 
 class TestFlood:
