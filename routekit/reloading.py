@@ -35,19 +35,29 @@ AT_MOST = 3.0
 
 Check = Callable[[Sequence[Route]], Sequence[Problem]]
 Choose = Callable[[Sequence[Route]], Sequence[Route]]
+Prepare = Callable[[Sequence[Route]], Awaitable[None]]
 
 
 class Reloading:
     """Reloads the routes of a path; make it before they are read for the first time.
 
     `check` says what is wrong with routes, `choose` gives those of all that are to run. `config` are the files of the
-    settings: they are read at the start only, and a change of them is told.
+    settings: they are read at the start only, and a change of them is told. `prepare` is awaited before routes are
+    exchanged.
     """
 
-    def __init__(self, path: Path, check: Check, choose: Choose = list, config: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        check: Check,
+        choose: Choose = list,
+        config: Sequence[Path] = (),
+        prepare: Prepare | None = None,
+    ) -> None:
         self._renewing = Renewing(path)
         self._check = check
         self._choose = choose
+        self._prepare = prepare
         self._config = {file.resolve(): _content(file) for file in config}
         self._routes: Sequence[Route] = ()
         self._told: Collection[tuple[str, str]] = ()
@@ -87,7 +97,10 @@ class Reloading:
                 return [], None
             routes, problems = await anyio.to_thread.run_sync(self._sound, renewed)
             told = self._tell(problems)
-            replaced = self._service.replace(self._choose(routes))
+            chosen = self._choose(routes)
+            if self._prepare is not None:
+                await self._prepare(chosen)
+            replaced = self._service.replace(chosen)
         except RouteKitError as error:
             _log.error("nothing was reloaded, all runs on as before: %s", _said(error.message, error.hint))
             raise
@@ -170,11 +183,13 @@ class Reloading:
         return Path(path) in self._config
 
 
-def reloading(path: Path, settings: Settings, catalog: Catalog, choose: Choose = list) -> Reloading:
+def reloading(
+    path: Path, settings: Settings, catalog: Catalog, choose: Choose = list, prepare: Prepare | None = None
+) -> Reloading:
     """What reloads the routes of a path, checked as they are at the start."""
     durable = not settings.options.store.startswith("memory:")
     checked = partial(check, catalog=catalog, policy=settings.policy(), durable=durable)
-    return Reloading(path, checked, choose, [] if settings.file is None else [settings.file])
+    return Reloading(path, checked, choose, [] if settings.file is None else [settings.file], prepare)
 
 
 async def _set_at_end(stop: anyio.Event) -> None:

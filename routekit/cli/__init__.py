@@ -6,6 +6,7 @@ flight was left; 4 there is no daemon to talk to.
 
 from . import capturing as capturing
 from . import configuring as configuring
+from . import developing as developing
 from . import doctoring as doctoring
 from . import explaining as explaining
 from . import getting as getting

@@ -16,7 +16,8 @@ from ..console import Watcher
 from ..errors import UnknownName, did_you_mean
 from ..events import Event, RouteDegraded, RouteStarted
 from ..extras import library
-from ..reloading import Reloading, reloading
+from ..plugins import Catalog
+from ..reloading import Prepare, Reloading, reloading
 from ..route import Route
 from ..runtime.service import Service
 from ..settings import Settings
@@ -70,11 +71,11 @@ def serve(
     with answering():
         given = settings(routes)
         begin_log(given)
-        following = _following(given, routes, only, watches=reload)
+        following = following_of(given, routes, only, watches=reload)
         reaching = _reaching(given, routes, following.reload)
         found = checked(routes, only, given)
         following.found(loaded(routes).routes)
-        service = _run(
+        service = run_service(
             given, found, until_idle=False, most=None, reaching=reaching, following=following, watches=reload
         )
     if any(counts.in_flight for counts in service.counts().values()):
@@ -97,7 +98,7 @@ def run(
         given = settings(routes)
         begin_log(given)
         degraded: set[str] = set()
-        service = _run(given, checked(routes, only, given), until_idle=True, most=count, degraded=degraded)
+        service = run_service(given, checked(routes, only, given), until_idle=True, most=count, degraded=degraded)
         if degraded or any(counts.dead or counts.refused for counts in service.counts().values()):
             raise typer.Exit(FAILED)
 
@@ -122,7 +123,7 @@ def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
     return [route for route in routes if not only or route.name in only]
 
 
-def _run(
+def run_service(
     given: Settings,
     routes: list[Route],
     *,
@@ -132,6 +133,7 @@ def _run(
     reaching: "Reaching | None" = None,
     following: Reloading | None = None,
     watches: bool = False,
+    catalog: Catalog | None = None,
 ) -> Service:
     """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
     degraded = set() if degraded is None else degraded
@@ -146,7 +148,7 @@ def _run(
             elif isinstance(event, RouteStarted):
                 degraded.discard(event.route)
 
-        setup = setup_of(given, catalog_of(given), watch=watch, metrics=reaching is not None)
+        setup = setup_of(given, catalog or catalog_of(given), watch=watch, metrics=reaching is not None)
         service = Service(routes, setup)
         around = nullcontext if reaching is None else partial(reaching.around, service, setup)
         if following is not None:
@@ -156,12 +158,14 @@ def _run(
     return service
 
 
-def _following(given: Settings, routes: Path, only: list[str] | None, *, watches: bool) -> Reloading:
+def following_of(
+    given: Settings, routes: Path, only: list[str] | None, *, watches: bool, prepare: Prepare | None = None
+) -> Reloading:
     """What reloads the routes; made before they are read. Raises DefinitionError if it cannot watch them."""
     if watches:
         library("watchfiles", extra="serve", asked="reloading on a change")
     return reloading(
-        routes, given, catalog_of(given), lambda found: [one for one in found if not only or one.name in only]
+        routes, given, catalog_of(given), lambda found: [one for one in found if not only or one.name in only], prepare
     )
 
 
