@@ -75,6 +75,7 @@ class Options(BaseModel):
         default=False,
         description="`true`, a share such as 0.01, or `failed`: messages that are traced, where the route says nothing",
     )
+    workers: int = Field(default=1, ge=1, description="processes that share the work of `serve`; needs a shared store")
     log: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="level of the log")
     log_format: Literal["pretty", "plain", "json"] | None = Field(
         default=None, description="form of the log's lines; unset: pretty on a terminal, else plain"

@@ -182,6 +182,11 @@ class Runtime(Protocol):
         ...
 
     @property
+    def workers(self) -> int:
+        """How many processes of one command run the route: a source that listens shares its port with the others."""
+        ...
+
+    @property
     def data(self) -> Path:
         """The folder for embedded state and relative paths of embedded databases."""
         ...

@@ -36,11 +36,15 @@ class Reaching:
         access: Access,
         folder: Path,
         reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
+        *,
+        place: Path | None = None,
     ) -> None:
+        """`folder` is that of the routes; in `place` tools find the daemon, else in the data folder."""
         self._given = given
         self._access = access
         self._folder = folder
         self._reload = reload
+        self._place = place or given.options.data
         self._lines = LogLines()
         self.seen = Seen()
 
@@ -65,7 +69,7 @@ class Reaching:
                 desk,
                 letters,
                 self._access,
-                self._given.options.data,
+                self._place,
                 version=installed(),
                 console=_console(desk, letters),
                 metrics=_metrics(service),

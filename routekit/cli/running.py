@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import anyio
 import typer
@@ -44,9 +44,12 @@ from .app import (
 
 if TYPE_CHECKING:
     from .reaching import Reaching
+    from .workers import Post
 
 _log = logging.getLogger("routekit")
 
+Workers = Annotated[int | None, typer.Option(min=1, help="processes that share the work; needs a shared store")]
+Worker = Annotated[str | None, typer.Option(hidden=True, help="be the worker of that name, for a supervisor")]
 Only = Annotated[list[str] | None, typer.Option("--route", help="only this route, may be repeated")]
 
 
@@ -57,6 +60,8 @@ def serve(
     reload: Annotated[bool, typer.Option("--reload", help="exchange routes whose modules change")] = False,
     profile: Profile = None,
     log_format: LogFormat = None,
+    workers: Workers = None,
+    worker: Worker = None,
 ) -> None:
     """Run routes until stopped: the daemon.
 
@@ -66,20 +71,29 @@ def serve(
     With --reload it watches the folder: a changed module exchanges its routes, while what they have in flight is
     finished by their old version. One that is broken leaves the old version running.
 
-    Exit code 0 if all was finished, 3 if something in flight was left.
+    With --workers N processes of their own run the routes, and this one starts those again that die.
+
+    Exit code 0 if all was finished, 3 if something in flight was left; of several workers, the worst.
     """
     with answering():
         given = settings(routes)
         begin_log(given)
+        many = workers or given.options.workers
+        if worker is None and many > 1:
+            checked(routes, only, given)
+            _supervise(given, many)
+        post = None if worker is None else _posted(given, worker, many)
         following = following_of(given, routes, only, watches=reload)
-        reaching = _reaching(given, routes, following.reload)
+        reaching = _reaching(given, routes, following.reload, post)
         found = checked(routes, only, given)
         following.found(loaded(routes).routes)
         service = run_service(
-            given, found, until_idle=False, most=None, reaching=reaching, following=following, watches=reload
+            given, found, until_idle=False, most=None, reaching=reaching, following=following, watches=reload, post=post
         )
     if any(counts.in_flight for counts in service.counts().values()):
         raise typer.Exit(LEFT)
+    if post is not None:
+        raise typer.Exit(post.code)
 
 
 @app.command()
@@ -134,6 +148,7 @@ def run_service(
     following: Reloading | None = None,
     watches: bool = False,
     catalog: Catalog | None = None,
+    post: "Post | None" = None,
 ) -> Service:
     """Run a service to its end; the names of routes that are degraded then are in `degraded`."""
     degraded = set() if degraded is None else degraded
@@ -148,14 +163,29 @@ def run_service(
             elif isinstance(event, RouteStarted):
                 degraded.discard(event.route)
 
-        setup = setup_of(given, catalog or catalog_of(given), watch=watch, metrics=reaching is not None)
+        catalog, workers = catalog or catalog_of(given), 1 if post is None else post.workers
+        setup = setup_of(given, catalog, watch=watch, metrics=reaching is not None, workers=workers)
         service = Service(routes, setup)
         around = nullcontext if reaching is None else partial(reaching.around, service, setup)
         if following is not None:
             following.serves(service)
-        beside = [following.watch] if following is not None and watches else []
+        obey = _obey_signals if post is None else post.obey
+        beside = [partial(obey, service), *([following.watch] if following is not None and watches else ())]
         anyio.run(_served, service, until_idle, most, around, beside)
     return service
+
+
+def _supervise(given: Settings, workers: int) -> NoReturn:
+    """Let workers run the routes, and leave with the worst of their exit codes."""
+    from .workers import supervised
+
+    raise typer.Exit(supervised(given, catalog_of(given), workers))
+
+
+def _posted(given: Settings, worker: str, workers: int) -> "Post":
+    from .workers import Post
+
+    return Post(worker, workers, given)
 
 
 def following_of(
@@ -169,12 +199,16 @@ def following_of(
     )
 
 
-def _reaching(given: Settings, routes: Path, reload: Callable[[], Awaitable[Sequence[str]]]) -> "Reaching":
+def _reaching(
+    given: Settings, routes: Path, reload: Callable[[], Awaitable[Sequence[str]]], post: "Post | None"
+) -> "Reaching":
     """How the daemon can be reached; raises BadOption for settings that are wrong."""
     from ..control.settings import access_of  # here, as no other command needs it, and it takes time to load
     from .reaching import Reaching
 
-    return Reaching(given, access_of(given), routes, reload)
+    if post is None:
+        return Reaching(given, access_of(given), routes, reload)
+    return Reaching(given, post.access(access_of(given)), routes, reload, place=post.place)
 
 
 async def _served(
@@ -182,10 +216,10 @@ async def _served(
     until_idle: bool,
     most: int | None,
     around: Callable[[], AbstractAsyncContextManager[None]],
-    beside: Sequence[Job] = (),
+    beside: Sequence[Job],
 ) -> None:
     async with together() as tasks:
-        for job in (partial(_obey_signals, service), *beside):
+        for job in beside:
             tasks.start_soon(job)
         async with around():  # from before the routes start until they have ended
             await service.run(until_idle=until_idle, most=most)

@@ -120,6 +120,10 @@ class RouteRuntime:
         return self._services.store
 
     @property
+    def workers(self) -> int:
+        return self._services.workers
+
+    @property
     def data(self) -> Path:
         return self._services.data
 

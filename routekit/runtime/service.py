@@ -70,6 +70,8 @@ class Setup:
     observers: Sequence[Observing] = ()
     metrics: bool = False
     private: Sequence[str] = ()
+    workers: int = 1
+    """How many processes of one command run these routes on this machine."""
 
     @asynccontextmanager
     async def opened_store(self) -> AsyncGenerator[Store]:
@@ -312,6 +314,7 @@ class Service:
             setup.data,
             setup.policy,
             setup.settings,
+            workers=setup.workers,
             observations=Observations(setup.catalog, observers, setup.now, metrics=setup.metrics),
         )
 

@@ -30,6 +30,7 @@ class Services:
     data: Path
     policy: Policy
     settings: Callable[[str, str], Mapping[str, Any] | None]
+    workers: int = 1
     holds: bool = False
     """Whether a step of any route holds messages in memory."""
     named: Named = field(default_factory=Named)

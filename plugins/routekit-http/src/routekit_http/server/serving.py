@@ -19,6 +19,9 @@ from .settings import ServerSettings, server_settings
 
 _BACKLOG = 2048
 
+SHARED = "shared"
+"""Asks for a port that several processes share."""
+
 
 class _Guest(Server):
     """Leaves signals to its host, and tells when it takes connections."""
@@ -49,11 +52,14 @@ class _Guest(Server):
 
 
 @asynccontextmanager
-async def open_server(scheme: str, host: str, port: int, settings: ServerSettings) -> AsyncGenerator[App]:
-    """A server at an address; port 0 is any free one. Raises Unavailable if the address cannot be had."""
+async def open_server(scheme: str, host: str, port: int, settings: ServerSettings, *shares: str) -> AsyncGenerator[App]:
+    """A server at an address; port 0 is any free one. Raises Unavailable if the address cannot be had.
+
+    With `SHARED` other processes of the same user may listen there, too: each connection goes to one of them.
+    """
     where = f"{scheme}:{host}:{port}"
     context = certified(scheme, host, port, settings)
-    bound = bound_to(host, port, where)
+    bound = bound_to(host, port, where, shared=SHARED in shares)
     app = App(settings, _url(scheme, bound))
     config = Config(
         app.asgi,
@@ -94,7 +100,8 @@ async def app_of(runtime: Runtime, scheme: str, host: str, port: int) -> App:
     if current_async_library() != "asyncio":
         raise DefinitionError(f"{scheme}:{host}:{port} can be served on asyncio only", hint="run it there")
     settings = cast("Any", server_settings(runtime, host, port))  # hashable, since frozen
-    return await runtime.shared(open_server, scheme, host, port, settings)
+    shares = (SHARED,) if runtime.workers > 1 else ()
+    return await runtime.shared(open_server, scheme, host, port, settings, *shares)
 
 
 def certified(scheme: str, host: str, port: int, settings: ServerSettings) -> ssl.SSLContext | None:
@@ -108,8 +115,8 @@ def certified(scheme: str, host: str, port: int, settings: ServerSettings) -> ss
     return server_context(settings.cert, settings.key, settings.key_password, settings.client_ca, where)
 
 
-def bound_to(host: str, port: int, where: str) -> socket.socket:
-    """A socket that listens there; raises Unavailable. `where` names it."""
+def bound_to(host: str, port: int, where: str, *, shared: bool = False) -> socket.socket:
+    """A socket that listens there; raises Unavailable. `where` names it; `shared` lets others listen there, too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         kind, tcp = socket.SOCK_STREAM, socket.IPPROTO_TCP
@@ -117,6 +124,8 @@ def bound_to(host: str, port: int, where: str) -> socket.socket:
         bound = socket.socket(found[0][0], kind, tcp)  # told to be TCP, else nobody switches its delays off (Nagle)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.bind(found[0][4])
             bound.listen(_BACKLOG)
             bound.setblocking(False)
