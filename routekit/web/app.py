@@ -25,10 +25,10 @@ from ..operating.letter_desk import LetterDesk
 from . import endpoint_pages, flow_pages, letter_pages, message_pages, record_pages
 from .entering import LOOPBACK, entrance, give
 from .files import address, assets
-from .formats import ago, clipped, clock, number, pretty, rate, shortened, span
+from .formats import ago, clipped, clock, number, paragraphs, pretty, rate, shortened, span, without
 from .guarding import Guarded
 from .sessions import Session, Sessions
-from .source import coloured
+from .source import coded, coloured
 from .visit import Admit, Console, Documented, Page, Visit, address_of, cookie_name, form_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -86,13 +86,16 @@ def _templates() -> Environment:
         "ago": ago,
         "clipped": clipped,
         "clock": clock,
+        "coded": coded,
         "coloured": coloured,
         "number": number,
+        "paragraphs": paragraphs,
         "pretty": pretty,
         "rate": rate,
         "shortened": shortened,
         "span": span,
         "url": _quoted,
+        "without": without,
     }
     found.filters.update(those)
     return found

@@ -77,7 +77,7 @@ async def pulse(visit: Visit) -> Response:
 async def route_page(visit: Visit) -> Response:
     """All about one route."""
     detail = await visit.desk.route(visit.request.path_params["name"])
-    picture = picture_of(detail.drawing, detail.steps)
+    picture = picture_of(detail.drawing, detail.steps, received=detail.route.received + detail.route.brought)
     feeding = [route.name for route in await visit.desk.routes() if detail.route.name in route.feeds]
     return visit.page("route.html", detail=detail, route=detail.route, picture=picture, feeding=feeding)
 

@@ -106,3 +106,21 @@ def shortened(text: str, most: int) -> str:
 def clipped(text: str, most: int) -> str:
     """A text of at most so many characters, its beginning kept."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def paragraphs(text: str) -> list[str]:
+    r"""The paragraphs of a docstring, each in one line.
+
+    >>> paragraphs("One\nline.\n\nAnd `more`.")
+    ['One line.', 'And `more`.']
+    """
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+
+
+def without(text: str, beginning: str) -> str:
+    """A text without what the page says beside it already.
+
+    >>> without("shop.orders: running", "shop.orders")
+    'running'
+    """
+    return text.removeprefix(f"{beginning}: ") if beginning else text

@@ -13,13 +13,19 @@ from ..operating.letter_sights import LetterSight
 from ..operating.sights import HopSight, TraceSight
 from .formats import pretty
 from .picture import Picture
-from .steps import picture_of
+from .steps import key_of, numbered, picture_of
 from .visit import Page, Visit
 
-LINES = 400
+LINES = 250
 """Lines of a body that are compared; of a larger one the beginning is shown."""
 
+ROOM = 600
+"""Lines of bodies on one page: a page is not to be heavy."""
+
 NEWEST = 100
+
+HOPS = 80
+"""Hops that are shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Hop:
     """A step that was passed, and what it changed."""
 
     sight: HopSight
+    number: int
+    """That of its step in the picture."""
     lines: Sequence[Changed]
     changed: bool
     cut: int
@@ -48,6 +56,8 @@ class Way:
     trace: TraceSight
     picture: Picture
     hops: Sequence[Hop]
+    more: int = 0
+    """Hops that are not shown."""
 
 
 async def messages(visit: Visit) -> Response:
@@ -82,15 +92,27 @@ async def _way(visit: Visit, trace: TraceSight) -> Way:
         drawing: Mapping[str, Any] = (await visit.desk.route(trace.route)).drawing
     except UnknownName:  # the route was removed since
         drawing = {}
-    return Way(trace, picture_of(drawing, (), trace.hops), [hop_of(hop) for hop in trace.hops])
+    return Way(trace, picture_of(drawing, (), trace.hops), hops_of(trace.hops), max(0, len(trace.hops) - HOPS))
 
 
-def hop_of(hop: HopSight) -> Hop:
-    """A hop with the lines of its body, before and after."""
+def hops_of(hops: Sequence[HopSight]) -> list[Hop]:
+    """The first hops, with the lines of their bodies as long as there is room."""
+    numbers = numbered(hops)
+    shown: list[Hop] = []
+    room = ROOM
+    for hop in hops[:HOPS]:
+        lines = _lines(hop)
+        most = min(LINES, room)
+        changed = any(line.sign != " " for line in lines)
+        shown.append(Hop(hop, numbers[key_of(hop)], lines[:most], changed, max(0, len(lines) - most)))
+        room -= len(shown[-1].lines)
+    return shown
+
+
+def _lines(hop: HopSight) -> list[Changed]:
+    """The lines of a body, before and after."""
     before, after = ("" if data is None else pretty(data) for data in (hop.before, hop.after))
-    lines = compared(before.splitlines(), after.splitlines() if hop.after is not None else before.splitlines())
-    changed = any(line.sign != " " for line in lines)
-    return Hop(hop, lines[:LINES], changed, max(0, len(lines) - LINES))
+    return compared(before.splitlines(), after.splitlines() if hop.after is not None else before.splitlines())
 
 
 def compared(before: Sequence[str], after: Sequence[str]) -> list[Changed]:

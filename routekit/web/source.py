@@ -1,11 +1,14 @@
 """Source: Python and JSON in colours, which are classes of the style sheet."""
 
+import re
+
 from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers.data import JsonLexer
 from pygments.lexers.python import PythonLexer
 
+_CODE = re.compile("`([^`]+)`")
 _PLAIN = 60_000
 """Characters above which a text is not coloured: that would take longer than a page may."""
 
@@ -21,3 +24,12 @@ def coloured(text: str, language: str = "python") -> Markup:
     lexer = PythonLexer(stripnl=False) if language == "python" else JsonLexer(stripnl=False)
     formatter = HtmlFormatter[str](nowrap=True, classprefix="c-")
     return Markup(highlight(text, lexer, formatter))  # noqa: S704  # Pygments escapes what it colours
+
+
+def coded(text: str) -> Markup:
+    """A sentence as escaped HTML, with what stands between backticks as code.
+
+    >>> coded("`a` < b")
+    Markup('<code>a</code> &lt; b')
+    """
+    return Markup(_CODE.sub(r"<code>\1</code>", str(Markup.escape(text))))  # noqa: S704  # escaped right here

@@ -1,6 +1,8 @@
 """Steps: one route in a picture, from its source down to its sinks, with what its steps count."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -11,10 +13,18 @@ from .picture import Arrow, Picture, Shape, drawn
 Node: TypeAlias = Mapping[str, Any]
 """A step as `routekit.show.as_json` gives it."""
 
+Key: TypeAlias = tuple[str, str]
+"""The place of a step, and its label with the branches around it, letters only: these are written in several ways."""
+
 _ASIDE = frozenset({"dead letters", "finally"})
 _UNDO = "undo "
 _DECIDES = frozenset({"choice", "filter", "idempotent", "detour", "recipients", "dynamic_router", "validate", "sample"})
 _TEXT = 28
+
+FAILED = ("failed", "retried", "broken off")
+"""Outcomes of a hop that went wrong."""
+
+_PLACEHOLDER = re.compile(r"\$\{(\w+)[^}]*\}")
 _GAP = 40.0
 
 
@@ -22,12 +32,15 @@ _GAP = 40.0
 class _Plan:
     """Shapes and arrows as they are found on a walk down the route."""
 
-    counts: Mapping[tuple[str, str], StepSight]
-    passed: Mapping[tuple[str, str], tuple[int, HopSight]] | None
+    counts: Mapping[Key, StepSight]
+    passed: Mapping[Key, tuple[int, HopSight]] | None
+    received: int = 0
     shapes: list[Shape] = field(default_factory=list[Shape])
     arrows: list[Arrow] = field(default_factory=list[Arrow])
     aside: int = 0
     """How many branches deep the walk is beside the way that messages go."""
+    within: list[str] = field(default_factory=list[str])
+    """The branches around the step at hand."""
 
 
 _Ends: TypeAlias = list[tuple[str, str]]
@@ -35,10 +48,15 @@ _Ends: TypeAlias = list[tuple[str, str]]
 
 
 def picture_of(
-    drawing: Mapping[str, Any], steps: Sequence[StepSight], hops: Sequence[HopSight] | None = None
+    drawing: Mapping[str, Any],
+    steps: Sequence[StepSight],
+    hops: Sequence[HopSight] | None = None,
+    *,
+    received: int = 0,
 ) -> Picture:
     """A route by its drawing; with `hops`, as one message has passed it: what that did not meet is faint."""
-    plan = _Plan({(step.place, step.label): step for step in steps}, None if hops is None else _passed(hops))
+    counts = {(step.place, _letters(step.label)): step for step in steps}
+    plan = _Plan(counts, None if hops is None else _passed(hops), received)
     nodes: Sequence[Node] = drawing.get("steps", ())
     if nodes:
         first = _node(plan, nodes[0])
@@ -49,14 +67,23 @@ def picture_of(
     return drawn(shapes, arrows, words=words, down=True, gap=_GAP)
 
 
-def _passed(hops: Sequence[HopSight]) -> dict[tuple[str, str], tuple[int, HopSight]]:
-    """The steps that were passed, each with the number of the first time and the hop of the last."""
-    found: dict[tuple[str, str], tuple[int, HopSight]] = {}
+def key_of(hop: HopSight) -> Key:
+    """By what a hop is found in the picture."""
+    return (hop.place, _letters(hop.step))
+
+
+def numbered(hops: Sequence[HopSight]) -> dict[Key, int]:
+    """The steps that were passed, numbered in the order of the first time."""
+    numbers: dict[Key, int] = {}
     for hop in hops:
-        key = (hop.place, hop.step)
-        first = found[key][0] if key in found else len(found) + 1
-        found[key] = (first, hop)
-    return found
+        numbers.setdefault(key_of(hop), len(numbers) + 1)
+    return numbers
+
+
+def _passed(hops: Sequence[HopSight]) -> dict[Key, tuple[int, HopSight]]:
+    """The steps that were passed, each with its number and its last hop."""
+    numbers = numbered(hops)
+    return {key_of(hop): (numbers[key_of(hop)], hop) for hop in hops}
 
 
 def _chain(plan: _Plan, nodes: Sequence[Node], ends: _Ends) -> _Ends:
@@ -79,9 +106,8 @@ def _branches(plan: _Plan, node: Node, box: str) -> _Ends:
     goes_on = True
     for branch in branches:
         aside = branch["label"] in _ASIDE or leads == "aside"
-        plan.aside += aside
-        ends = _chain(plan, branch["steps"], [(box, branch["label"])])
-        plan.aside -= aside
+        with _inside(plan, branch["label"], aside=aside):
+            ends = _chain(plan, branch["steps"], [(box, branch["label"])])
         if aside:
             continue
         if leads == "back":
@@ -98,12 +124,25 @@ def _through(plan: _Plan, branches: Sequence[Mapping[str, Any]], box: str) -> _E
     for branch in branches:
         label = branch["label"]
         undoes = label.startswith(_UNDO)
-        plan.aside += undoes
-        after = _chain(plan, branch["steps"], [(end, f"{said}, {label}" if said else label) for end, said in ends])
-        plan.aside -= undoes
+        with _inside(plan, label, aside=undoes):
+            after = _chain(plan, branch["steps"], [(end, f"{said}, {label}" if said else label) for end, said in ends])
         if not undoes:
             ends = after
     return ends
+
+
+@contextmanager
+def _inside(plan: _Plan, branch: str, *, aside: bool) -> Generator[None]:
+    """The walk is in a branch while the block lasts."""
+    plan.within.append(branch)
+    plan.aside += aside
+    yield
+    plan.aside -= aside
+    plan.within.pop()
+
+
+def _letters(label: str) -> str:
+    return "".join(letter for letter in label if letter.isalnum())
 
 
 def _join(plan: _Plan, ends: _Ends, box: str) -> None:
@@ -115,10 +154,14 @@ def _join(plan: _Plan, ends: _Ends, box: str) -> None:
 
 def _node(plan: _Plan, node: Node) -> str:
     box = f"s{len(plan.shapes)}"
-    key = (node["place"], node["label"])
-    label = node["label"] if node["kind"] != "from" else f"from {node['label']}"
-    shape = _seen(plan, key, came=node["kind"] == "from") if plan.passed is not None else _counted(plan.counts.get(key))
-    text = clipped(label, _TEXT)
+    comes = node["kind"] == "from"
+    label = f"from {node['label']}" if comes else node["label"]
+    key = (node["place"], _letters("".join([*plan.within, node["label"]])))
+    if plan.passed is not None:
+        shape = _seen(plan.passed.get(key), came=comes)
+    else:
+        shape = Shape("", "", (number(plan.received),)) if comes else _counted(plan.counts.get(key))
+    text = clipped(_plain(label), _TEXT)
     plan.shapes.append(
         Shape(
             box,
@@ -134,6 +177,12 @@ def _node(plan: _Plan, node: Node) -> str:
         )
     )
     return box
+
+
+def _plain(label: str) -> str:
+    """A label without what makes URIs long: options, and what placeholders stand for."""
+    text = _PLACEHOLDER.sub(r"$\1", label)
+    return text.partition("?")[0] if text.startswith(("to ", "from ")) else text
 
 
 def _look(node: Node) -> str:
@@ -153,14 +202,13 @@ def _counted(step: StepSight | None) -> Shape:
     return Shape("", "", (said,), alarm=alarm, state="failing" if step.failures else "")
 
 
-def _seen(plan: _Plan, key: tuple[str, str], *, came: bool) -> Shape:
+def _seen(passed: tuple[int, HopSight] | None, *, came: bool) -> Shape:
     """What one message did at a step; it came from the source, of which there may be no hop."""
-    if plan.passed is None or key not in plan.passed:
-        if came:
-            return Shape("", "", ("came from here",), state="trodden")
-        return Shape("", "", ("not passed",), state="faint")
-    first, hop = plan.passed[key]
-    failed = hop.outcome in ("failed", "retried")
+    if passed is None:
+        said, state = ("it came from here", "trodden") if came else ("not passed", "faint")
+        return Shape("", "", (said,), state=state)
+    first, hop = passed
+    failed = hop.outcome in FAILED
     said = span(hop.seconds) + (f" · {clipped(hop.decision, 26)}" if hop.decision and not failed else "")
     alarm = clipped(hop.error or hop.outcome, 24) if failed else ""
     return Shape("", "", (said,), alarm=alarm, state="failing" if failed else "trodden", number=str(first))

@@ -151,7 +151,7 @@ def browser() -> Generator[Browser]:
     """One browser for all tests; each has a context of its own."""
     program = chromium()
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser
         browser.close()

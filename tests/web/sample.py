@@ -174,7 +174,7 @@ def _detail(route: Any) -> RouteDetail:
     is_orders = route.name == "shop.orders"
     return RouteDetail(
         route=sight,
-        steps=[_step(node, sight) for node in _nodes(drawing["steps"])],
+        steps=[_step(label, node, sight) for label, node in _labelled(drawing["steps"][1:])],
         promises=[
             PromiseSight(
                 sink=target,
@@ -205,6 +205,17 @@ def _detail(route: Any) -> RouteDetail:
     )  # fmt: skip
 
 
+def _labelled(steps: Any, within: str = "") -> list[tuple[str, Any]]:
+    """Each step with its label as errors have it: with the branches around it."""
+    found: list[tuple[str, Any]] = []
+    for step in steps:
+        found.append((within + step["label"], step))
+        for branch in step.get("branches", ()):
+            name = branch["label"].replace(" ", "(", 1) + ")" * (" " in branch["label"])
+            found += _labelled(branch["steps"], f"{within}{name} > ")
+    return found
+
+
 def _nodes(steps: Any) -> list[Any]:
     found: list[Any] = []
     for step in steps:
@@ -218,12 +229,12 @@ def _targets(steps: Any) -> list[str]:
     return list(dict.fromkeys(target for node in _nodes(steps) for target in node.get("targets", ())))
 
 
-def _step(node: Any, route: RouteSight) -> StepSight:
+def _step(label: str, node: Any, route: RouteSight) -> StepSight:
     share = 0.04 if node["label"] == "to log:sales" else 1.0
     failures = route.dead if node["label"] == "validate(paid)" else 0
     quantiles = {"p50": 0.0004, "p95": 0.002, "p99": 0.006} if route.rate else {}
     return StepSight(
-        label=node["label"], place=node["place"], count=int(route.done * share), failures=failures, **quantiles
+        label=label, place=node["place"], count=int(route.done * share), failures=failures, **quantiles
     )
 
 
@@ -252,12 +263,12 @@ def trace(message: str, *, failed: bool = False) -> TraceSight:
     order = {"id": message, "customer": "Miller", "total": 0 if failed else 1_890.5}
     booking = {"id": message, "account": 8400, "amount": 1_890.5}
     hops: list[HopSight] = []
-    for number, node in enumerate(_nodes(as_json(orders)["steps"][1:])):
+    for number, (label, node) in enumerate(_labelled(as_json(orders)["steps"][1:])):
         ends = failed and node["kind"] == "validate"
         after = None if ends else booking if node["kind"] == "transform" else order
         hops.append(
             HopSight(
-                id=message, step=node["label"], place=node["place"], at=NOW - 60 + number * 0.001,
+                id=message, step=label, place=node["place"], at=NOW - 60 + number * 0.001,
                 seconds=0.0004 * (number + 1), outcome="failed" if ends else "sent" if node["kind"] == "to" else "on",
                 decision="when(big): order.total > 1000, it is 1890.5" if node["kind"] == "choice" else "",
                 error="Invalid: the amount is missing" if ends else "", before=order, after=after,
