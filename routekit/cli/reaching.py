@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class Reaching:
                 self._access,
                 self._place,
                 version=installed(),
-                console=_console(desk, letters),
+                console=_console(desk, letters, setup),
                 metrics=_metrics(service),
             )
             try:
@@ -112,7 +113,10 @@ def _console(desk: ServiceDesk, letters: LetterDesk) -> Callable[[Any], Any] | N
     except ModuleNotFoundError as missing:
         _log.info("no console: %s is not installed", missing.name)
         return None
-    return lambda door: console(desk, letters, admit=door.admitted)
+    from ..reference import describe
+
+    documented = partial(describe, catalog=setup.catalog)
+    return lambda door: console(desk, letters, admit=door.admitted, documented=documented)
 
 
 def _metrics(service: Service) -> Callable[[], Awaitable[str]] | None:
