@@ -9,8 +9,9 @@ import typer
 
 from ..errors import BadOption
 from ..plugins import Offer
+from ..scaffold.beginning import Beginning, check_name
 from ..scaffold.plan import KINDS, LICENCES, Plan, kinds_of
-from ..scaffold.rendering import rendered, write
+from ..scaffold.rendering import add, listed, project_files, rendered, route_files, write
 from .app import answering, app, catalog_of, out, settings
 
 new = typer.Typer(name="new", help="Begin something from templates.", no_args_is_help=True, rich_markup_mode=None)
@@ -47,6 +48,53 @@ def plugin(
         out.print(f"  {path}")
     out.print("next:")
     out.print(f"  cd {place} && python -m pip install -e '.[dev]' && pytest")
+
+
+From = Annotated[
+    str, typer.Option("--from", metavar="SCHEME", help="what it reads from: a scheme, or a whole URI in quotes")
+]
+To = Annotated[str, typer.Option("--to", metavar="SCHEME", help="what it sends to: a scheme, or a whole URI in quotes")]
+
+
+@new.command()
+def route(
+    name: Annotated[str, typer.Argument(help="the name of the module: orders")],
+    source: From = "timer",
+    sink: To = "log",
+    folder: Annotated[Path, typer.Option(metavar="PATH", help="the project, which has routes/ and tests/")] = Path(),
+) -> None:
+    """Make a route module with its model, and a test of it that needs nothing outside; nothing is written over."""
+    with answering():
+        beginning = Beginning(name, source, sink, catalog_of(settings()))
+        texts = route_files(beginning)
+        add(folder, texts)
+        known = listed(folder, beginning.line)
+    for path in (*texts, *(["README.md"] if known else [])):
+        out.print(str(folder / path))
+    out.print("next:")
+    out.print(f"  pytest {folder / f'tests/test_{beginning.module}.py'} && routekit check {folder / 'routes'}")
+
+
+@new.command()
+def project(
+    name: Annotated[str, typer.Argument(help="the name of the project, and of its folder")],
+    source: From = "timer",
+    sink: To = "log",
+    first: Annotated[str, typer.Option("--route", metavar="NAME", help="the name of its first route")] = "hello",
+    folder: Annotated[Path | None, typer.Option(metavar="PATH", help="where; else ./NAME")] = None,
+) -> None:
+    """Make a project: settings, a route with its test, and what pytest, pyright and ruff have to know."""
+    with answering():
+        check_name(name, "a project")
+        beginning = Beginning(first, source, sink, catalog_of(settings()))
+        place = folder or Path(name)
+        texts = project_files(name, beginning, version=version("routekit-eip"))
+        write(place, texts)
+    out.print(f"{place}: {len(texts)} files")
+    for path in texts:
+        out.print(f"  {path}")
+    out.print("next:")
+    out.print(f"  cd {place} && pip install -e . --group dev && pytest && routekit run")
 
 
 def _check_free(plan: Plan, offers: list[Offer]) -> None:

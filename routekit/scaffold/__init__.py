@@ -1,1 +1,1 @@
-"""Making new things from templates: the distribution of a plugin."""
+"""Making new things from templates: the distribution of a plugin, a project, a route."""

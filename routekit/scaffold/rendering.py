@@ -1,19 +1,21 @@
-"""From templates to the files of a new distribution.
+"""From templates to the files of a new distribution, project or route.
 
 A template is the file itself, but for words in guillemets, «scheme», and lines that begin with `#:`: what follows such
 a line is there if the plan has one of the traits that it names; `#: all` is for every plan.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from ..errors import BadOption, RouteKitError
+from .beginning import Beginning
 from .plan import ENDPOINTS, KINDS, Plan
 
 _MARK = "#:"
+_ROUTES = "\n## Routes\n"
 _WORD = re.compile(r"«(\w+)»")
 
 _ALL: Final[frozenset[str]] = frozenset()
@@ -41,11 +43,41 @@ TEMPLATES: Final[tuple[tuple[frozenset[str], str, str], ...]] = (
 
 def rendered(plan: Plan, *, year: int, version: str) -> dict[str, str]:
     """The files of the distribution: their paths in its folder, and their texts."""
-    words = plan.words(year=year, version=version)
+    return _made("plugin", TEMPLATES, plan.traits, plan.words(year=year, version=version))
+
+
+ROUTE: Final[tuple[tuple[frozenset[str], str, str], ...]] = (
+    (_ALL, "route.py", "routes/«module».py"),
+    (_ALL, "test.py", "tests/test_«module».py"),
+)
+
+PROJECT: Final[tuple[tuple[frozenset[str], str, str], ...]] = (
+    (_ALL, "pyproject.toml", "pyproject.toml"),
+    (_ALL, "README.md", "README.md"),
+    (_ALL, "gitignore", ".gitignore"),
+    (_ALL, "routekit.toml", "routekit.toml"),
+    (_ALL, "routekit.dev.toml", "routekit.dev.toml"),
+)
+
+
+def route_files(beginning: Beginning) -> dict[str, str]:
+    """The module of a route and its test, by their paths in a project."""
+    return _made("route", ROUTE, beginning.traits, beginning.words())
+
+
+def project_files(name: str, beginning: Beginning, *, version: str) -> dict[str, str]:
+    """The files of a project with one route; `version` is the oldest of RouteKit that will do."""
+    words = {**beginning.words(), "distribution": name, "version": version}
+    return {**_made("project", PROJECT, beginning.traits, words), **route_files(beginning)}
+
+
+def _made(
+    kind: str, templates: Iterable[tuple[frozenset[str], str, str]], traits: frozenset[str], words: Mapping[str, str]
+) -> dict[str, str]:
     return {
-        _filled(path, words): _filled(_sections(_template(_filled(template, words)), plan.traits), words)
-        for traits, template, path in TEMPLATES
-        if not traits or traits & plan.traits
+        _filled(path, words): _filled(_sections(_template(kind, _filled(template, words)), traits), words)
+        for asked, template, path in templates
+        if not asked or asked & traits
     }
 
 
@@ -58,16 +90,51 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
             raise BadOption(f"{folder} {what}", hint="name another one: --folder PATH")
+    except OSError as error:
+        raise RouteKitError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+    _write_all(folder, texts)
+
+
+def add(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files that are not there yet into a folder.
+
+    Raises BadOption if one of them is, before anything is written; RouteKitError for what the system refuses.
+    """
+    for name in texts:
+        if (folder / name).exists():
+            raise BadOption(f"{folder / name} is there already", hint="choose another name, or move it away")
+    _write_all(folder, texts)
+
+
+def listed(folder: Path, line: str) -> bool:
+    """Add a line to the section `## Routes` of a project's README; False if there is none."""
+    readme = folder / "README.md"
+    try:
+        text = readme.read_text(encoding="utf-8")
+        before, heading, rest = text.partition(_ROUTES)
+        if heading:
+            section, following, after = rest.partition("\n## ")
+            readme.write_text(
+                f"{before}{heading}{section.rstrip()}\n{line}\n{following}{after}", encoding="utf-8", newline="\n"
+            )
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(heading)
+
+
+def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
+    try:
         for name, text in texts.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="\n")
+            with file.open("x", encoding="utf-8", newline="\n") as opened:
+                opened.write(text)
     except OSError as error:
         raise RouteKitError(f"cannot write {error.filename or folder}: {error.strerror}") from error
 
 
-def _template(name: str) -> str:
-    return files("routekit.scaffold").joinpath("plugin", f"{name}.txt").read_text(encoding="utf-8")
+def _template(kind: str, name: str) -> str:
+    return files("routekit.scaffold").joinpath(kind, f"{name}.txt").read_text(encoding="utf-8")
 
 
 def _sections(text: str, traits: frozenset[str]) -> str:

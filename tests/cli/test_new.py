@@ -79,3 +79,40 @@ def test_what_the_system_refuses_is_a_failure(routekit: Command) -> None:
     done = routekit("new", "plugin", "acme", "--folder", str(Path("file", "below")))
     assert done.code == 1
     assert "cannot write file/below" in done.err
+
+
+def test_a_project_and_more_routes(routekit: Command) -> None:
+    """A folder that runs, and a route more in it; what was made is listed, and what to do next."""
+    made = routekit("new", "project", "shop", "--route", "orders")
+    assert made.code == 0, made.said
+    files = {str(file.relative_to(routekit.folder / "shop")) for file in (routekit.folder / "shop").rglob("*.*")}
+    lines = [line.strip() for line in made.out.splitlines()]
+    assert set(lines[1 : lines.index("next:")]) == files
+    more = routekit("new", "route", "leads", "--from", "cron", "--to", "mock:crm", "--folder", "shop")
+    assert more.out.splitlines()[:3] == ["shop/routes/leads.py", "shop/tests/test_leads.py", "shop/README.md"]
+    assert "2 routes, no problems" in routekit("check", "shop/routes").out
+
+
+def test_a_project_or_route_that_is_there(routekit: Command) -> None:
+    """Is left as it is."""
+    routekit("new", "route", "orders")
+    mine = routekit.write("routes/orders.py", "mine")
+    again = routekit("new", "route", "orders")
+    assert (again.code, mine.read_text(encoding="utf-8")) == (2, "mine")
+    assert again.err.startswith("error: routes/orders.py is there already\n")
+    routekit.write("shop/mine", "")
+    there = routekit("new", "project", "shop")
+    assert (there.code, there.err.partition("\n")[0]) == (2, "error: shop is not empty")
+
+
+def test_a_route_that_cannot_be_made(routekit: Command) -> None:
+    """Is told with what to do, and nothing is written."""
+    for arguments, said in (
+        (["route", "Orders"], "write orders"),
+        (["route", "orders", "--from", "timr"], "did you mean 'timer'?"),
+        (["project", "shop", "--to", "control"], "--to control:NAME"),
+        (["project", "import"], "choose another name"),
+    ):
+        done = routekit("new", *arguments)
+        assert (done.code, said in done.err) == (2, True), done.said
+    assert not list(routekit.folder.iterdir())
