@@ -47,9 +47,10 @@ def answer_shells() -> None:
 
 def written_routes(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the routes in the folder that the command line names, or in `routes`."""
-    folder = ctx.params.get("routes") or Path("routes")
+    typed = [Path(word) for word in ctx.args if Path(word).exists()]  # not read yet, as an option has no value so far
+    folder = typed[0] if typed else ctx.params.get("routes") or Path("routes")
     with _quiet():
-        return _beginning(incomplete, (route.name for route in loaded(Path(str(folder))).routes))
+        return _beginning(incomplete, (route.name for route in loaded(folder).routes))
     return []
 
 

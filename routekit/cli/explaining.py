@@ -12,6 +12,7 @@ from ..explain import Section, explained
 from ..options import masked
 from ..remedy import Remedy
 from .app import answering, app, catalog_of, loaded, print_json, settings, show_problems
+from .completing import written_routes
 
 WIDTH = 80
 
@@ -25,7 +26,7 @@ class Form(StrEnum):
 
 @app.command("explain-errors")
 def explain_errors(
-    route: Annotated[str, typer.Argument(help="the name of a route")],
+    route: Annotated[str, typer.Argument(help="the name of a route", autocompletion=written_routes)],
     step: Annotated[str | None, typer.Argument(help="a step: its number, or its label; else all steps")] = None,
     routes: Annotated[Path, typer.Option("--routes", help="folder of route modules, or one module")] = Path("routes"),
     error: Annotated[str | None, typer.Option(metavar="NAME", help="one class of errors, else all that matter")] = None,

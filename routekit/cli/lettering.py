@@ -30,6 +30,7 @@ from ..settings import Settings
 from ..store import Deed, Store
 from ..units import seconds
 from .app import AsJson, answering, app, catalog_of, new_table, out, print_json, settings, setup_of, show_table
+from .completing import written_routes
 
 R = TypeVar("R")
 
@@ -37,7 +38,9 @@ letters = typer.Typer(help="Find dead letters, read, edit, try and replay them, 
 app.add_typer(letters, name="letters")
 
 Id = Annotated[str, typer.Argument(help="the letter's id, or the first characters of it")]
-OfRoute = Annotated[str | None, typer.Option("--route", help="only letters of this route")]
+OfRoute = Annotated[
+    str | None, typer.Option("--route", help="only letters of this route", autocompletion=written_routes)
+]
 OfCluster = Annotated[
     str | None, typer.Option("--cluster", help="only letters of this cluster; the first characters of its id do")
 ]

@@ -41,6 +41,7 @@ from .app import (
     setup_of,
     show_problems,
 )
+from .completing import written_routes
 
 if TYPE_CHECKING:
     from .reaching import Reaching
@@ -50,7 +51,10 @@ _log = logging.getLogger("routekit")
 
 Workers = Annotated[int | None, typer.Option(min=1, help="processes that share the work; needs a shared store")]
 Worker = Annotated[str | None, typer.Option(hidden=True, help="be the worker of that name, for a supervisor")]
-Only = Annotated[list[str] | None, typer.Option("--route", help="only this route, may be repeated")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--route", help="only this route, may be repeated", autocompletion=written_routes),
+]
 
 
 @app.command()

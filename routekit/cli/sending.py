@@ -31,12 +31,13 @@ from ..settings import Settings
 from ..step import Target
 from ..tasks import together
 from .app import FAILED, AsJson, answering, app, begin_log, catalog_of, err, fail, out, settings, setup_of
+from .completing import schemes
 from .mending import assigned
 from .showing import bytes_of, json_of, lines_of
 
 R = TypeVar("R")
 
-Uri = Annotated[str, typer.Argument(help="the endpoint: scheme:path?option=value")]
+Uri = Annotated[str, typer.Argument(help="the endpoint: scheme:path?option=value", autocompletion=schemes)]
 
 
 @app.command()

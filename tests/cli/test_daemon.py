@@ -267,6 +267,14 @@ def test_another_daemon_by_url(shop: Any, asked: Callable[..., Any]) -> None:
     assert state(asked, "shop.idle") == "running"
 
 
+def test_names_for_shells(shop: Any) -> None:
+    """What a shell offers are the names of what runs."""
+    pausing = shop(_ROUTEKIT_COMPLETE="complete_bash", COMP_WORDS="routekit pause shop.i", COMP_CWORD="2")
+    assert (pausing.out, pausing.err) == ("shop.idle\n", "")
+    closing = shop(_ROUTEKIT_COMPLETE="complete_bash", COMP_WORDS="routekit breaker close ", COMP_CWORD="3")
+    assert (closing.out, closing.err) == ("crm\n", "")
+
+
 def test_no_daemon(routekit: Any) -> None:
     """Without a daemon each command says so in one line and what to do, with exit code 4."""
     done = routekit("ps")
