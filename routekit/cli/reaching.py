@@ -18,6 +18,7 @@ from ..extras import library
 from ..logs import also_to
 from ..observed import RouteFigures
 from ..operating.letter_desk import LetterDesk
+from ..operating.letter_way import way_of
 from ..operating.log_lines import LogLines
 from ..operating.seen import Seen
 from ..operating.service_desk import Around, ServiceDesk, installed
@@ -64,7 +65,12 @@ class Reaching:
 
         desk = self._desk(service, setup)
         tool = replace(setup, watch=_quiet)  # for what runs beside the service: nobody watches that
-        letters = LetterDesk(lambda: service.store, lambda: [one.route for one in service.runners], lambda: tool)
+        letters = LetterDesk(
+            lambda: service.store,
+            lambda: [one.route for one in service.runners],
+            lambda: tool,
+            lambda letter: way_of(letter, service.runners),
+        )
         async with AsyncExitStack() as stack:
             server = reachable(
                 desk,

@@ -7,7 +7,7 @@ between leaves at most one letter that is done and still there: the one it was a
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import anyio
 from pydantic import BaseModel, Field
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from ..errors import DefinitionError, Unavailable
 from ..letter import Letter
 from ..options import masked
-from ..replay import Way, again
+from ..replay import Confirm, Way, again
 from ..retrying import attempts_of
 from ..route import Route
 from ..runtime.failure import failure_of
@@ -63,6 +63,19 @@ def _quiet(outcome: Outcome) -> None:
     pass
 
 
+class Taking(Protocol):
+    """A way of letters through their route."""
+
+    async def take(self, letter: Letter, confirm: Confirm) -> Exception | None:
+        """Run the route on a letter; None once it is done and `confirm` has returned, else what failed."""
+        ...
+
+
+def nobody(letter: Letter) -> Taking | None:
+    """For letters beside no running route."""
+    return None
+
+
 @dataclass
 class Replay:
     """How letters are replayed, and who wants it: `rate` is letters a second, `failures` after how many it stops."""
@@ -75,6 +88,8 @@ class Replay:
     failures: int | None = None
     tell: Callable[[Outcome], None] = _quiet
     """Called with what became of each letter, as soon as that is known."""
+    live: "Callable[[Letter], Taking | None]" = nobody
+    """The way through the letter's route as it runs here, if it does; else it is started for the letters."""
     _next: float = field(default=0.0, init=False)
 
     async def run(self, selection: Selection) -> Replayed:
@@ -192,6 +207,7 @@ class _Ways:
         self._setup = replay.setup
         self._store = replay.store
         self._routes = replay.routes
+        self._live = replay.live
         self._way: Way | None = None
         self._stack = AsyncExitStack()
 
@@ -205,8 +221,11 @@ class _Ways:
             finally:
                 await self._stack.aclose()
 
-    async def of(self, letter: Letter) -> Way:
+    async def of(self, letter: Letter) -> Taking:
         """The way of a letter; raises DefinitionError if its route cannot run."""
+        live = self._live(letter)
+        if live is not None:
+            return live
         if self._way is not None and self._way.away is not None:
             await self._stack.aclose()
             self._way = None

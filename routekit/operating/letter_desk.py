@@ -14,7 +14,7 @@ from ..errors import StoreError, Unavailable, UnknownName
 from ..letter import Letter, kind_named
 from ..lettering.discarding import KEEP, discard, discarded, restore
 from ..lettering.editing import UNCHANGED, edit
-from ..lettering.replaying import Outcome, Replay
+from ..lettering.replaying import Outcome, Replay, Taking, nobody
 from ..lettering.selecting import Selection, cluster_found, counted, found, listed, route_checked
 from ..lettering.trying import Trial, dry_run
 from ..options import masked
@@ -40,18 +40,24 @@ _TOLD = 100
 class LetterDesk:
     """The dead letters of a running service.
 
-    `store`, `routes` and `setup` give what is so now: routes may be exchanged while the daemon runs. Ids may be given
-    by their first characters. All raise UnknownName for a letter, cluster or route that there is not, and StoreError
-    while the store is away. What changes something raises Rejected if `by` is a reader, and Unavailable while a replay
-    of this desk runs. It is in the audit of the store, in the name of `by`.
+    `store`, `routes` and `setup` give what is so now: routes may be exchanged while the daemon runs. `live` gives the
+    way through a route that runs, by which its letters are replayed; else one is started for them. Ids may be given by
+    their first characters. All raise UnknownName for a letter, cluster or route that there is not, and StoreError while
+    the store is away. What changes something raises Rejected if `by` is a reader, and Unavailable while a replay of
+    this desk runs. It is in the audit of the store, in the name of `by`.
     """
 
     def __init__(
-        self, store: Callable[[], Store | None], routes: Callable[[], Sequence[Route]], setup: Callable[[], Setup]
+        self,
+        store: Callable[[], Store | None],
+        routes: Callable[[], Sequence[Route]],
+        setup: Callable[[], Setup],
+        live: Callable[[Letter], Taking | None] = nobody,
     ) -> None:
         self._found = store
         self._routes = routes
         self._setup = setup
+        self._live = live
         self._replays: dict[str, ReplaySight] = {}
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._numbers = count(1)
@@ -246,6 +252,7 @@ class LetterDesk:
                     rate=began.rate,
                     failures=failures,
                     tell=lambda outcome: self._note(id, outcome),
+                    live=self._live,
                 ).run(meant)
                 told["stopped"] = report.stopped
         except Exception as error:  # of a route, its sinks or the store: who asked reads it, and the daemon goes on

@@ -1,6 +1,6 @@
 """Assembly: a route's definition becomes handlers, the ways in which its messages are processed, and its runtime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ class Assembled:
     brought: Sequence[Processing]
     """The ways of what the route itself brings, one for each place where it can enter."""
     runtime: RouteRuntime
+    again: Callable[[int, Any], Processing]
+    """The way of a dead letter, by the number of the place where it enters and the type of its body there."""
     journaling: Journaling | None = None
     """Its journal, if it is durable."""
 
@@ -78,7 +80,19 @@ def assembled(
     ]
     if journaling is not None:
         journaling.ways(processing, brought)
-    return Assembled(processing, brought, runtime, journaling)
+
+    def again(entry: int, kind: Any) -> Processing:
+        start, body, check = (handler, route.body, fit) if not entry else (_place(route, runtime, entry), kind, None)
+        if entry and kind is not None:
+            check = fitting(kind)
+        entering, number = replace(route, body=body), entry or _LETTER
+        return Processing(entering, policy, check, entered(start), None, runtime, counts, number, rescuer)
+
+    return Assembled(processing, brought, runtime, again, journaling)
+
+
+_LETTER = -1
+"""The entry of a letter of a whole message, which did not come from the source."""
 
 
 def _recalled(entered: Enter, recalling: Recalling) -> Enter:
@@ -96,7 +110,12 @@ def _journaling(route: Route, policy: Policy, runtime: RouteRuntime, fit: Fit | 
 
 def _entered(route: Route, runtime: RouteRuntime, start: Handler[Any]) -> Handler[Any]:
     """Where the route's messages enter it."""
-    if route.entry > len(runtime.entries):
-        found = f"route '{route.name}' has {len(runtime.entries)} places where parts enter, asked for {route.entry}"
+    return _place(route, runtime, route.entry) if route.entry else start
+
+
+def _place(route: Route, runtime: RouteRuntime, entry: int) -> Handler[Any]:
+    """Where the parts of that number enter it; raises DefinitionError if nothing enters there."""
+    if entry > len(runtime.entries):
+        found = f"route '{route.name}' has {len(runtime.entries)} places where parts enter, asked for {entry}"
         raise DefinitionError(found, hint="the route has changed since the letter was written")
-    return runtime.entries[route.entry - 1] if route.entry else start
+    return runtime.entries[entry - 1]

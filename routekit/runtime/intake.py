@@ -177,6 +177,18 @@ class Intake:
             self._released -= 1
             self._free()
 
+    async def again(self, message: Message[Any], processing: Processing) -> None:
+        """Handle a dead letter once more; raises what failed. It takes no slot; returns when nothing of it is held."""
+        self._counts.in_flight += 1
+        self._released += 1
+        try:
+            with ledger() as holds:
+                reply = await processing.process(message)
+        finally:
+            self._released -= 1
+            self._free()
+        await self._when_settled(holds, reply)
+
     def changed(self) -> None:
         """Something that is waited for has happened."""
         self._freed.set()

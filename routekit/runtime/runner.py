@@ -83,6 +83,7 @@ class Runner:
         self._gone = False
         self._failures = 0
         self._slots: int | None = None
+        self._made: Assembled | None = None
         self._since = 0.0
         self._error: Exception | None = None
         self.left: tuple[Flight, ...] = ()
@@ -196,6 +197,20 @@ class Runner:
         self._slots = slots
         if self._intake is not None:
             self._intake.admit(slots)
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether dead letters can go through the route as it runs; those of a durable one go by themselves."""
+        return self.state in ("running", "paused") and not self.journals
+
+    async def again(self, message: Message[Any], entry: int, kind: Any) -> None:
+        """Handle a dead letter once more, where it enters, as a `kind`; raises what failed, and writes no new letter.
+
+        Raises Unavailable unless `takes_again`, and DefinitionError if nothing enters there any more.
+        """
+        if self._intake is None or self._made is None or not self.takes_again:
+            raise Unavailable(f"route {self.route.name} is {self.state}", hint="the letter stays")
+        await self._intake.again(message, self._made.again(entry, kind))
 
     def end(self) -> None:
         """Stop for good; `ended` is set when those in flight are done."""
@@ -371,7 +386,7 @@ class Runner:
 
     async def _once(self) -> bool:
         """From the opening of the sinks to their closing; whether it ended since the source is exhausted."""
-        made = self._assembled()
+        made = self._made = self._assembled()
         runtime = made.runtime
         runtime.office = self._leading
         controls = self._services.controls

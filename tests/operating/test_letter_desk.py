@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
-from routekit import Policy, Rejected, StoreError, Unavailable, UnknownName, from_
+from routekit import Flow, Message, Policy, Rejected, StoreError, Unavailable, UnknownName, from_
 from routekit.lettering.selecting import Selection
 from routekit.operating.desk import Operator
 from routekit.operating.letter_desk import LetterDesk
+from routekit.operating.letter_way import way_of
 from routekit.runtime.service import Service
 from routekit.testing import Run, Sink, routes_of, setup_for
 
@@ -158,3 +159,102 @@ async def test_without_a_store_there_are_no_letters() -> None:
         pass
     with pytest.raises(Unavailable, match="stopping"):
         await one.desk.replay(Selection(), by=ADA)
+
+
+@asynccontextmanager
+async def living(run: Run, **flows: Flow[Any]) -> AsyncGenerator[tuple[LetterDesk, Service]]:
+    """A desk whose letters go through the routes as they run."""
+    setup = setup_for(run)
+    service = Service(routes_of(**flows), setup)
+    tool = replace(setup, watch=lambda event: None)
+    desk = LetterDesk(
+        lambda: service.store,
+        lambda: [one.route for one in service.runners],
+        lambda: tool,
+        lambda letter: way_of(letter, service.runners),
+    )
+    async with service.started(), desk.opened():
+        await anyio.sleep(5)
+        yield desk, service
+
+
+async def test_a_letter_joins_the_group_that_the_running_route_keeps() -> None:
+    """It goes through the route that runs, with what that keeps and has open; the letter is gone, and none is new."""
+    sink, refuses = Sink(), {2}
+
+    def picky(n: int) -> int:
+        if n in refuses:
+            raise ValueError(n)
+        return n
+
+    flow = from_(Watched([1, 2, 3]), int, policy=Policy(dead_letter="store")).transform(picky)
+    async with living(Run(), r=flow.aggregate("sums", int, key=lambda n: "k", size=3).to(sink)) as (desk, service):
+        (letter,) = (await desk.list(by=ADA)).letters
+        again = await desk.replay(Selection(), by=ADA)
+        assert (again.failed, again.outcomes[0].error, (await desk.list(by=ADA)).count) == (1, "ValueError", 1)
+        detail = await desk.get(letter.id, by=ADA)
+        assert [(tried.step, tried.error) for tried in detail.replays] == [("transform(picky)", "ValueError")]
+        refuses.clear()
+        assert (await desk.replay(Selection(), by=ADA)).done == 1
+        await anyio.sleep(1)
+        assert sink.bodies == [[1, 3, 2]]
+        assert (await desk.list(by=ADA)).count == 0
+        counts = service.counts()["r"]
+        assert (counts.received, counts.in_flight, counts.held, counts.refused) == (3, 0, 0, 1)
+
+
+async def test_a_letter_that_a_step_holds_in_memory_is_kept_until_that_is_done() -> None:
+    """What is in memory alone is not done: should the process die, the letter is still there."""
+    sink, refuses = Sink(), {2}
+
+    def picky(n: int) -> int:
+        if n in refuses:
+            raise ValueError(n)
+        return n
+
+    flow = from_(Watched([1, 2]), int, policy=Policy(dead_letter="store")).transform(picky)
+    async with living(Run(), r=flow.aggregate("sums", int, key=lambda n: "k", size=9).to(sink)) as (desk, service):
+        refuses.clear()
+        begun = await desk.replay(Selection(), patience=1, by=ADA)
+        assert (begun.running, (await desk.list(by=ADA)).count, sink.bodies) == (True, 1, [])
+        await service.control("flush", "sums")
+        await anyio.sleep(1)
+        (ended,) = await desk.replays(by=ADA)
+        assert (ended.done, (await desk.list(by=ADA)).count, sink.bodies) == (1, 0, [[1, 2]])
+
+
+async def test_a_letter_of_a_part_enters_where_parts_do() -> None:
+    """It is not taken apart again."""
+    sink, refuses = Sink(), {2}
+
+    def picky(n: int) -> int:
+        if n in refuses:
+            raise ValueError(n)
+        return n
+
+    flow = from_(Watched([Message([1, 2, 3], id="m1")]), list[int], policy=Policy(dead_letter="store"))
+    parts = flow.split(lambda ns: ns, on_error="dead_letter_items").transform(picky).to(sink)
+    async with living(Run(), r=parts) as (desk, _):
+        assert sink.bodies == [1, 3]
+        refuses.clear()
+        assert (await desk.replay(Selection(), by=ADA)).done == 1
+        assert sink.bodies == [1, 3, 2]
+
+
+async def test_a_route_that_is_stopped_is_started_for_its_letters() -> None:
+    """As by the command, beside a daemon in which it does not run."""
+    sink, refuses = Sink(), {2}
+
+    def picky(n: int) -> int:
+        if n in refuses:
+            raise ValueError(n)
+        return n
+
+    flow = from_(Watched([1, 2]), int, policy=Policy(dead_letter="store")).transform(picky).to(sink)
+    async with living(Run(), r=flow) as (desk, service):
+        refuses.clear()
+        await service.control("stop", "r")
+        await anyio.sleep(1)
+        assert service.runners[0].state == "stopped"
+        assert (await desk.replay(Selection(), by=ADA)).done == 1
+        assert sink.bodies == [1, 2]
