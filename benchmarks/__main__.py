@@ -7,6 +7,7 @@ from .figures import Figure, report
 
 ALL = (
     "engine",
+    "observation",
     "patterns",
     "durable",
     "startup",

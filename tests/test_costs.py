@@ -1,15 +1,17 @@
 """What a pattern may cost a message: no task, lock, event or cancel scope that the pattern itself does not need."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import anyio
 import pytest
 
-from routekit import Flow, from_
-from routekit.testing import Feed, Sink, run_routes
+from routekit import Flow, Message, Route, from_
+from routekit.runtime.service import Service
+from routekit.testing import Feed, Run, Sink, run_routes, setup_for
 
 pytestmark = pytest.mark.anyio
 
@@ -51,8 +53,28 @@ FREE: dict[str, Pattern] = {
 }
 
 
+class Nobody:
+    """Observes all, and follows nothing."""
+
+    def begin(self, message: Message[Any]) -> None:
+        return None
+
+
+def nobody(route: Route) -> Nobody:
+    return Nobody()
+
+
+OBSERVED: dict[str, dict[str, Any]] = {
+    "by nobody": {},
+    "by metrics and an observer": {"metrics": True, "observers": [nobody]},
+}
+
+
+@pytest.mark.parametrize("observed", OBSERVED.values(), ids=OBSERVED.keys())
 @pytest.mark.parametrize("pattern", FREE.values(), ids=FREE.keys())
-async def test_a_message_needs_nothing_made_for_it(pattern: Pattern, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_message_needs_nothing_made_for_it(
+    pattern: Pattern, observed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No more tasks, scopes and locks for 400 messages than for 200, but for a turn of other routes now and then."""
     made: Counter[str] = Counter()
     for name in MADE:
@@ -61,12 +83,43 @@ async def test_a_message_needs_nothing_made_for_it(pattern: Pattern, monkeypatch
 
     async def count(messages: int) -> Counter[str]:
         made.clear()
-        await run_routes(pattern(from_(Feed(range(1, messages + 1)), int)).to(Sink()))
+        flow = pattern(from_(Feed(range(1, messages + 1)), int)).to(Sink())
+        await run_routes(flow, setup=setup_for(Run(), **observed))
         return made.copy()
 
     await count(1)
     few, many = await count(200), await count(400)
     assert (many - few).total() <= 4, many - few
+
+
+async def test_nothing_is_wrapped_where_nobody_observes() -> None:
+    """No function that a message passes knows of traces or counts; with metrics one of each step does."""
+    plain = await passed()
+    assert [name for name in plain if "_watched" in name or "told" in name] == []
+    counted = await passed(metrics=True)
+    assert [name for name in counted if name.startswith("observed.")] == []  # it stands in the place of that
+    assert sum(name.startswith("_watched.<locals>.counted") for name in counted) == 3
+
+
+async def passed(**observed: Any) -> list[str]:
+    """The names of RouteKit's functions between the source of a route and its sink."""
+    flow = from_(Feed([1]), int).filter(bool).transform(str).to(Sink())
+    service = Service([flow.route("r")], setup_for(Run(), **observed))
+    async with service.started():
+        await anyio.sleep(1)
+        (runner,) = service.runners
+        start = runner._assembled().processing._handler  # pyright: ignore[reportPrivateUsage]  # where messages enter
+        return [found.__qualname__ for found in {id(found): found for found in _inside(start)}.values()]
+
+
+def _inside(function: Any) -> Iterator[FunctionType]:
+    """A function and those that its closure holds."""
+    if not isinstance(function, FunctionType) or not function.__module__.startswith("routekit."):
+        return
+    yield function
+    for cell in function.__closure__ or ():
+        if cell.cell_contents is not function:
+            yield from _inside(cell.cell_contents)
 
 
 def _counted(made: Counter[str], name: str, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

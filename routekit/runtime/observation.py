@@ -38,6 +38,8 @@ UNDONE: Final[Any] = object()
 _ENDED: Final[tuple[Outcome, Exception | None]] = ("ended", None)
 _LEFT: Final[tuple[Outcome, Exception | None]] = ("left", None)
 
+_NEVER: Final = 2**62
+
 _BECAME: Final[Mapping[type, Became]] = {
     DeadLettered: "dead",
     Refused: "refused",
@@ -79,21 +81,30 @@ class Watch:
 
     def begin(self, message: Message[Any], parent: Trace | None) -> Message[Any]:
         """The message that has just been taken, as it is followed from now on."""
-        passed = self._told - self.until
+        passed, until = self._told - self.until, _NEVER
         seen = message if parent is None else followed(message, parent)
-        traces = [trace for asking in self._askings if (trace := asking.begin(seen, passed)) is not None]
-        self._told = self.until = min(asking.until for asking in self._askings)
-        self._followed += bool(traces)
-        self._follow()
-        return followed(message, traces[0] if len(traces) == 1 else Several(traces)) if traces else message
+        traces: list[Trace] = []
+        for asking in self._askings:
+            left = asking.until - passed
+            if left <= 0:
+                trace, left = asking.begin(seen)
+                if trace is not None:
+                    traces.append(trace)
+            asking.until = left
+            until = min(until, left)
+        self._told = self.until = until
+        if not traces:
+            return message
+        self._followed += 1
+        if not self._following:
+            self._follow(True)
+        return followed(message, traces[0] if len(traces) == 1 else Several(traces))
 
-    def _follow(self) -> None:
-        """Let the steps look for traces, if there are any; not if the next message brings one."""
-        wanted = self._followed > 0
-        if wanted is not self._following and (wanted or self.until > 1):
-            self._following = wanted
-            for cell in self._cells.values():
-                cell.follow(wanted)
+    def _follow(self, following: bool) -> None:
+        """Let the steps look for traces, or not."""
+        self._following = following
+        for cell in self._cells.values():
+            cell.follow(following)
 
     def failed(self, message: Message[Any], outcome: Outcome, error: Exception) -> None:
         """A message that is at work will end so."""
@@ -123,7 +134,8 @@ class Watch:
                 tally.buckets[bisect_left(EDGES, seconds)] += 1
         if meta.trace is not None:
             self._followed -= 1
-            self._follow()
+            if not self._followed and self._following and self.until > 1:  # else the next message is followed
+                self._follow(False)
             meta.trace.end(outcome, error)
 
     def hear(self, event: Event) -> None:
@@ -169,13 +181,10 @@ class _Asking:
         self._observer = observer
         self.until = 1
 
-    def begin(self, message: Message[Any], passed: int) -> Trace | None:
-        self.until -= passed
-        if self.until > 0:
-            return None
+    def begin(self, message: Message[Any]) -> tuple[Trace | None, int]:
+        """Its trace of this message, and when to ask again."""
         trace = self._observer.begin(message)
-        self.until = 1 + max(0, getattr(self._observer, "skips", 0))
-        return trace
+        return trace, 1 + max(0, getattr(self._observer, "skips", 0))
 
 
 class Observations:
