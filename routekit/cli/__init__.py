@@ -20,6 +20,7 @@ from . import sending as sending
 from . import simulating as simulating
 from . import steering as steering
 from . import storing as storing
+from . import tracing as tracing
 from . import watching as watching
 from .app import app
 from .completing import answer_shells

@@ -11,6 +11,7 @@ from ..endpoint import Capabilities, Endpoint, PathField, Producer
 from ..events import Logged
 from ..hookspecs import hookimpl
 from ..message import Message
+from ..sensitive import masked_body, scrubbed, sensitive_texts
 from ..step import Runtime, Send
 
 
@@ -34,9 +35,9 @@ class Log(Producer):
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         async def send(message: Message[Any]) -> None:
-            text = str(message.body)
+            text = scrubbed(str(message.body), sensitive_texts(message.body))
             body = text if len(text) <= self.most else f"{text[: self.most]}... ({len(text)} characters)"
-            headers = f" {dict(message.headers)}" if self.headers else ""
+            headers = f" {masked_body(dict(message.headers))}" if self.headers else ""
             runtime.emit(Logged(runtime.route, self.level, f"{self.name}: {body}{headers}"))
 
         yield send

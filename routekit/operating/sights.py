@@ -203,16 +203,18 @@ class SendSight(Sight):
 class HopSight(Sight):
     """A step that a traced message passed: when it entered, for how long, and what it was before and after.
 
-    `id` is that of the message or of its part. `seconds` are those in the step itself, without what is inside it and
-    what follows. `path` says where the step stands: its number among those of its chain, behind the numbers of the
-    chain and steps around it, so that steps inside a step have longer paths. `before` and `after` are JSON, masked, None
-    where the trace keeps no bodies. `decision` says why it went on as it did, with the values that decided: `true:
-    lead.email = 'a***@example.org'`, `when 2 of 3: order.total > 1000: order.total = 5000`. `outcome` is `on`, `sent`,
-    `ended`, `kept`, `retried`, `rescued`, `failed` or `broken off`. `attempt` is that of the route.
+    `id` is that of the message or of its part. `step` begins with the branches around it, which are `within`.
+    `seconds` are those in the step itself, without what is inside it and what follows. `path` says where the step
+    stands: its number among those of its chain, behind the numbers of the chain and steps around it, so that steps
+    inside a step have longer paths. `before` and `after` are JSON, masked, None where the trace keeps no bodies.
+    `decision` says why it went on as it did, with the values that decided: `true: lead.email = 'a***@example.org'`,
+    `when 2 of 3: order.total > 1000: order.total = 5000`. `outcome` is `on`, `sent`, `ended`, `kept`, `retried`,
+    `rescued`, `failed` or `broken off`. `attempt` is that of the route.
     """
 
     id: str
     step: str
+    within: str = ""
     place: str
     path: Sequence[int] = ()
     at: float

@@ -1,6 +1,6 @@
 """Traces: what the store keeps of messages on their way, as sights."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from ..store import Store
@@ -20,6 +20,23 @@ async def traces(store: Store, route: str | None = None, limit: int = 100) -> Se
         if route in (None, row["route"]):
             found.append(_sight(row))
     return found
+
+
+class StoredTraces:
+    """What a Desk reads traces from: the store of a service, while it runs."""
+
+    def __init__(self, store: Callable[[], Store | None]) -> None:
+        self._store = store
+
+    async def traces(self, *, route: str | None = None, limit: int = 100) -> Sequence[TraceSight]:
+        """The newest traces, without their hops."""
+        store = self._store()
+        return () if store is None else await traces(store, route, limit)
+
+    async def trace(self, message: str, *, route: str | None = None) -> Sequence[TraceSight]:
+        """The way of a message through each route that traced it."""
+        store = self._store()
+        return () if store is None else await trace(store, message, route)
 
 
 async def trace(store: Store, message: str, route: str | None = None) -> Sequence[TraceSight]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from ..observing import Spot
 from ..options import masked
 from ..passage import Passage
 from ..sensitive import scrubbed
@@ -121,6 +122,7 @@ class _Telling:
         row: dict[str, Any] = {
             "id": hop.id,
             "step": self._recording.look.named(hop.spot, lambda: masked(hop.spot.label)),
+            "within": self._recording.look.named((hop.spot,), lambda: _within(hop.spot)),
             "place": str(hop.spot.place),
             "path": hop.spot.path,
             "at": hop.at,
@@ -219,6 +221,11 @@ class _Telling:
             return self._numbers.setdefault('"... left out"', len(self._numbers))
         self._room -= len(text)
         return self._numbers.setdefault(text, len(self._numbers))
+
+
+def _within(spot: Spot) -> str:
+    """The branches around a step, as its label names them."""
+    return masked(spot.label.removesuffix(spot.step.label).removesuffix(" > "))
 
 
 def _sights(recording: Recording) -> Iterator[Sight]:

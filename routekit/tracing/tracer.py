@@ -122,25 +122,31 @@ class Tracer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits. A store that cannot take it loses it: a trace must not hold up anything."""
+        """Write what waits. A store that cannot take it loses it: a trace must not hold up anything.
+
+        Who is cancelled in it leaves what is not written to the next one.
+        """
         group, self.waiting = self.waiting, deque()
-        if not group:
-            return
+        left = {id(recording): (recording, until) for recording, until in group}
         try:
             async with anyio.create_task_group() as tasks:
                 for recording, until in group:
-                    tasks.start_soon(self._write, recording, until)
+                    tasks.start_soon(self._write, recording, until, left)
                     await anyio.lowlevel.checkpoint()  # between two messages of the routes at most one is told
             await self._sweep()
         except* StoreError as errors:
-            for recording, _ in group:
+            for recording, _ in left.values():
                 self.dropped[recording.route] += 1
-            _log.warning("%d traces could not be written: %s", len(group), errors.exceptions[0])
+            _log.warning("%d traces could not be written: %s", len(left), errors.exceptions[0])
+            left.clear()
+        finally:
+            self.waiting.extendleft(reversed(left.values()))
 
-    async def _write(self, recording: Recording, until: float) -> None:
+    async def _write(self, recording: Recording, until: float, left: dict[int, tuple[Recording, float]]) -> None:
         row, text, listed = texts_of(recording, self.worker)
         await self.store.values(TRACES).put(key_of(row), text, until=until)
         await self.store.values(NEWEST).put(newest_key(row), listed, until=until)
+        del left[id(recording)]
 
     async def _sweep(self) -> None:
         """Forget the oldest, if there are too many; looks once in a while."""
