@@ -23,6 +23,7 @@ from ..operating.log_lines import LogLines
 from ..operating.seen import Seen
 from ..operating.service_desk import Around, ServiceDesk, installed
 from ..operating.sights import sights_of
+from ..operating.traces import StoredTraces
 from ..runtime.service import Service, Setup
 from ..settings import Settings
 
@@ -108,11 +109,12 @@ class Reaching:
             settings=lambda: sights_of(self._given),
             log=self._lines,
             reload=self._reload,
+            traced=StoredTraces(lambda: service.store),
         )
         return ServiceDesk(service, setup, self.seen, around)
 
 
-def _console(desk: ServiceDesk, letters: LetterDesk) -> Callable[[Any], Any] | None:
+def _console(desk: ServiceDesk, letters: LetterDesk, setup: Setup) -> Callable[[Any], Any] | None:
     """The console's application, where its libraries are installed."""
     try:
         from ..web.app import console
