@@ -157,9 +157,9 @@ class Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and below it, indented, the traceback of an error."""
         text = one_line(masked(_text(record)))
-        missing = [
-            one_line(masked(value)) for name in FIELDS if (value := getattr(record, name, "")) and value not in text
-        ]
+        fields = FIELDS if getattr(record, "event", "") != "Logged" else ("route", "message_id")  # that is the step
+        said = [one_line(masked(value)) for name in fields if (value := getattr(record, name, ""))]
+        missing = [value for value in said if value not in text]
         text += f" [{', '.join(missing)}]" if missing else ""
         body = getattr(record, "body", None)
         text += f" {one_line(masked(json.dumps(body, ensure_ascii=False)))}" if body is not None else ""
