@@ -35,6 +35,7 @@ _LONG = 500
 UNDONE: Final[Any] = object()
 """In place of a reply: there was none."""
 
+_DONE: Final[tuple[Outcome, Exception | None]] = ("done", None)
 _ENDED: Final[tuple[Outcome, Exception | None]] = ("ended", None)
 _LEFT: Final[tuple[Outcome, Exception | None]] = ("left", None)
 
@@ -112,26 +113,28 @@ class Watch:
             self._failing[message.meta] = outcome, error
 
     def leave(self, message: Message[Any], reply: Message[Any] | None) -> None:
-        """A message has ended; with metrics it is called for each, else for those that are followed."""
-        meta, failed = message.meta, False
-        outcome: Outcome = "done"
-        error = None
+        """A message has ended; with metrics it is called for each, else for those that may be followed."""
+        meta = message.meta
+        if reply is None or reply is UNDONE or meta.trace is not None or not self.counts:
+            return self._left(meta, reply)
+        tally = self.tally
+        del tally.flying[meta]
+        now = self._now()
+        if now >= tally.turn:
+            tally.mark(now)
+        seconds = now - meta.received
+        if seconds > 0.0:  # else the clock was put back, or stands in a test
+            tally.total += seconds
+        tally.buckets[bisect_left(EDGES, seconds)] += 1
+        return None
+
+    def _left(self, meta: Meta, reply: Message[Any] | None) -> None:
+        """As `leave`, of one that was not simply done."""
+        outcome, error = _DONE
         if reply is None or reply is UNDONE:
             outcome, error = self._failing.pop(meta, _ENDED if reply is None else _LEFT)
-            failed = error is not None
         if self.counts:
-            tally = self.tally
-            tally.flying.pop(meta, None)
-            if outcome != "left":
-                now = self._now()
-                seconds = now - meta.received
-                if now >= tally.turn:
-                    tally.mark(now)
-                if failed:
-                    tally.failed += 1
-                if seconds > 0.0:  # else the clock was put back, or stands in a test
-                    tally.total += seconds
-                tally.buckets[bisect_left(EDGES, seconds)] += 1
+            self.tally.left(meta, self._now(), counts=outcome != "left", failed=error is not None)
         if meta.trace is not None:
             self._followed -= 1
             if not self._followed and self._following and self.until > 1:  # else the next message is followed

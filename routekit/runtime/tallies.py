@@ -90,6 +90,16 @@ class Tally(Stopwatch):
         self._marks.append((now, sum(self.buckets), self.failed))
         self.turn = now + 1.0
 
+    def left(self, meta: Meta, now: float, *, counts: bool, failed: bool) -> None:
+        """A message is not at work any more; one that `counts` has ended."""
+        del self.flying[meta]
+        if not counts:
+            return
+        if now >= self.turn:
+            self.mark(now)
+        self.failed += failed
+        self.add(max(0.0, now - meta.received))
+
     def rates(self, now: float) -> tuple[float, float]:
         """Messages that ended well, and that failed for good, in a second: over ten seconds, or since the beginning."""
         seconds = min(WINDOW, max(1.0, now - self._began))
