@@ -82,7 +82,7 @@ class Senders:
 
 
 def told(send: Send, spot: Spot, target: Target) -> Send:
-    """The same, of which the traces of its messages are told; what is sent to a producer at once is told by its slot."""
+    """The same, told to the traces of its messages; what is sent to a producer at once is told by its slot."""
 
     def deliver(message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
         trace = message.meta.trace
