@@ -145,7 +145,7 @@ def _done(made: Console, page: Page) -> Callable[[Request], Awaitable[Response]]
             return PlainTextResponse(str(error), status_code=413)
         if not _is_ours(session, request, form.get("csrf", "")):
             wrong = Rejected("this form is not from this page, or too old", hint="reload the page and try again")
-            return _failed(Visit(request, made, session), wrong)
+            return await _failed(Visit(request, made, session), wrong)
         return await _answered(Visit(request, made, session, form), page)
 
     return answer
@@ -174,15 +174,15 @@ async def _answered(visit: Visit, page: Page) -> Response:
     try:
         return await page(visit)
     except RouteKitError as error:
-        return _failed(visit, error)
+        return await _failed(visit, error)
 
 
-def _failed(visit: Visit, error: RouteKitError) -> Response:
+async def _failed(visit: Visit, error: RouteKitError) -> Response:
     """What went wrong: on the page that one came from if something was asked for there, else as a page."""
     if visit.request.method == "POST" and visit.form:
         return visit.back(str(error), well=False)
     status = _status(error)
-    return visit.page("error.html", status=status, error=error, code=status)
+    return await visit.page("error.html", status=status, error=error, code=status)
 
 
 def _status(error: RouteKitError) -> int:

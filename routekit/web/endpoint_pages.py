@@ -18,7 +18,7 @@ async def endpoints(visit: Visit) -> Response:
     found = fitting(await visit.desk.endpoints(), q)
     rank = {"down": 0, "unknown": 1, "ok": 2}
     rows = sorted(found, key=lambda one: (rank[one.health], one.uri, one.route))
-    return visit.page("endpoints.html", rows=rows[:MOST], count=len(rows), q=q)
+    return await visit.page("endpoints.html", rows=rows[:MOST], count=len(rows), q=q)
 
 
 def fitting(endpoints: Sequence[EndpointSight], q: str) -> list[EndpointSight]:
@@ -36,7 +36,7 @@ async def reference(visit: Visit) -> Response:
     name = visit.request.path_params["name"]
     if visit.console.documented is None:
         raise UnknownName("this console has no reference", hint=f"see: routekit describe {name}")
-    return visit.page("reference.html", name=name, entries=visit.console.documented(name))
+    return await visit.page("reference.html", name=name, entries=visit.console.documented(name))
 
 
 PAGES: Mapping[str, Page] = {"/endpoints": endpoints, "/reference/{name}": reference}

@@ -40,7 +40,7 @@ async def overview(visit: Visit) -> Response:
     draw = partial(landscape, those, endpoints, view)
     # what takes longer than a moment is not to stop the messages
     picture = await to_thread.run_sync(draw) if len(fit) > FOLDED else draw()
-    return visit.page(
+    return await visit.page(
         "overview.html",
         routes=routes,
         fit=fit,
@@ -71,7 +71,7 @@ async def pulse(visit: Visit) -> Response:
     """How it is as a whole, in a line at the head of every page."""
     routes = await visit.desk.routes()
     bad = len(concerns(await visit.desk.health(), await visit.desk.breakers()))
-    return visit.page("pulse.html", routes=routes, bad=bad)
+    return await visit.page("pulse.html", routes=routes, bad=bad)
 
 
 async def route_page(visit: Visit) -> Response:
@@ -79,7 +79,7 @@ async def route_page(visit: Visit) -> Response:
     detail = await visit.desk.route(visit.request.path_params["name"])
     picture = picture_of(detail.drawing, detail.steps, received=detail.route.received + detail.route.brought)
     feeding = [route.name for route in await visit.desk.routes() if detail.route.name in route.feeds]
-    return visit.page("route.html", detail=detail, route=detail.route, picture=picture, feeding=feeding)
+    return await visit.page("route.html", detail=detail, route=detail.route, picture=picture, feeding=feeding)
 
 
 async def order(visit: Visit) -> Response:

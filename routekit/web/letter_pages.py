@@ -30,7 +30,7 @@ async def clusters(visit: Visit) -> Response:
     desk = _desk(visit)
     asked = {name: visit.query(name) for name in ("cluster", "route", "text")}
     selection = _selection(asked)
-    return visit.page(
+    return await visit.page(
         "letters.html",
         asked=asked,
         clusters=await desk.clusters(route=asked["route"] or None, by=visit.who),
@@ -52,15 +52,15 @@ def _selection(asked: Mapping[str, str]) -> Selection:
 async def letter(visit: Visit) -> Response:
     """All about one letter."""
     detail = await _desk(visit).get(visit.request.path_params["id"], by=visit.who)
-    return _letter(visit, detail)
+    return await _letter(visit, detail)
 
 
-def _letter(
+async def _letter(
     visit: Visit, detail: LetterDetail, *, trial: Trial | None = None, draft: str = "", why: str = ""
 ) -> Response:
     came, now = pretty(detail.came_body), pretty(detail.body)
     edited = compared(came.splitlines(), now.splitlines()) if came != now else []
-    return visit.page(
+    return await visit.page(
         "letter.html",
         detail=detail,
         letter=detail.letter,
@@ -98,7 +98,7 @@ async def try_(visit: Visit) -> Response:
     """Say what a replay would send where."""
     desk, name = _desk(visit), visit.request.path_params["id"]
     trial = await desk.try_(name, by=visit.who)
-    return _letter(visit, await desk.get(name, by=visit.who), trial=trial)
+    return await _letter(visit, await desk.get(name, by=visit.who), trial=trial)
 
 
 async def replay(visit: Visit) -> Response:
@@ -163,7 +163,7 @@ async def _discard(visit: Visit, selection: Selection) -> int:
 
 async def discarded(visit: Visit) -> Response:
     """Those that can be brought back."""
-    return visit.page("discarded.html", rows=await _desk(visit).discarded(by=visit.who))
+    return await visit.page("discarded.html", rows=await _desk(visit).discarded(by=visit.who))
 
 
 async def restore(visit: Visit) -> Response:

@@ -64,7 +64,7 @@ async def messages(visit: Visit) -> Response:
     """The newest traces, of all routes or one."""
     route = visit.query("route")
     traces = await visit.desk.traces(route=route or None, limit=NEWEST)
-    return visit.page("messages.html", traces=traces, route=route)
+    return await visit.page("messages.html", traces=traces, route=route)
 
 
 async def message(visit: Visit) -> Response:
@@ -76,7 +76,7 @@ async def message(visit: Visit) -> Response:
         hint = "a message is traced if its route says so, and was picked; see: routekit trace"
         raise UnknownName(f"nothing is known of message '{name}'", hint=hint)
     ways = [await _way(visit, trace) for trace in traces]
-    return visit.page("message.html", name=name, ways=ways, letters=letters)
+    return await visit.page("message.html", name=name, ways=ways, letters=letters)
 
 
 async def _letters(visit: Visit, name: str) -> Sequence[LetterSight]:
@@ -135,7 +135,7 @@ def _whole(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]
 
 async def work(visit: Visit) -> Response:
     """What is at work, what waits in groups, and what breakers guard."""
-    return visit.page(
+    return await visit.page(
         "work.html",
         flights=await visit.desk.flights(visit.query("route") or None),
         groups=await visit.desk.groups(visit.query("route") or None),

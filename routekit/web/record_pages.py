@@ -19,7 +19,7 @@ async def log(visit: Visit) -> Response:
         if (not level or line.level.lower() in _FROM.get(level, (level,)))
         and all(word in f"{line.text} {line.route} {line.step} {line.message}".lower() for word in q.lower().split())
     ]
-    return visit.page("log.html", lines=lines[: -LINES - 1 : -1], count=len(lines), q=q, level=level)
+    return await visit.page("log.html", lines=lines[: -LINES - 1 : -1], count=len(lines), q=q, level=level)
 
 
 _FROM = {"warning": ("warning", "error", "critical"), "error": ("error", "critical")}
@@ -27,17 +27,17 @@ _FROM = {"warning": ("warning", "error", "critical"), "error": ("error", "critic
 
 async def audit(visit: Visit) -> Response:
     """What operators did, the newest first."""
-    return visit.page("audit.html", deeds=await visit.desk.audit(limit=500))
+    return await visit.page("audit.html", deeds=await visit.desk.audit(limit=500))
 
 
 async def store(visit: Visit) -> Response:
     """What the store holds."""
-    return visit.page("store.html", held=await visit.desk.store(), about=await visit.desk.about())
+    return await visit.page("store.html", held=await visit.desk.store(), about=await visit.desk.about())
 
 
 async def settings(visit: Visit) -> Response:
     """All settings, and where each came from."""
-    return visit.page("settings.html", settings=await visit.desk.settings(), about=await visit.desk.about())
+    return await visit.page("settings.html", settings=await visit.desk.settings(), about=await visit.desk.about())
 
 
 async def reload(visit: Visit) -> Response:

@@ -6,7 +6,8 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from jinja2 import Environment
+from anyio import to_thread
+from jinja2 import Environment, Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -72,16 +73,18 @@ class Visit:
         """Whether only the part of the page that changes by itself is wanted."""
         return "HX-Request" in self.request.headers
 
-    def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
-        """The page, or what changes of it; nothing at all if the browser has that already."""
+    async def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
+        """The page, or what changes of it; nothing at all if the browser has that already.
+
+        It is made in a thread: a long one is not to keep messages waiting.
+        """
         found = self.console.templates.get_template(template)
         context = {**self._shared(status), **context}
         if not self.live or status != 200:
-            answer = HTMLResponse(found.render(context), status_code=status)
+            answer = HTMLResponse(await to_thread.run_sync(found.render, context), status_code=status)
             answer.delete_cookie(self._said, path="/")
             return answer
-        live = found.blocks.get("live")
-        text = "" if live is None else "".join(live(found.new_context(context)))
+        text = await to_thread.run_sync(_live, found, context)
         mark = f'"{sha256(text.encode()).hexdigest()[:24]}"'
         if self.request.headers.get("If-None-Match") == mark:
             return Response(status_code=304, headers={"ETag": mark})
@@ -115,6 +118,12 @@ class Visit:
         text = quote(f"{'+' if well else '-'}{said}"[:1000])
         answer.set_cookie(self._said, text, max_age=60, path="/", httponly=True, samesite="strict")
         return answer
+
+
+def _live(template: Template, context: dict[str, Any]) -> str:
+    """The part of a page that changes by itself."""
+    live = template.blocks.get("live")
+    return "" if live is None else "".join(live(template.new_context(context)))
 
 
 Page: TypeAlias = Callable[[Visit], Awaitable[Response]]

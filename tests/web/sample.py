@@ -233,9 +233,7 @@ def _step(label: str, node: Any, route: RouteSight) -> StepSight:
     share = 0.04 if node["label"] == "to log:sales" else 1.0
     failures = route.dead if node["label"] == "validate(paid)" else 0
     quantiles = {"p50": 0.0004, "p95": 0.002, "p99": 0.006} if route.rate else {}
-    return StepSight(
-        label=label, place=node["place"], count=int(route.done * share), failures=failures, **quantiles
-    )
+    return StepSight(label=label, place=node["place"], count=int(route.done * share), failures=failures, **quantiles)
 
 
 def _endpoint(route: str, uri: str, role: Any) -> EndpointSight:
