@@ -1,12 +1,13 @@
 """`routekit doctor`: looks at all that a daemon needs, and says what to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import typer
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, RouteKitError
 from ..options import masked
 from ..plugins import Catalog
 from ..runtime.service import Setup
@@ -15,6 +16,7 @@ from .app import FAILED, AsJson, Routes, app, catalog_of, out, print_json, setti
 
 if TYPE_CHECKING:
     from ..operating.doctor.finding import Finding
+    from ..operating.doctor.running import Running
 
 _STYLE = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -33,7 +35,7 @@ def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
     found: list[Finding] = []
 
     async def work(given: Settings, setup: Setup) -> None:
-        async for finding in examined(given, setup, routes):
+        async for finding in examined(given, setup, routes, running):
             tell(finding)
 
     def tell(finding: Finding) -> None:
@@ -46,6 +48,7 @@ def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
         given = settings(routes)
     except DefinitionError as error:  # all else can be looked at still
         tell(failing("settings", masked(error.message), masked(error.hint)))
+    running = _running(given, tell)
     catalog: Catalog = catalog_of(given)
     anyio.run(work, given, setup_of(given, catalog))
     if as_json_:
@@ -54,6 +57,27 @@ def doctor(routes: Routes = Path("routes"), as_json_: AsJson = False) -> None:
         _sum_up(found)
     if any(finding.verdict == "fail" for finding in found):
         raise typer.Exit(FAILED)
+
+
+def _running(given: Settings, tell: "Callable[[Finding], None]") -> "Running | None":
+    """The daemon of these settings, if one runs; one that does not answer is told of."""
+    from ..control.client import Away, Client
+    from ..control.daemon_file import found
+    from ..operating.doctor.finding import fail as failing
+    from ..operating.doctor.running import Running
+
+    known = found(given.options.data)
+    if known is None:
+        return None
+    try:
+        with Client.found(given, patience=10.0) as client:
+            return Running(client.url, client.about(), client.health(), client.endpoints())
+    except Away as error:
+        hint = f"look into its log; if it stays so, end process {known.pid}"
+        tell(failing("daemon", f"process {known.pid} runs, and does not answer: {error.message}", hint))
+    except RouteKitError as error:
+        tell(failing("daemon", masked(error.message), masked(error.hint)))
+    return None
 
 
 def _show(finding: "Finding") -> None:

@@ -15,6 +15,9 @@ import pytest
 from routekit.operating.doctor.examination import examined
 from routekit.operating.doctor.machine import clock, limits, space
 from routekit.operating.doctor.plugins import extras_of
+from routekit.operating.doctor.running import Running
+from routekit.operating.doctor.running import daemon as daemon_findings
+from routekit.operating.sights import About, Health, PartHealth
 from routekit.plugins import Catalog
 from routekit.runtime.service import Setup
 from routekit.settings import load_settings
@@ -126,6 +129,36 @@ def test_what_the_other_sides_say(folder: Path) -> None:
     taken = the(told, f"a.web: {where}/x")
     assert (taken["verdict"], "Address already in use" in taken["found"]) == ("fail", True)
     assert taken["hint"]
+
+
+def test_beside_a_daemon(routekit: Any) -> None:
+    """A daemon that runs is told of; the ports that it serves are taken by it, and that is no failure."""
+    pytest.importorskip("routekit_http")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        where = f"http:127.0.0.1:{probe.getsockname()[1]}/x"
+    routekit.write("routes/a.py", f'from routekit import from_\nweb = from_("{where}").log("y")\n')
+    daemon = routekit.start("serve")
+    daemon.until("a.web: running")
+    done = routekit("doctor", "--json")
+    assert done.code == 0, done.said
+    found = the(done.json, "daemon")
+    assert (found["verdict"], f"process {daemon.process.pid} runs at http://127.0.0.1:" in found["found"]) == (
+        "ok",
+        True,
+    )
+    assert the(done.json, f"a.web: {where}")["found"] == "the daemon that runs here has it"
+
+
+def test_what_is_wrong_with_a_daemon() -> None:
+    """An older daemon than what is installed is a warning, and so is each of its parts that is ill."""
+    about = About(version="0.0.1", pid=7, started=1000.0, routes="routes", store="memory:")
+    ill = PartHealth(kind="route", name="a.b", ok=False, state="degraded", reason="the broker is away", since=1.0)
+    well = PartHealth(kind="route", name="a.c", ok=True, state="running", since=1.0)
+    running = Running("http://x", about, Health(ready=False, parts=[ill, well]), ())
+    _, older, part = daemon_findings(running, "0.1.0")
+    assert (older.verdict, older.found) == ("warn", "it is RouteKit 0.0.1, and 0.1.0 is installed")
+    assert (part.verdict, part.what, part.found) == ("warn", "route a.b", "degraded: the broker is away")
 
 
 def test_no_routes(folder: Path) -> None:

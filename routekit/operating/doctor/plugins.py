@@ -16,15 +16,23 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def installed() -> Iterator[Finding]:
     """RouteKit and each distribution with plugins; every plugin is imported."""
-    try:
-        yield ok("routekit", f"{distribution(DISTRIBUTION).version}, interface {INTERFACE} for plugins")
-    except PackageNotFoundError:
+    if version():
+        yield ok("routekit", f"{version()}, interface {INTERFACE} for plugins")
+    else:
         yield fail("routekit", "it runs, and is not installed", f"pip install {DISTRIBUTION}")
     points = sorted(entry_points(group=GROUP), key=lambda point: (_of(point), point.name))
     for name in sorted({_of(point) for point in points}):
         yield from _plugin(name, [point for point in points if _of(point) == name])
     yield from _twice(points)
     yield from _extras()
+
+
+def version() -> str:
+    """The RouteKit that is installed; empty if it is not."""
+    try:
+        return distribution(DISTRIBUTION).version
+    except PackageNotFoundError:
+        return ""
 
 
 def _plugin(name: str, points: Sequence[EntryPoint]) -> Iterator[Finding]:
@@ -43,9 +51,9 @@ def _plugin(name: str, points: Sequence[EntryPoint]) -> Iterator[Finding]:
             broken += [fail(what, f"'{point.name}' {unfit[0]}", unfit[1])] if unfit else []
     yield from broken
     if not broken:
-        version = points[0].dist.version if points[0].dist else "?"
+        found = points[0].dist.version if points[0].dist else "?"
         spoken = ", ".join(str(one) for one in sorted(interfaces))
-        yield ok(what, f"{version}, interface {spoken}: {', '.join(point.name for point in points)}")
+        yield ok(what, f"{found}, interface {spoken}: {', '.join(point.name for point in points)}")
 
 
 def _twice(points: Sequence[EntryPoint]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from ...options import masked
 from ...problem import Problem
 from ...runtime.service import Service, Setup
 from .finding import Finding, fail, ok
+from .running import Running
 
 _MOST = 20
 """Problems that are told at most."""
@@ -35,8 +36,11 @@ def problems(found: Loaded, setup: Setup) -> Sequence[Finding]:
     return [ok("routes", f"{len(found.routes)} route{'s' if len(found.routes) != 1 else ''}, no problems")]
 
 
-async def endpoints(found: Loaded, setup: Setup) -> AsyncIterator[Finding]:
-    """What each endpoint finds on its other side: servers, folders, tables, and ports that are to be served."""
+async def endpoints(found: Loaded, setup: Setup, running: Running | None = None) -> AsyncIterator[Finding]:
+    """What each endpoint finds on its other side: servers, folders, tables, and ports that are to be served.
+
+    What a daemon that runs reads from is taken, and well so.
+    """
     try:
         probes = await Service(found.routes, replace(setup, store="memory:")).probed()
     except RouteKitError as error:
@@ -44,7 +48,10 @@ async def endpoints(found: Loaded, setup: Setup) -> AsyncIterator[Finding]:
         return
     for probe in probes:
         what = f"{probe.route}: {probe.endpoint}"
-        yield ok(what, probe.found) if probe.there else fail(what, probe.found, probe.hint)
+        if not probe.there and running is not None and running.has(probe.route, probe.endpoint):
+            yield ok(what, "the daemon that runs here has it")
+        else:
+            yield ok(what, probe.found) if probe.there else fail(what, probe.found, probe.hint)
 
 
 def _line(problem: Problem) -> str:
