@@ -70,7 +70,7 @@ class Reaching:
             lambda: service.store,
             lambda: [one.route for one in service.runners],
             lambda: tool,
-            lambda letter: way_of(letter, service.runners),
+            lambda letter: way_of(letter, service),
         )
         async with AsyncExitStack() as stack:
             server = reachable(

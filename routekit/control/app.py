@@ -20,11 +20,11 @@ from ..operating.door import Door
 from ..operating.letter_desk import LetterDesk
 from ..options import options_wrong
 from .answers import Live, Ready
-from .flood import App, Buckets, Receive, Scope, Sending, TooLarge
+from .flood import App, Buckets, Receive, Scope, Sending, TooLarge, TooSlow
 from .gate import LIVE, Gate
 from .openapi import document
 from .operations import Asked, Operation, operations
-from .refusing import TOO_LARGE, Refused, refusal, refused
+from .refusing import TOO_LARGE, TOO_SLOW, Refused, refusal, refused
 
 _log = logging.getLogger("routekit.control")
 
@@ -163,8 +163,8 @@ def _told(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request
             return refusal(denied.refused)
         except RouteKitError as error:
             return refusal(refused(error))
-        except TooLarge:
-            return refusal(TOO_LARGE)
+        except (TooLarge, TooSlow) as error:
+            return refusal(TOO_LARGE if isinstance(error, TooLarge) else TOO_SLOW)
         except Exception as error:  # of whatever kind: the daemon goes on, and who looks after it reads of it
             _log.exception("%s %s failed", request.method, request.url.path)
             return refusal(Refused(500, f"it failed inside: {type(error).__name__}", "the daemon's log says more"))

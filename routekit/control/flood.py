@@ -2,8 +2,11 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Any, TypeAlias
+
+from anyio import CancelScope, current_time
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -15,6 +18,9 @@ BURST = 3.0
 
 CLIENTS = 10_000
 """Clients that are remembered at most; the one that has asked nothing for longest is forgotten."""
+
+BODY_TIME = 30.0
+"""Seconds in which the whole of a body has to come."""
 
 LARGEST = 1 << 20
 """Bytes of a body at most: one MiB."""
@@ -56,14 +62,23 @@ class TooLarge(Exception):
     """A body has more bytes than are read."""
 
 
-def bounded(receive: Receive, largest: int = LARGEST) -> Receive:
-    """The same, which raises TooLarge as soon as more has come than may."""
-    read = 0
+class TooSlow(Exception):
+    """A body takes longer than is waited for."""
+
+
+def bounded(receive: Receive, largest: int = LARGEST, seconds: float = BODY_TIME) -> Receive:
+    """The same, which raises TooLarge as soon as more has come than may, and TooSlow for what does not come in time."""
+    read, whole, end = 0, False, current_time() + seconds
 
     async def receiving() -> MutableMapping[str, Any]:
-        nonlocal read
-        message = await receive()
+        nonlocal read, whole
+        message: MutableMapping[str, Any] | None = None
+        with CancelScope(deadline=inf if whole else end):  # behind the body comes only that the client has gone
+            message = await receive()
+        if message is None:
+            raise TooSlow
         read += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if read > largest:
             raise TooLarge
         return message

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ..access import Access, is_loopback
 from ..operating.door import Door
-from .flood import LARGEST, App, Buckets, Receive, Scope, Sending, TooLarge, bounded
-from .refusing import TOO_LARGE, Refused, refusal
+from .flood import LARGEST, App, Buckets, Receive, Scope, Sending, TooLarge, TooSlow, bounded
+from .refusing import TOO_LARGE, TOO_SLOW, Refused, refusal
 
 LIVE = "/health/live"
 
@@ -56,10 +56,9 @@ class Gate:
 
         try:
             await self.app(scope, bounded(receive), sending)
-        except TooLarge:
-            if begun:
-                raise
-            await refusal(TOO_LARGE)(scope, receive, send)
+        except (TooLarge, TooSlow) as error:
+            if not begun:
+                await refusal(TOO_LARGE if isinstance(error, TooLarge) else TOO_SLOW)(scope, receive, send)
 
     def _flooding(self, scope: Scope) -> Refused | None:
         client = (scope.get("client") or ("?", 0))[0]

@@ -33,6 +33,8 @@ class Refused:
 
 TOO_LARGE = Refused(413, f"the body has more than {LARGEST:,} bytes", "", "BodyError")
 
+TOO_SLOW = Refused(408, "the body did not come in time", "", "BodyError")
+
 _STATUSES: tuple[tuple[type[RouteKitError], int], ...] = (
     (UnknownName, 404),
     (DefinitionError, 400),

@@ -1,12 +1,12 @@
 """The way of a dead letter through its route as it runs in this daemon: with its connections, limits and groups."""
 
-from collections.abc import Sequence
-
+from ..errors import Unavailable
 from ..letter import Letter, kind_named, unpacked
 from ..lettering.replaying import Taking
 from ..message import Message
 from ..replay import Confirm
 from ..runtime.runner import Runner
+from ..runtime.service import Service
 
 
 class LetterWay:
@@ -28,7 +28,9 @@ class LetterWay:
         return None
 
 
-def way_of(letter: Letter, runners: Sequence[Runner]) -> Taking | None:
-    """The way of a letter, if its route runs here and takes letters."""
-    runner = next((runner for runner in runners if runner.route.name == letter.route), None)
+def way_of(letter: Letter, service: Service) -> Taking | None:
+    """The way of a letter, if its route runs here and takes letters; raises Unavailable when the service stops."""
+    if service.stopping:
+        raise Unavailable("the daemon is stopping", hint="the letter stays")
+    runner = next((runner for runner in service.runners if runner.route.name == letter.route), None)
     return LetterWay(runner) if runner is not None and runner.takes_again else None

@@ -107,6 +107,11 @@ class Service:
         """Stop orderly: sources first, then what is in flight within the drain time, then resources."""
         self._stop.set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
     def force(self) -> None:
         """Stop at once; what was not finished is redelivered."""
         self._stop.set()

@@ -320,6 +320,13 @@ class TestFlood:
                 assert (answer.status, answer.json["kind"]) == (400, "BodyError")
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    """Who sends a byte now and then does not hold a request for ever."""
+    async with asked_of(**shop()) as asked:
+        answer = await asked.ask("POST", "/api/reload", b"{", content_type="application/json", trickle="yes")
+        assert (answer.status, answer.json["error"]) == (408, "the body did not come in time")
+
+
 async def test_a_failure_inside_is_told_without_its_words(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     """Who asks reads that it failed, who looks after the daemon reads why in the log."""
 

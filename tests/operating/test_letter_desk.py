@@ -171,7 +171,7 @@ async def living(run: Run, **flows: Flow[Any]) -> AsyncGenerator[tuple[LetterDes
         lambda: service.store,
         lambda: [one.route for one in service.runners],
         lambda: tool,
-        lambda letter: way_of(letter, service.runners),
+        lambda letter: way_of(letter, service),
     )
     async with service.started(), desk.opened():
         await anyio.sleep(5)
@@ -221,6 +221,20 @@ async def test_a_letter_that_a_step_holds_in_memory_is_kept_until_that_is_done()
         await anyio.sleep(1)
         (ended,) = await desk.replays(by=ADA)
         assert (ended.done, (await desk.list(by=ADA)).count, sink.bodies) == (1, 0, [[1, 2]])
+
+
+async def test_a_service_that_stops_is_given_no_more_letters() -> None:
+    """They stay as they are: nothing has failed."""
+    flow = from_(Watched([1, 2]), int, policy=Policy(dead_letter="store")).to(
+        Sink(fail={1: ValueError(), 2: OSError()})
+    )
+    async with living(Run(), r=flow) as (desk, service):
+        service.stop()
+        report = await desk.replay(Selection(), by=ADA)
+        assert (report.done, report.failed, report.skipped) == (0, 0, 2)
+        assert report.outcomes[0].reason == "the daemon is stopping; the letter stays"
+        letters = (await desk.list(by=ADA)).letters
+        assert [letter.replays for letter in letters] == [0, 0]
 
 
 async def test_a_letter_of_a_part_enters_where_parts_do() -> None:
