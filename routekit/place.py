@@ -3,10 +3,8 @@
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from os import sep
 from pathlib import Path
-from types import FrameType
 
 _INSIDE = str(Path(__file__).parent) + sep
 
@@ -37,10 +35,4 @@ def here() -> Place:
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the only way to a caller's line
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back
-    return Place(frame.f_code.co_filename, _line(frame))
-
-
-def _line(frame: FrameType) -> int:
-    """The line on which the running call starts: in a chain, that of the method's name."""
-    position = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
-    return (position[0] if position else None) or frame.f_lineno
+    return Place(frame.f_code.co_filename, frame.f_lineno)  # of a call in a chain: the line of the method's name

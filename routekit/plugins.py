@@ -80,6 +80,7 @@ class Catalog:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._points: dict[str, list[EntryPoint]] = {}
+        self._kinds: dict[str, list[type[Endpoint]]] = {}  # found already, until a plugin more is loaded
         for point in entry_points(group=GROUP):
             self._points.setdefault(point.name, []).append(point)
         for module in self.modules:
@@ -101,6 +102,8 @@ class Catalog:
 
     def endpoints(self, scheme: str) -> list[type[Endpoint]]:
         """The classes of a scheme: source, sink, place of transactions; raises UnknownScheme with what there is."""
+        if scheme in self._kinds:
+            return self._kinds[scheme]
         found = [kind for kind in self._registered() if kind.scheme == scheme]
         if not found and scheme in self._points:
             self._load(scheme)
@@ -110,7 +113,9 @@ class Catalog:
         if not found:
             hint = f"{did_you_mean(scheme, self.schemes())} (or install a plugin: pip install routekit-{scheme})"
             raise UnknownScheme(f"no installed plugin offers '{scheme}:'", hint=hint)
-        return sorted(found, key=lambda kind: (issubclass(kind, Transactor), issubclass(kind, Producer)))
+        found = sorted(found, key=lambda kind: (issubclass(kind, Transactor), issubclass(kind, Producer)))
+        self._kinds[scheme] = found
+        return found
 
     def source(self, target: Target) -> Source:
         """The source of a route; raises DefinitionError."""
@@ -294,6 +299,7 @@ class Catalog:
             unfit = misfit(plugin)
             if unfit is None:
                 self._manager.register(plugin, name=points[0].value)
+                self._kinds.clear()
         except Exception as error:  # whatever a stranger's module does when it is imported, or hooks in wrongly
             broken = f"plugin {self._named(name)} cannot be imported: {error!r}"
             raise LoadError(broken, hint="is it installed whole?") from error

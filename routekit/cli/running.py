@@ -42,6 +42,7 @@ from .app import (
     show_problems,
 )
 from .completing import written_routes
+from .starting import settle, undisturbed
 
 if TYPE_CHECKING:
     from .reaching import Reaching
@@ -89,11 +90,19 @@ def serve(
         post = None if worker is None else _posted(given, worker, many)
         following = following_of(given, routes, only, watches=reload)
         reaching = _reaching(given, routes, following.reload, post)
-        found = checked(routes, only, given)
-        following.found(loaded(routes).routes)
-        service = run_service(
-            given, found, until_idle=False, most=None, reaching=reaching, following=following, watches=reload, post=post
-        )
+        with undisturbed():
+            found = checked(routes, only, given)
+            following.found(loaded(routes).routes)
+            service = run_service(
+                given,
+                found,
+                until_idle=False,
+                most=None,
+                reaching=reaching,
+                following=following,
+                watches=reload,
+                post=post,
+            )
     if any(counts.in_flight for counts in service.counts().values()):
         raise typer.Exit(LEFT)
     if post is not None:
@@ -174,8 +183,11 @@ def run_service(
         if following is not None:
             following.serves(service)
         obey = _obey_signals if post is None else post.obey
-        beside = [partial(obey, service), *([following.watch] if following is not None and watches else ())]
-        anyio.run(_served, service, until_idle, most, around, beside)
+        beside: list[Job] = [partial(obey, service), partial(settle, service)]
+        if following is not None and watches:
+            beside.append(following.watch)
+        with undisturbed():
+            anyio.run(_served, service, until_idle, most, around, beside)
     return service
 
 

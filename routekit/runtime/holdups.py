@@ -71,7 +71,9 @@ class Holdups:
             self._changed()
 
     async def run(self) -> None:
-        """Keep the hours and wait out the breaker, until cancelled."""
+        """Keep the hours and wait out the breaker, until cancelled; returns at once if there is neither."""
+        if self._leading is None and not self._windows and not self._breaker:
+            return
         async with together() as tasks:
             if self._leading is not None:
                 tasks.start_soon(self._leading.run)

@@ -87,7 +87,8 @@ class Runner:
         self._since = 0.0
         self._error: Exception | None = None
         self.left: tuple[Flight, ...] = ()
-        bound = self._assembled().runtime  # a definition that cannot work is raised before any route starts
+        self._first: Assembled | None = self._assembled()  # what cannot work is raised before any route starts
+        bound = self._first.runtime
         self.feeds = bound.feeds
         services.controls.steps(route.name, bound.offers, up=False)
         services.controls.route(route.name, self._commands())
@@ -231,7 +232,7 @@ class Runner:
         self._olds = olds
         if before is None:
             return
-        self.counts = before.counts
+        self.counts, self._first = before.counts, None
         self._holdups.follow(before._holdups)
         if self.watch is not None and before.watch is not None:
             self.watch.follow(before.watch)
@@ -386,7 +387,8 @@ class Runner:
 
     async def _once(self) -> bool:
         """From the opening of the sinks to their closing; whether it ended since the source is exhausted."""
-        made = self._made = self._assembled()
+        made, self._first = self._first or self._assembled(), None
+        self._made = made
         runtime = made.runtime
         runtime.office = self._leading
         controls = self._services.controls

@@ -341,10 +341,11 @@ def _put_in_order(runners: Sequence[Runner]) -> None:
         raise DefinitionError(f"routes start after each other: {' after '.join(circle)}", hint="leave one of them out")
     readers = {runner.address: runner for runner in runners if runner.internal}
     called = {runner: [readers[to] for to in sorted(runner.feeds) if to in readers] for runner in runners}
+    by_name = {runner.route.name: runner for runner in runners}
     order = levels({runner.route.name: [other.route.name for other in called[runner]] for runner in runners})
     rank = {name: number for number, level in enumerate(order) for name in level}
     for runner in runners:
-        named = [other for other in runners if other.route.name in runner.named]
+        named = [by_name[name] for name in runner.named if name in by_name]
         first = [other for other in called[runner] if rank[other.route.name] < rank[runner.route.name]]
         runner.comes_after(named, first)  # in a circle of calls somebody has to be the first
 
