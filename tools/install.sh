@@ -16,6 +16,7 @@ servers() {
     has mariadbd || wanted+=(mariadb-server)
     has rabbitmq-server || wanted+=(rabbitmq-server)
     has openssl || wanted+=(openssl)
+    has curl || wanted+=(curl)
     has chromium || wanted+=(chromium)
     [ ${#wanted[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

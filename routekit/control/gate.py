@@ -20,7 +20,11 @@ LIVE = "/health/live"
 
 _LOOKS = ("GET", "HEAD", "OPTIONS")
 
-_SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),  # no page of somebody else may so much as load it
+]
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ async def test_single_things_are_answered_as_objects(path: str, names: set[str])
         answer = await asked.get(path)
         assert (answer.status, names - set(answer.json)) == (200, set())
         assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_what_is_wrong_is_told_with_a_hint() -> None:
