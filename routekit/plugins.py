@@ -194,6 +194,10 @@ class Catalog:
 
     def secrets(self, name: str, options: Mapping[str, Any]) -> SecretProvider:
         """Who gives the secrets `${name:...}`; raises UnknownName with who there is, or BadOption for its options."""
+        return made(self.secret_kind(name), options, f"secret.{name}")
+
+    def secret_kind(self, name: str) -> type[SecretProvider]:
+        """The class of who gives the secrets `${name:...}`; raises UnknownName with who there is."""
         if f"secret.{name}" in self._points:
             self._load(f"secret.{name}")
         kinds: dict[str, type[SecretProvider]] = {}
@@ -203,7 +207,7 @@ class Catalog:
             known = {one.removeprefix("secret.") for one in self._points if one.startswith("secret.")} | set(kinds)
             hint = f"{did_you_mean(name, known)} (or install a plugin: pip install routekit-{name})"
             raise UnknownName(f"no installed plugin gives secrets of '{name}'", hint=hint)
-        return made(kinds[name], options, f"secrets.{name}")
+        return kinds[name]
 
     def twin(self, scheme: str) -> type[Twin]:
         """How endpoints of a scheme behave in memory: as their plugin says, else in the general way."""

@@ -18,6 +18,7 @@ from .endpoint import PER_MESSAGE, Capabilities, Consumer, Endpoint, Listener, P
 from .errors import UnknownName, did_you_mean
 from .flow import Flow
 from .plugins import Catalog
+from .secret import SecretProvider
 from .units import seconds, size
 
 _UNITS = ("", "KB", "MB", "GB")
@@ -72,7 +73,9 @@ class Entry:
 
 
 def describe(name: str, catalog: Catalog) -> list[Entry]:
-    """The entries for a scheme, a step or `codec.NAME`; raises UnknownName with what there is."""
+    """The entries for a scheme, a step, `codec.NAME` or `secret.NAME`; raises UnknownName with what there is."""
+    if name.startswith("secret."):
+        return [_secret(name, catalog.secret_kind(name.removeprefix("secret.")))]
     if name.startswith("codec."):
         return [_codec(catalog.codec_kind(name.removeprefix("codec.")))]
     entries = [_step(name)] if name in steps() else []
@@ -152,6 +155,11 @@ def _codec(kind: type[Codec]) -> Entry:
         raises=_raised(kind.about),
         **_told(kind, kind.about),
     )
+
+
+def _secret(name: str, kind: type[SecretProvider]) -> Entry:
+    usage = f"${{{name.removeprefix('secret.')}:reference}}"
+    return Entry(name, "giver of secrets", usage, inspect.getdoc(kind) or "", _options(kind, None))
 
 
 def _told(kind: type[Endpoint | Codec], about: About) -> dict[str, Any]:

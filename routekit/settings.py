@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .access import Access
 from .errors import BadOption, RouteKitError, did_you_mean
 from .layers import KeyPath, Layers, Origin, layered, leaves
 from .options import MASK, made, masked, sounds_secret
@@ -151,12 +152,13 @@ class Settings:
 
     def shown(self) -> Iterator[Shown]:
         """Every setting with its origin, no secret among them and none asked for: options first, then tables."""
-        for name, model in {"routekit": self.options, "retention": self.retention, "privacy": self.privacy}.items():
-            for option, info in type(model).model_fields.items():
-                written = self.layers.tables.get(name, {}).get(option, getattr(model, option))
+        for name, model in MODELS.items():
+            for option, info in model.model_fields.items():
+                unset: object = info.get_default(call_default_factory=True)
+                written = self.layers.tables.get(name, {}).get(option, unset)
                 yield self._shown((name, option), written, info.description or "")
         for path, value in leaves(self.layers.tables):
-            if path[0] not in ("routekit", "retention", "privacy") and value != {}:
+            if path[0] not in MODELS and value != {}:
                 yield self._shown(path, value)
 
     def _shown(self, path: KeyPath, value: object, doc: str = "") -> Shown:
@@ -282,6 +284,14 @@ def load_settings(
     return settings
 
 
+MODELS: Mapping[str, type[BaseModel]] = {
+    "routekit": Options,
+    "retention": Retention,
+    "privacy": Privacy,
+    "control": Access,
+}
+"""The tables whose settings are all known."""
+
 OWN = ("routekit", "values", "retention", "privacy", "secrets", "log")
 """The tables that are not for plugins."""
 
@@ -297,7 +307,8 @@ def _made(kind: type[M], values: Mapping[str, Any], name: str, layers: Layers) -
     except BadOption as error:
         wrong = [layers.origin((name, option)) for option in values if f"'{option}'" in error.message]
         where = ", ".join(dict.fromkeys(str(origin) for origin in wrong if origin.kind != "default"))
-        raise BadOption(f"{where}: {error.message}" if where else error.message, hint=error.hint) from None
+        hint = f"routekit config show {name}" if error.hint.startswith("routekit describe") else error.hint
+        raise BadOption(f"{where}: {error.message}" if where else error.message, hint=hint) from None
 
 
 def _levels(layers: Layers) -> Mapping[str, str]:

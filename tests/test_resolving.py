@@ -12,8 +12,9 @@ from routekit import BadOption, SecretProvider, Unavailable, UnknownName, hookim
 from routekit.errors import DefinitionError
 from routekit.options import masked
 from routekit.plugins import Catalog
+from routekit.reference import describe
 from routekit.resolving import Secrets
-from routekit.settings import Settings, load_settings
+from routekit.settings import MODELS, Settings, load_settings
 
 
 class Vault(SecretProvider):
@@ -116,7 +117,7 @@ def test_what_cannot_be_had(reference: str, kind: type[Exception], said: str) ->
 def test_options_of_a_provider_are_checked() -> None:
     """As those of every plugin."""
     found, _ = secrets({"vault": {"kay": "x"}})
-    with pytest.raises(BadOption, match=r"secrets\.vault: has no option 'kay'; did you mean 'key'"):
+    with pytest.raises(BadOption, match=r"secret\.vault: has no option 'kay'; did you mean 'key'"):
         found.value("vault:crm")
     found, _ = secrets({"vault": "x"})
     with pytest.raises(BadOption, match=r"write \[secrets\.vault\]"):
@@ -191,3 +192,23 @@ def test_a_plugin_that_gives_what_is_built_in_is_used() -> None:
     """The last one that registers a name has it, as with stores."""
     files = SimpleNamespace(register_secrets=hookimpl(lambda: {"file": Vault}))
     assert isinstance(Catalog(modules=[files]).secrets("file", {}), SecretProvider)
+
+
+def test_every_setting_is_shown_with_its_default() -> None:
+    """Those of every table that RouteKit itself reads, and a token is none of what is shown."""
+    given = load_settings(None, ["control.token=0123456789abcdef"])
+    shown = {one.name: (one.value, one.origin) for one in given.shown()}
+    known = {f"{table}.{option}" for table, model in MODELS.items() for option in model.model_fields}
+    assert set(shown) == known
+    assert shown["control.token"] == ("***", "--set")
+    assert shown["control.reader_token"] == ("", "default")
+    assert shown["routekit.drain"] == ("30.0", "default")
+
+
+def test_a_giver_of_secrets_is_described() -> None:
+    """With its options, as every plugin is."""
+    (entry,) = describe("secret.vault", Catalog(modules=[_Plugin()]))
+    assert (entry.usage, entry.doc) == ("${vault:reference}", "Secrets in memory, whoever has the key.")
+    assert {"key", "away"} <= {option.name for option in entry.options}
+    with pytest.raises(UnknownName, match="did you mean 'vault'"):
+        describe("secret.valt", Catalog(modules=[_Plugin()]))

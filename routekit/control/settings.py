@@ -7,6 +7,7 @@ from ..access import Access
 from ..errors import BadOption
 from ..options import made
 from ..placeholders import filled
+from ..secrecy import keep_secret
 from ..settings import Settings
 
 TABLE = "control"
@@ -22,6 +23,9 @@ def access_of(given: Settings) -> Access:
         access = made(Access, values, TABLE)
     except BadOption as error:
         raise BadOption(f"[{TABLE}]{error.message.removeprefix(TABLE + ':')}", hint=_hint(error)) from None
+    for token in (access.token, access.reader_token):
+        if token is not None:
+            keep_secret(token.get_secret_value())
     problem = access.problem()
     if problem is not None:
         raise problem
