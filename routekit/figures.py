@@ -32,7 +32,7 @@ class Figures:
     """The figures of the routes of one service."""
 
     def __init__(self) -> None:
-        self._shown: dict[object, tuple[str, str, Readers]] = {}
+        self._shown: dict[str, dict[object, tuple[str, Readers]]] = {}
 
     @contextmanager
     def shown(self, route: str, endpoint: str, readers: Readers) -> Generator[None]:
@@ -41,20 +41,23 @@ class Figures:
             if not _NAME.fullmatch(name):
                 raise DefinitionError(f"'{name}' is no name for a figure", hint="write it like 'connections_total'")
         key = object()
-        self._shown[key] = (route, endpoint, readers)
+        shown = self._shown.setdefault(route, {})
+        shown[key] = (endpoint, readers)
         try:
             yield
         finally:
-            del self._shown[key]
+            del shown[key]
+            if not shown and self._shown.get(route) is shown:
+                del self._shown[route]
 
     def read(self, route: str | None = None) -> Sequence[Figure]:
-        """All figures of a route, or of all, in the order in which they were first shown.
+        """All figures of a route, or of all, one route after the other, in the order in which they were first shown.
 
         One that cannot be read is left out and told in the log: who watches must not break what is watched.
         """
         found: list[Figure] = []
-        for shown_by, endpoint, readers in self._shown.values():
-            if route in (None, shown_by):
+        for shown_by in list(self._shown) if route is None else [route]:
+            for endpoint, readers in self._shown.get(shown_by, {}).values():
                 found += _read(shown_by, endpoint, readers)
         return found
 

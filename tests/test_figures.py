@@ -26,6 +26,19 @@ def test_figures_end_with_their_block() -> None:
     assert figures.read() == []
 
 
+def test_a_route_that_comes_back_shows_its_figures_again() -> None:
+    """Also while what it showed before is still being put away."""
+    figures = Figures()
+    first = figures.shown("a", "queue:in", {"waiting": lambda: 1})
+    first.__enter__()
+    with figures.shown("a", "queue:out", {"waiting": lambda: 2}):
+        first.__exit__(None, None, None)
+        assert [figure.value for figure in figures.read("a")] == [2]
+    assert figures.read("a") == []
+    with figures.shown("a", "queue:in", {"waiting": lambda: 3}):
+        assert [figure.value for figure in figures.read()] == [3]
+
+
 def test_figures_of_one_route() -> None:
     """Who asks for a route gets no figure of another one."""
     figures = Figures()

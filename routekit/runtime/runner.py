@@ -251,7 +251,7 @@ class Runner:
         name = self.route.name
         breakers, limits = shared_states(self._services.named.of(name))
         endpoints = self._services.figures.read(name)
-        counts = asdict(self.counts)
+        counts = {field: getattr(self.counts, field) for field in Counts.__slots__}
         figures = RouteFigures(name, self.state, **counts, breakers=breakers, limits=limits, endpoints=endpoints)
         return figures if self.watch is None else self.watch.read(figures)
 
