@@ -29,10 +29,10 @@ KEEP: Final = 86_400.0
 WAITING: Final = 1_000
 """Traces that may wait to be written; what comes then is not traced, and counted."""
 
-RATE: Final = 50.0
+RATE: Final = 20.0
 """Sampled messages that are followed in a second, in the long run: more would cost, and nobody would read them."""
 
-BURST: Final = 10.0
+BURST: Final = 5.0
 """Sampled messages that may come at once."""
 
 AT_WORK: Final = 1_000
@@ -211,7 +211,7 @@ class _Recorder:
         now = self._tracer.now()
         speed = self._seen / max(now - self._last, 1e-6)
         self._last, self._seen = now, 0
-        self.skips = int(min(speed / RATE, 20.0 / self._share))
+        self.skips = int(min(speed / RATE, 50.0 / self._share))
         self._tracer.dropped[self._route] += 1 + int(self.skips * self._share)
 
     def _finished(self, recording: Recording) -> None:
