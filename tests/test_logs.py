@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from routekit import Message, from_, in_thread
+from routekit import Message, from_, in_thread, secrecy
 from routekit.console import Watcher
 from routekit.events import Logged, Refused, RoutePaused, RouteStarted
 from routekit.logs import Form, also_to, log_to
@@ -36,6 +36,12 @@ def quiet_again() -> Iterator[None]:
     for name in ("shop", "shop.orders", "json"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(False)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is a secret here is none in the tests that follow in this process."""
+    monkeypatch.setattr(secrecy, "_known", secrecy._Known())  # there is no way to forget one, on purpose
 
 
 class Paper:

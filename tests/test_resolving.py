@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 from pydantic import Field, SecretStr
 
-from routekit import BadOption, SecretProvider, Unavailable, UnknownName, hookimpl
+from routekit import BadOption, SecretProvider, Unavailable, UnknownName, hookimpl, secrecy
 from routekit.errors import DefinitionError
 from routekit.options import masked
 from routekit.plugins import Catalog
 from routekit.reference import describe
 from routekit.resolving import Secrets
 from routekit.settings import MODELS, Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is a secret here is none in the tests that follow in this process."""
+    monkeypatch.setattr(secrecy, "_known", secrecy._Known())  # there is no way to forget one, on purpose
 
 
 class Vault(SecretProvider):

@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from routekit import secrecy
@@ -13,11 +13,18 @@ from routekit.options import masked
 from routekit.secrecy import hidden, is_secret, keep_secret
 
 
+@pytest.fixture(autouse=True)
+def no_secrets_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is a secret here is none in the tests that follow in this process."""
+    monkeypatch.setattr(secrecy, "_known", secrecy._Known())  # there is no way to forget one, on purpose
+
+
 def test_what_it_says() -> None:
     """Each doctest gives what it says."""
     assert doctest.testmod(secrecy).failed == 0
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=12))
 def test_a_secret_is_hidden_in_every_form(value: str) -> None:
     """As it is, quoted in a URI, in JSON, in a repr; and what stands around it stays."""
