@@ -101,6 +101,7 @@ from .store import Arrival as Arrival
 from .store import Audit as Audit
 from .store import Claim as Claim
 from .store import Deed as Deed
+from .store import Described as Described
 from .store import Electing as Electing
 from .store import Entry as Entry
 from .store import Exclusive as Exclusive
@@ -116,6 +117,7 @@ from .store import Outbox as Outbox
 from .store import Parcel as Parcel
 from .store import Shared as Shared
 from .store import Store as Store
+from .store import StoreFacts as StoreFacts
 from .store import Value as Value
 from .store import Values as Values
 from .switch import Switch as Switch

@@ -484,3 +484,24 @@ class Electing(Protocol):
         Leaving the block gives the office to another process that waits for it, at once.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What a store is kept in: `software` with its version, and `schema`, the version of its tables.
+
+    `now` is the time of day there, in seconds since 1970; None if it has no other clock than this machine.
+    """
+
+    software: str
+    schema: int
+    now: float | None = None
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What a store offers besides if it can say what it is kept in, for `routekit doctor`."""
+
+    async def described(self) -> StoreFacts:
+        """What it is kept in, asked just now."""
+        ...

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ..errors import StoreError
-from ..store import Held
+from ..store import Held, StoreFacts
 
 _COUNTS = """
     SELECT 'audit', '', count(*), min(at) FROM routekit_audit HAVING count(*) > 0
@@ -37,6 +37,18 @@ class Holdings:
         """What there is of each kind under each name; raises StoreError."""
         rows = await anyio.to_thread.run_sync(self._rows, now)
         return sorted((Held(*row) for row in rows), key=lambda held: (held.kind, held.name))
+
+    async def facts(self) -> StoreFacts:
+        """The library that reads the file, and the version of its tables; raises StoreError."""
+        return StoreFacts(f"SQLite {sqlite3.sqlite_version}", await anyio.to_thread.run_sync(self._schema))
+
+    def _schema(self) -> int:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)) as connection:
+                schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
+                return schema
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
 
     def _rows(self, now: float) -> list[tuple[str, str, int, float]]:
         try:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import BadOption
 from ..hookspecs import StoreFactory, hookimpl
 from ..options import made
-from ..store import Held, Store
+from ..store import Held, Store, StoreFacts
 from ..tasks import together
 from ..units import Bytes, Seconds
 from ._audittable import SqliteAudit
@@ -86,6 +86,10 @@ class SqliteStore:
     async def contents(self) -> Sequence[Held]:
         """What there is of each kind under each name; no writer waits for it."""
         return await self._holdings.read(self._now())
+
+    async def described(self) -> StoreFacts:
+        """The library that reads the file, and the version of its tables; its clock is that of this machine."""
+        return await self._holdings.facts()
 
     async def vacuum(self) -> None:
         """Write the file anew without its gaps; writers wait."""

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from routekit.operating.doctor.examination import examined
+from routekit.operating.doctor.keeping import apart
 from routekit.operating.doctor.machine import clock, limits, space
 from routekit.operating.doctor.plugins import extras_of
 from routekit.operating.doctor.running import Running
@@ -206,7 +207,7 @@ def test_a_store_with_letters_that_others_may_read(routekit: Any, monkeypatch: p
     assert "fail" not in verdicts(told).values()
     open_, opens = [one for one in told if one["what"] == "store"]
     assert (open_["verdict"], open_["hint"]) == ("warn", "chmod 600 data/routekit.db")
-    assert (opens["verdict"], "it holds" in opens["found"]) == ("ok", True)
+    assert (opens["verdict"], ", schema " in opens["found"]) == ("ok", True)
     letters = the(told, "letters")
     assert (letters["verdict"], letters["found"]) == ("warn", "a dead letter waits for somebody")
     store.chmod(0o600)
@@ -255,6 +256,14 @@ def test_few_files() -> None:
 def test_little_space(free: int, verdict: str) -> None:
     """Below 1 GB the disk is a warning, below 100 MB a failure."""
     assert space(free, "").verdict == verdict
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.3, "ok"), (-0.3, "ok"), (7.0, "warn"), (-7200.0, "warn")])
+def test_clocks_apart(seconds: float, verdict: str) -> None:
+    """A server whose clock tells another time is a warning that says which is ahead."""
+    found = apart(seconds)
+    assert found.verdict == verdict
+    assert verdict == "ok" or ("7.0 s ahead of" if seconds > 0 else "7,200.0 s behind") in found.found
 
 
 @pytest.mark.parametrize(("start", "step", "verdict"), [(2e9, 0.0, "ok"), (2e9, 5.0, "warn"), (1e9, 0.0, "fail")])

@@ -1,11 +1,12 @@
 """What opening the store finds: nothing yet, another version, another process that opens it too, or no way in."""
 
+from time import time
 from typing import Any
 
 import anyio
 import pytest
 
-from routekit import BadOption, Claim, Store, StoreError
+from routekit import BadOption, Claim, Described, Store, StoreError
 from routekit.testing import Catalog
 from routekit_postgresql import open_postgresql
 from routekit_postgresql.testing import PASSWORD, PostgreSQL
@@ -208,3 +209,14 @@ async def test_a_store_of_many_writers_loses_no_update(opened: Any):
         value = await one.values("v").get("n")
         assert value is not None
         assert (value.text, value.version) == ("100", 100)
+
+
+async def test_what_the_store_is_kept_in(opened: Any):
+    """It says what server it is, the version of its tables, and what time it is there: that of the database."""
+    async with opened() as store:
+        assert isinstance(store, Described)
+        facts = await store.described()
+    assert facts.software.startswith("PostgreSQL 1")
+    assert facts.schema >= 1
+    assert facts.now is not None
+    assert abs(facts.now - time()) < 60  # a server of this machine

@@ -11,6 +11,7 @@ from ...options import masked
 from ...placeholders import filled
 from ...plugins import Catalog
 from ...settings import FILE, Settings
+from ...store import Described
 from .finding import Finding, fail, ok, warn
 
 
@@ -40,6 +41,10 @@ def data(folder: Path) -> Iterator[Finding]:
         yield ok("data", f"{folder.resolve()} can be written")
 
 
+APART = 2.0
+"""Seconds between two clocks from which people begin to wonder."""
+
+
 async def store(given: Settings, catalog: Catalog) -> AsyncIterator[Finding]:
     """Whether the store can be opened, and what waits in it for somebody."""
     uri = masked(given.options.store)
@@ -56,16 +61,31 @@ async def store(given: Settings, catalog: Catalog) -> AsyncIterator[Finding]:
             contents = await opened.contents()
             letters = await opened.letters.count()
             durable = opened.durable
+            before = time()
+            facts = await opened.described() if isinstance(opened, Described) else None
+            asked = (before + time()) / 2  # about when it looked at its clock
     except RouteKitError as error:
         yield fail("store", f"{uri}: {masked(error.message)}", masked(error.hint))
         return
     if not durable:
         yield warn("store", f"{uri} is memory: what waits in it is lost with the process", 'write store = "sqlite:..."')
         return
-    yield ok("store", f"{uri} opens; it holds {sum(one.count for one in contents):,} entries")
+    kind = f", {facts.software}, schema {facts.schema}" if facts is not None else ""
+    yield ok("store", f"{uri} opens{kind}; it holds {sum(one.count for one in contents):,} entries")
+    if facts is not None and facts.now is not None:
+        yield apart(facts.now - asked)
     if letters:
         many = f"{letters:,} dead letters wait" if letters > 1 else "a dead letter waits"
         yield warn("letters", f"{many} for somebody", "routekit letters clusters")
+
+
+def apart(seconds: float) -> Finding:
+    """Whether the clock of the store's server is so far ahead of that of this machine, or behind it."""
+    if abs(seconds) < APART:
+        return ok("clocks", f"the store's and this machine's are {abs(seconds):.1f} s apart")
+    found = f"the store's is {abs(seconds):,.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
+    hint = "let both be kept by NTP: leases and timers count by the store's, the log and letters by this machine's"
+    return warn("clocks", found, hint)
 
 
 def _file(file: Path) -> Iterator[Finding]:

@@ -11,13 +11,13 @@ import anyio.to_thread
 import psycopg
 from pydantic import ValidationError
 
-from routekit import BadOption, Held, Store, did_you_mean
+from routekit import BadOption, Held, Store, StoreFacts, did_you_mean
 
 from .address import PostgresqlOptions, address_of
 from .audit import PostgresqlAudit
 from .clock import DatabaseTime, clock_of
 from .connecting import Bounded, Database, lost
-from .contents import counting, vacuum
+from .contents import counting, describing, vacuum
 from .groups import PostgresqlGroups
 from .journal import PostgresqlJournal
 from .keys import PostgresqlKeys
@@ -83,6 +83,10 @@ class PostgresqlStore:
     async def contents(self) -> Sequence[Held]:
         """What there is of each kind under each name, sorted by kind and name; what is empty is left out."""
         return await self._lanes.do(counting(self._now()))
+
+    async def described(self) -> StoreFacts:
+        """The server, the version of the tables, and the time of day there."""
+        return await self._lanes.do(describing())
 
     async def vacuum(self) -> None:
         """Let PostgreSQL use the space of what is gone for what comes; nobody has to wait for it."""
