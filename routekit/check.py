@@ -158,6 +158,14 @@ class _Bound:
     def store(self) -> Store:
         return cast("Store", _Nothing())
 
+    @property
+    def office(self) -> None:
+        return None
+
+    @property
+    def workers(self) -> int:
+        return 1
+
     def now(self) -> float:
         return 0.0
 
