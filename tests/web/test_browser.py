@@ -370,7 +370,7 @@ class TestHands:
             dark = background(page)
             assert luminance(dark) < 0.1
             page.keyboard.press("t")
-            page.wait_for_function("document.documentElement.dataset.colours === 'light'")
+            expect(page.locator("html")).to_have_attribute("data-colours", "light")
             assert luminance(background(page)) > 0.8
             tab.open("/audit")
             assert luminance(background(page)) > 0.8
