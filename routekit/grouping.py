@@ -3,16 +3,20 @@
 A message is done once it is kept durably; with a store in memory, once its group is done. A group is closed, released
 and then forgotten, so that after a crash in between it is found again; the ids of its messages are remembered for a
 while, so that a redelivered message does not open a group anew.
+
+Over 300 lines, since whatever opens, closes and releases a group, here or in another process, is one bookkeeping.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 import anyio
 
 from .errors import LateMessage, StoreError
+from .inheriting import whenever_one_dies
 from .isolation import isolated
 from .keeping import Keeping
 from .message import Message
@@ -26,6 +30,9 @@ REMEMBER = 3600.0
 """Seconds for which a released group is remembered, if nothing else is asked for."""
 
 _EVERY = "every"
+
+_FRESH = 0.5
+"""Seconds for which a look at the groups of all processes is new enough for the timers that ring meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,9 @@ class Grouping:
         self._loaded = anyio.Event()
         self._slots = anyio.Semaphore(rules.parallel)
         self._alarms = runtime.alarms(self._ring, load=self._load)
+        self._shares = whenever_one_dies(runtime, name, self._take_up)
+        self._others: dict[int, float] = {}  # open groups that other processes may add to, and their last message then
+        self._looked = (-inf, dict[int, Group]())
         self._ticking = False
         if rules.at_stop == "release":
             runtime.closing(partial(self._close_all, "stop"))
@@ -170,6 +180,7 @@ class Grouping:
         if self._numbers.get(key) == number:
             del self._numbers[key]
         self._alarms.cancel(str(number))
+        self._others.pop(number, None)
         self._bodies.pop(number, None)
         try:
             mine = full or await self._groups.close(number, owner=self._owner)
@@ -251,17 +262,59 @@ class Grouping:
         for group in await self._groups.all():
             if not group.closed:
                 self._opened(group.number, group.key)
-                if self._rules.wait is not None:
-                    await self._set_alarm_again(group)
+                await self._follow(group)
             elif group.owner == self._owner:
                 self._closed[group.number] = group.key
                 self._alarms.set(str(group.number), 0.0)
         self._loaded.set()
 
+    async def _take_up(self) -> None:
+        """What a dead process has left: its open groups are waited for here too, its closed ones are released here."""
+        await self._loaded.wait()
+        before = {*self._open, *self._closed}
+        for group in await self._groups.all():
+            if group.number in before or group.number in self._open or group.number in self._closed:
+                continue
+            if not group.closed and (self._rules.wait is not None or self._rules.every is not None):
+                self._opened(group.number, group.key)
+                await self._follow(group)
+            elif group.closed and group.owner == self._owner:
+                self._closed[group.number] = group.key
+                self._alarms.set(str(group.number), 0.0)
+
+    async def _follow(self, group: Group) -> None:
+        """Set the timer of a group that this process has found."""
+        if self._shares:
+            self._others[group.number] = group.last
+        if self._rules.wait is not None:
+            await self._set_alarm_again(group)
+
+    async def _put_off(self, number: int) -> bool:
+        """Whether another process has added to a group since its timer was set here, or has it by now."""
+        found = await self._now(number)
+        if found is None or found.closed:
+            self._others.pop(number, None)
+            key = self._open.pop(number, None)
+            if key is not None and self._numbers.get(key) == number:
+                del self._numbers[key]
+            return True
+        if found.last == self._others[number]:
+            return False
+        await self._follow(found)
+        return True
+
+    async def _now(self, number: int) -> Group | None:
+        """A group as it is now; timers that ring together share a look."""
+        if anyio.current_time() - self._looked[0] > _FRESH:
+            self._looked = (anyio.current_time(), {group.number: group for group in await self._groups.all()})
+        return self._looked[1].get(number)
+
     async def _ring(self, key: str) -> None:
         if key == _EVERY:
             self._ticking = False
             await self._close_all("every")
+        elif int(key) in self._others and int(key) in self._open and await self._put_off(int(key)):
+            return
         elif int(key) in self._closed:
             await self._begin(int(key), self._closed[int(key)], "restart").wait()
         else:

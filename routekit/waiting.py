@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .fitting import fitting
+from .inheriting import whenever_one_dies
 from .keeping import Keeping
 from .message import Message
 from .step import Handler, Hold, Runtime
@@ -30,7 +31,8 @@ _READERS = 32
 class Waiting:
     """The messages that wait in one step, made anew each time that its route starts; `most` of them at a time.
 
-    `load` is given those that an earlier run has left, before the first new one is kept.
+    `load` is given those that an earlier run has left, before the first new one is kept; and later those that are here
+    since another process has died, unless `inherit` is to have these.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Waiting:
         most: int,
         load: Callable[[Sequence[Group]], Awaitable[None]],
         ring: Callable[[str], Awaitable[None]],
+        inherit: Callable[[Sequence[Group]], Awaitable[None]] | None = None,
     ) -> None:
         keeping = Keeping(body, fitting(body))
         self._keeping = keeping
@@ -63,6 +66,9 @@ class Waiting:
         self._closed = False
         self.room = Room(most)
         self.alarms = runtime.alarms(ring, load=self._load_all)
+        self._inherit = inherit or load
+        if self._hold is None:
+            whenever_one_dies(runtime, name, self._take_up)
         runtime.closing(self._close)
 
     @property
@@ -209,6 +215,22 @@ class Waiting:
         if self._loaded is not None:
             self._loaded.set()
             self._loaded = None
+
+    async def _take_up(self) -> None:
+        """What a dead process has left; each message is released by the process that closes its group first."""
+        await self.loaded()
+        before = set(self._keys)
+        found = [
+            group
+            for group in await self._groups.all()
+            if group.owner in ("", self._owner) and group.number not in before and group.number not in self._keys
+        ]
+        for group in found:
+            self._here[group.key] = group.number
+            self._keys[group.number] = group.key
+            self.room.take()
+        if found:
+            await self._inherit(found)
 
     async def _close(self) -> None:
         """Release no more, and wait until those that were released are forgotten."""

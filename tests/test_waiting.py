@@ -38,6 +38,7 @@ class SlowStore:
         self.owner = owner
         self.letters = store.letters
         self.contents = store.contents
+        self.values = store.values
 
     def groups(self, name: str) -> Any:
         return _Slow(self._store.groups(name), self._seconds, self._names)

@@ -112,7 +112,14 @@ class _Resequencing:
         self._marks = runtime.store.marks(step.name)
         self._lines: dict[str, _Line] = {}
         self._waiting = Waiting(
-            step.name, step.body, proceed, runtime, most=step.most, load=self._load, ring=self._ring
+            step.name,
+            step.body,
+            proceed,
+            runtime,
+            most=step.most,
+            load=self._load,
+            ring=self._ring,
+            inherit=self._inherit,
         )
         self._workers = Workers(step.workers, self._go_on, runtime)
         runtime.offer("flush", step.name, self.flush)
@@ -241,6 +248,22 @@ class _Resequencing:
             if text is not None and not line.known:
                 line.numbering.next = int(text)
             line.known = True
+
+    async def _inherit(self, groups: Sequence[Group]) -> None:
+        """What a process that has died was keeping; it may have gone on further than is known here.
+
+        What is late by now, and nobody had begun to release, stays for the next start.
+        """
+        for group in groups:
+            key, number, _ = from_json(group.key)
+            line = self._line(key)
+            line.known = line.known and (line.busy or line.numbering.waiting > 0)
+            await self._know(key, line)
+            if not line.numbering.late(number):
+                line.numbering.add(number, group.number, group.first)
+            elif group.closed:
+                await self._waiting.drop(group.number, known=True)
+            self._look(key, line)
 
     async def _load(self, groups: Sequence[Group]) -> None:
         for group in groups:
