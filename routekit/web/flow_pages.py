@@ -56,7 +56,7 @@ def concerns(health: Health, breakers: Sequence[BreakerSight]) -> list[Concern]:
     """What needs somebody."""
     pages = {"route": "/routes/", "endpoint": "/endpoints?q=", "store": "/store#", "leader": "/settings#"}
     found = [
-        Concern(part.kind, part.name, part.state, part.reason, part.since, f"{pages.get(part.kind, '/settings#')}{part.name}")
+        Concern(part.kind, part.name, part.state, part.reason, part.since, f"{pages[part.kind]}{part.name}")
         for part in health.parts
         if not part.ok
     ]

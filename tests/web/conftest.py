@@ -146,9 +146,12 @@ def chromium() -> str:
     return str(found)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    """One browser for all tests; each has a context of its own."""
+    """One browser for the tests of a module, each of which has a context of its own.
+
+    Not for the whole session: while it is there, no test can have an event loop in this thread.
+    """
     program = chromium()
     with sync_playwright() as playwright:
         flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
