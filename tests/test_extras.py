@@ -8,6 +8,7 @@ import pytest
 from routekit import DefinitionError, JsonSchema, extras, jmespath, jsonpath, template, xpath
 from routekit.codecs.zstd import Zstd
 from routekit.extras import library
+from routekit.secrets.keyring import KeyringSecrets
 from routekit.stores._cipher import Cipher
 
 MISSING = {
@@ -17,6 +18,7 @@ MISSING = {
     "jinja2": (lambda: template("a"), "template"),
     "cryptography": (lambda: Cipher([b"a" * 32]), "encryption"),
     "jsonschema": (lambda: JsonSchema(True), "jsonschema"),
+    "keyring": (lambda: KeyringSecrets().secret("crm/ann"), "serve"),
     **({} if sys.version_info >= (3, 14) else {"backports": (Zstd, "zstd")}),
 }
 
