@@ -17,6 +17,7 @@ from ..events import Event
 from ..extras import library
 from ..logs import also_to
 from ..observed import RouteFigures
+from ..operating.desk import Desk
 from ..operating.letter_desk import LetterDesk
 from ..operating.letter_way import way_of
 from ..operating.log_lines import LogLines
@@ -79,7 +80,7 @@ class Reaching:
                 self._access,
                 self._place,
                 version=installed(),
-                console=_console(desk, letters, setup),
+                console=console_of(desk, letters, setup),
                 metrics=_metrics(service),
             )
             try:
@@ -114,7 +115,7 @@ class Reaching:
         return ServiceDesk(service, setup, self.seen, around)
 
 
-def _console(desk: ServiceDesk, letters: LetterDesk, setup: Setup) -> Callable[[Any], Any] | None:
+def console_of(desk: Desk, letters: LetterDesk, setup: Setup) -> Callable[[Any], Any] | None:
     """The console's application, where its libraries are installed."""
     try:
         from ..web.app import console

@@ -86,7 +86,7 @@ def serve(
         many = workers or given.options.workers
         if worker is None and many > 1:
             checked(routes, only, given)
-            _supervise(given, many)
+            _supervise(given, many, routes)
         post = None if worker is None else _posted(given, worker, many)
         following = following_of(given, routes, only, watches=reload)
         reaching = _reaching(given, routes, following.reload, post)
@@ -191,11 +191,11 @@ def run_service(
     return service
 
 
-def _supervise(given: Settings, workers: int) -> NoReturn:
+def _supervise(given: Settings, workers: int, folder: Path) -> NoReturn:
     """Let workers run the routes, and leave with the worst of their exit codes."""
     from .workers import supervised
 
-    raise typer.Exit(supervised(given, catalog_of(given), workers))
+    raise typer.Exit(supervised(given, catalog_of(given), workers, folder))
 
 
 def _posted(given: Settings, worker: str, workers: int) -> "Post":

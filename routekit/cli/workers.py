@@ -18,16 +18,18 @@ from ..store import Shared
 from ..supervising.leash import OVER, Leash
 from ..supervising.supervisor import Supervisor
 from ..tasks import together
+from .overseeing import Overseeing, place_of
 
 _log = logging.getLogger("routekit")
 
 
-def supervised(given: Settings, catalog: Catalog, workers: int) -> int:
+def supervised(given: Settings, catalog: Catalog, workers: int, folder: Path) -> int:
     """Run this command in so many processes until they have ended; gives the worst exit code.
 
+    Meanwhile the supervisor answers for all of them, at the address of `[control]`. `folder` is that of the routes.
     Raises BadOption if the store is for one process, and StoreError if it cannot be opened.
     """
-    return anyio.run(_supervised, given, catalog, workers)
+    return anyio.run(_supervised, given, catalog, workers, folder)
 
 
 class Post:
@@ -36,7 +38,7 @@ class Post:
     def __init__(self, worker: str, workers: int, given: Settings) -> None:
         """One of so many workers."""
         self.workers = workers
-        self.place = folder_of(given, worker)
+        self.place = place_of(given, worker)
         self._drain = given.options.drain
         self._asked = False
         _name_lines(worker)
@@ -70,11 +72,6 @@ class Post:
                     stop()
 
 
-def folder_of(given: Settings, worker: str) -> Path:
-    """Where a worker says how it can be asked."""
-    return given.options.data / "workers" / worker
-
-
 def _name_lines(worker: str) -> None:
     """Let each line of this process's log begin with the name of the worker."""
     make = logging.getLogRecordFactory()
@@ -88,11 +85,13 @@ def _name_lines(worker: str) -> None:
     logging.setLogRecordFactory(named)
 
 
-async def _supervised(given: Settings, catalog: Catalog, workers: int) -> int:
+async def _supervised(given: Settings, catalog: Catalog, workers: int, folder: Path) -> int:
     await _shared(given.options.store, catalog, workers)
     supervisor = Supervisor(_command, workers)
     async with together() as tasks:
         tasks.start_soon(_obey_signals, supervisor)
+        overseeing = Overseeing(given, catalog, [worker.name for worker in supervisor.workers], folder)
+        await tasks.start(overseeing.run)
         code = await supervisor.run()
         tasks.cancel_scope.cancel()
     return code

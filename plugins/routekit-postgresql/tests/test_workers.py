@@ -111,6 +111,27 @@ def test_nobody_is_left_when_the_supervisor_is_killed(folder: Path):
     assert said(folder).count("the supervisor is gone: stopping") == 2
 
 
+def test_the_supervisor_answers_for_its_workers(folder: Path):
+    """One address for all: what they do is summed, an order reaches each of them, and one that is new is asked, too."""
+    settings = (folder / "routekit.toml").read_text().replace('listen = ""', 'listen = "127.0.0.1:0"')
+    (folder / "routekit.toml").write_text(settings)
+    with serving(folder) as supervisor:
+        until(lambda: asked(folder, "ps").count("running") == 1, folder)
+        until(lambda: len(processes(folder)) == 2 and "waits: process-" in said(folder), folder)
+        os.kill(processes(folder)[0], signal.SIGKILL)
+        until(lambda: len(processes(folder)) == 3 and said(folder).count(": running") == 3, folder)
+        until(lambda: "paused" in asked(folder, "pause", "work.beats") and "paused" in asked(folder, "ps"), folder)
+        until(lambda: said(folder).count("paused: asked for") >= 1, folder)
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(60) == 0
+
+
+def asked(folder: Path, *arguments: str) -> str:
+    """What a command prints that asks the daemon of this folder."""
+    command = [str(Path(sys.executable).with_name("routekit")), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
 def test_signals_to_all_processes_at_once_are_one_order(folder: Path):
     """As systemd sends them: a worker that was told twice still finishes what is in flight."""
     with serving(folder) as supervisor:
