@@ -90,6 +90,8 @@ def also_to(handler: logging.Handler) -> None:
 
 
 _OURS = "routekit_made"
+_BODY = "routekit_body"
+"""Attributes of handlers and records whose names nobody else has."""
 
 
 def _handler(stream: RichConsole, form: Form) -> logging.Handler:
@@ -116,7 +118,7 @@ class Bearings(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Fill in what the record does not say itself."""
-        if hasattr(record, "body"):
+        if hasattr(record, _BODY):
             return True
         found = whereabouts(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # the only way to callers
         said = {name: str(getattr(record, name, "") or "") for name in FIELDS}
@@ -129,7 +131,8 @@ class Bearings(logging.Filter):
         failure = failure_of(record.__dict__["error"]) if "error" in record.__dict__ else None
         said["step"] = failure.step if failure is not None else said["step"]
         record.__dict__.update(said)
-        record.body = masked_body(found.message.body, most=BODY) if found is not None and self._bodies else None
+        shown = masked_body(found.message.body, most=BODY) if found is not None and self._bodies else None
+        setattr(record, _BODY, shown)
         return True
 
 
@@ -158,10 +161,10 @@ class Plain(logging.Formatter):
         """One line, and below it, indented, the traceback of an error."""
         text = one_line(masked(_text(record)))
         fields = FIELDS if getattr(record, "event", "") != "Logged" else ("route", "message_id")  # that is the step
-        said = [one_line(masked(value)) for name in fields if (value := getattr(record, name, ""))]
+        said = [one_line(masked(str(value))) for name in fields if (value := getattr(record, name, ""))]
         missing = [value for value in said if value not in text]
         text += f" [{', '.join(missing)}]" if missing else ""
-        body = getattr(record, "body", None)
+        body = getattr(record, _BODY, None)
         text += f" {one_line(masked(json.dumps(body, ensure_ascii=False)))}" if body is not None else ""
         line = logging.makeLogRecord(
             {**record.__dict__, "msg": text, "args": (), "exc_info": None, "exc_text": None, "stack_info": None}
@@ -184,9 +187,10 @@ class AsJson(logging.Formatter):
         for name in FIELDS:
             if value := getattr(record, name, ""):
                 said["message" if name == "message_id" else name] = masked(str(value))
-        for name in ("event", "body"):
-            if (value := getattr(record, name, None)) is not None:
-                said[name] = value
+        if event := getattr(record, "event", ""):
+            said["event"] = masked(str(event))
+        if (body := getattr(record, _BODY, None)) is not None:
+            said["body"] = body
         if (error := _error(record)) is not None:
             said["error"] = _structured(error)
         return json.dumps(said, ensure_ascii=False, default=str).translate(_ESCAPED)
@@ -211,8 +215,8 @@ def _text(record: logging.LogRecord) -> str:
 
 
 def _error(record: logging.LogRecord) -> BaseException | None:
-    raised = record.exc_info[1] if record.exc_info else None
-    return raised or getattr(record, "error", None)
+    raised = record.exc_info[1] if record.exc_info else getattr(record, "error", None)
+    return raised if isinstance(raised, BaseException) else None  # an author's `extra` may be anything
 
 
 def _structured(error: BaseException) -> dict[str, Any]:

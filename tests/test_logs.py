@@ -215,6 +215,17 @@ def test_secrets_are_masked_by_value(form: Form) -> None:
     assert paper.text.getvalue().count("***") >= 3
 
 
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_an_author_may_say_more_of_a_line(form: Form) -> None:
+    """With whatever names and values: none of them costs the line, or shows a body."""
+    paper = Paper(form)
+    extra = {"error": "text", "body": "hunter2", "route": 7, "step": None, "event": ["x"], "message_id": 1.5}
+    mine.warning("said", extra=extra)
+    (line,) = paper.lines
+    assert "said" in line
+    assert "hunter2" not in line
+
+
 def test_levels_of_single_loggers() -> None:
     """A level holds for a logger and all below it; the others have that of the log."""
     paper = Paper("json", "warning", levels={"shop": "debug"})
