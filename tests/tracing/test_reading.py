@@ -46,29 +46,29 @@ LEAD = Message(Lead("xaver@example.org"), {"file.name": "a.csv", "token": "c4n4r
 ORDER: Message[dict[str, Any]] = Message({"total": 5, "password": "hunter22", "lines": [{"sku": "a"}]})
 
 
-@pytest.mark.parametrize(
-    ("function", "message", "values"),
-    [
-        (lambda lead: "@" in lead.email, LEAD, ["lead.email = 'x***@example.org'"]),
-        (lambda lead: lead.total > LIMIT, LEAD, ["lead.total = 5", "LIMIT = 100"]),
-        (lambda lead: lead.big and lead.address, LEAD, ["lead.big = True", "lead.address = '***'"]),
-        (lambda lead: lead.email.endswith("org"), LEAD, ["lead.email = 'x***@example.org'"]),
-        (lambda lead: len(lead.tags) > 1, LEAD, ["lead.tags = <list of 2>"]),
-        (lambda lead: any(tag > lead.total for tag in lead.tags), LEAD, ["lead.tags = <list of 2>", "lead.total = 5"]),
-        (lambda _, message: message.headers["file.name"], LEAD, ["message.headers['file.name'] = 'a.csv'"]),
-        (lambda _, message: message.headers.get("token"), LEAD, ["message.headers['token'] = '***'"]),
-        (lambda lead: lead.total == API_TOKEN, LEAD, ["lead.total = 5"]),
-        (lambda order: order["total"] > 1, ORDER, ["order['total'] = 5"]),
-        (lambda order: order.get("password"), ORDER, ["order['password'] = '***'"]),
-        (lambda order: order["lines"][0]["sku"], ORDER, ["order['lines'][0]['sku'] = 'a'"]),
-        (lambda order: order["gone"], ORDER, ["order['gone'] = None"]),
-        (lambda n: n > 5, Message(7), ["n = 7"]),
-        (is_big, LEAD, ["lead.total = 5", "LIMIT = 100"]),
-        (partial(is_big, least=1), LEAD, ["lead.total = 5", "LIMIT = 100"]),
-        (str, LEAD, []),
-        (Lead.wanted, LEAD, ["self.total = 5"]),
-    ],
-)
+CASES: list[tuple[Callable[[Any], Any] | Callable[[Any, Any], Any], Message[Any], list[str]]] = [
+    (lambda lead: "@" in lead.email, LEAD, ["lead.email = 'x***@example.org'"]),
+    (lambda lead: lead.total > LIMIT, LEAD, ["lead.total = 5", "LIMIT = 100"]),
+    (lambda lead: lead.big and lead.address, LEAD, ["lead.big = True", "lead.address = '***'"]),
+    (lambda lead: lead.email.endswith("org"), LEAD, ["lead.email = 'x***@example.org'"]),
+    (lambda lead: len(lead.tags) > 1, LEAD, ["lead.tags = <list of 2>"]),
+    (lambda lead: any(tag > lead.total for tag in lead.tags), LEAD, ["lead.tags = <list of 2>", "lead.total = 5"]),
+    (lambda _, message: message.headers["file.name"], LEAD, ["message.headers['file.name'] = 'a.csv'"]),
+    (lambda _, message: message.headers.get("token"), LEAD, ["message.headers['token'] = '***'"]),
+    (lambda lead: lead.total == API_TOKEN, LEAD, ["lead.total = 5"]),
+    (lambda order: order["total"] > 1, ORDER, ["order['total'] = 5"]),
+    (lambda order: order.get("password"), ORDER, ["order['password'] = '***'"]),
+    (lambda order: order["lines"][0]["sku"], ORDER, ["order['lines'][0]['sku'] = 'a'"]),
+    (lambda order: order["gone"], ORDER, ["order['gone'] = None"]),
+    (lambda n: n > 5, Message(7), ["n = 7"]),
+    (is_big, LEAD, ["lead.total = 5", "LIMIT = 100"]),
+    (partial(is_big, least=1), LEAD, ["lead.total = 5", "LIMIT = 100"]),
+    (str, LEAD, []),
+    (Lead.wanted, LEAD, ["self.total = 5"]),
+]
+
+
+@pytest.mark.parametrize(("function", "message", "values"), CASES)
 def test_values_are_named_as_the_code_names_them(
     function: Callable[..., Any], message: Message[Any], values: list[str]
 ) -> None:
