@@ -26,6 +26,7 @@ from . import endpoint_pages, flow_pages, letter_pages, message_pages, record_pa
 from .entering import LOOPBACK, entrance, give
 from .files import address, assets
 from .formats import ago, clipped, clock, number, paragraphs, pretty, rate, shortened, span, without
+from .glance import Glance
 from .guarding import Guarded
 from .sessions import Session, Sessions
 from .source import coded, coloured
@@ -53,7 +54,9 @@ def console(
     of loopback is in, and there is no login. `documented` gives the reference of a scheme. `now` is seconds since 1970.
     `key` signs sessions; without one they end with the process.
     """
-    made = Console(desk, letters, admit, documented, Sessions(now, key or token_bytes(32)), _templates(), now)
+    made = Console(
+        desk, Glance(desk), letters, admit, documented, Sessions(now, key or token_bytes(32)), _templates(), now
+    )
     pages = {**flow_pages.PAGES, **message_pages.PAGES, **endpoint_pages.PAGES, **record_pages.PAGES}
     forms = {**flow_pages.FORMS, **record_pages.FORMS}
     if letters is not None:
@@ -146,7 +149,9 @@ def _done(made: Console, page: Page) -> Callable[[Request], Awaitable[Response]]
         if not _is_ours(session, request, form.get("csrf", "")):
             wrong = Rejected("this form is not from this page, or too old", hint="reload the page and try again")
             return await _failed(Visit(request, made, session), wrong)
-        return await _answered(Visit(request, made, session, form), page)
+        answered = await _answered(Visit(request, made, session, form), page)
+        made.glance.forget()
+        return answered
 
     return answer
 

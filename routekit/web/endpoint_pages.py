@@ -15,7 +15,7 @@ MOST = 500
 async def endpoints(visit: Visit) -> Response:
     """The sources and sinks of all routes, those that are away first."""
     q = visit.query("q")
-    found = fitting(await visit.desk.endpoints(), q)
+    found = fitting(await visit.glance.endpoints(), q)
     rank = {"down": 0, "unknown": 1, "ok": 2}
     rows = sorted(found, key=lambda one: (rank[one.health], one.uri, one.route))
     return await visit.page("endpoints.html", rows=rows[:MOST], count=len(rows), q=q)

@@ -33,10 +33,10 @@ class Concern:
 async def overview(visit: Visit) -> Response:
     """What flows, what is stuck and why."""
     view = View(visit.query("q"), frozenset(visit.request.query_params.getlist("open")), bool(visit.query("all")))
-    routes = await visit.desk.routes()
+    routes = await visit.glance.routes()
     fit = fitting(routes, view.q)
     those = modules(fit, view)
-    endpoints = await visit.desk.endpoints()
+    endpoints = await visit.glance.endpoints()
     draw = partial(landscape, those, endpoints, view)
     # what takes longer than a moment is not to stop the messages
     picture = await to_thread.run_sync(draw) if len(fit) > FOLDED else draw()
@@ -48,7 +48,7 @@ async def overview(visit: Visit) -> Response:
         view=view,
         picture=picture,
         most=MOST,
-        concerns=[] if view.q else concerns(await visit.desk.health(), await visit.desk.breakers()),
+        concerns=[] if view.q else concerns(await visit.glance.health(), await visit.glance.breakers()),
     )
 
 
@@ -69,8 +69,8 @@ def concerns(health: Health, breakers: Sequence[BreakerSight]) -> list[Concern]:
 
 async def pulse(visit: Visit) -> Response:
     """How it is as a whole, in a line at the head of every page."""
-    routes = await visit.desk.routes()
-    bad = len(concerns(await visit.desk.health(), await visit.desk.breakers()))
+    routes = await visit.glance.routes()
+    bad = len(concerns(await visit.glance.health(), await visit.glance.breakers()))
     return await visit.page("pulse.html", routes=routes, bad=bad)
 
 
@@ -78,7 +78,7 @@ async def route_page(visit: Visit) -> Response:
     """All about one route."""
     detail = await visit.desk.route(visit.request.path_params["name"])
     picture = picture_of(detail.drawing, detail.steps, received=detail.route.received + detail.route.brought)
-    feeding = [route.name for route in await visit.desk.routes() if detail.route.name in route.feeds]
+    feeding = [route.name for route in await visit.glance.routes() if detail.route.name in route.feeds]
     return await visit.page("route.html", detail=detail, route=detail.route, picture=picture, feeding=feeding)
 
 

@@ -15,6 +15,7 @@ from ..errors import BodyError
 from ..operating.desk import Desk, Operator
 from ..operating.letter_desk import LetterDesk
 from ..reference import Entry
+from .glance import Glance
 from .sessions import Session, Sessions
 
 Admit: TypeAlias = Callable[[str | None], Operator | None]
@@ -32,6 +33,7 @@ class Console:
     """What pages are made of."""
 
     desk: Desk
+    glance: Glance
     letters: LetterDesk | None
     admit: Admit
     documented: Documented | None
@@ -58,6 +60,11 @@ class Visit:
     def desk(self) -> Desk:
         """The desk."""
         return self.console.desk
+
+    @property
+    def glance(self) -> Glance:
+        """What all pages look at, of the desk."""
+        return self.console.glance
 
     @property
     def who(self) -> Operator:
