@@ -50,7 +50,7 @@ class StepFigures:
     """One step since the start of its route: `count` is how often messages and parts entered it, again at each try.
 
     `failures` are the errors that began in it, `retries` how often it made for another try. `times` is how long it took
-    by itself, without the steps that follow it, of one in 64 messages; None before there was one. `path` gives the
+    by itself, without the steps that follow it, of a sample of messages; None before there was one. `path` gives the
     order of the steps; two of them may have one label.
     """
 

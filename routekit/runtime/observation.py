@@ -26,8 +26,11 @@ from ..step import Step
 from .failure import failure_of
 from .tallies import EDGES, Cell, Tally
 
-SAMPLE: Final = 64
-"""One in so many messages of a route, taken at random, is measured at its steps; the first one is among them."""
+SAMPLE: Final = 200
+"""One in so many messages of a route at least is measured at its steps; taken at random, but for the first one."""
+
+PACE: Final = 50.0
+"""Messages of a route in a second up to which all are measured."""
 
 _LONG = 500
 """Characters of a reason that are remembered."""
@@ -238,16 +241,20 @@ def _made(make: Observing, route: Route) -> Observer | None:
 
 
 class _Sampler:
-    """Measures the steps of some messages."""
+    """Measures the steps of some messages: of all that come slowly, and of few of those that come fast."""
 
     def __init__(self, route: str, cells: Mapping[tuple[int, ...], Cell], now: Callable[[], float]) -> None:
         self.skips = 0
         self._random = Random(route)
         self._cells = cells
         self._now = now
+        self._last = 0.0
 
     def begin(self, message: Message[Any]) -> Trace:
-        self.skips = self._random.randrange(2 * SAMPLE - 1)  # not in step with what the source brings
+        now = message.meta.received
+        most = min(SAMPLE, (1 + self.skips) / max(now - self._last, 1e-6) / PACE)
+        self.skips = self._random.randrange(int(2 * most) + 1)  # not in step with what the source brings
+        self._last = now
         return _Timing(self._cells, self._now)
 
 

@@ -163,13 +163,25 @@ async def test_a_step_is_measured_by_itself() -> None:
     }
 
 
-async def test_steps_are_measured_on_some_messages_only() -> None:
-    """One in 64 or so, the first one among them: the times of a route are those of all."""
-    figures = (await observed(from_(Feed(range(6400)), int).transform(str)))["route-1"]
+async def test_steps_are_measured_on_few_messages_of_many() -> None:
+    """One in 200 or so of those that come fast, the first one among them: the times of a route are those of all."""
+    figures = (await observed(from_(Feed(range(20_000)), int).transform(str)))["route-1"]
     assert figures.times is not None
-    assert figures.times.count == 6400
+    assert figures.times.count == 20_000
     assert figures.steps[0].times is not None
     assert 50 <= figures.steps[0].times.count <= 200
+
+
+async def test_steps_are_measured_on_all_messages_while_few_come() -> None:
+    """A route of ten messages in a second knows the times of its steps from each of them."""
+
+    async def slow(number: int) -> int:
+        await anyio.sleep(0.1)
+        return number
+
+    figures = (await observed(from_(Feed(range(50)), int).transform(slow)))["route-1"]
+    assert figures.steps[0].times is not None
+    assert figures.steps[0].times.count == 50
 
 
 async def test_rates_are_those_of_the_last_ten_seconds() -> None:
