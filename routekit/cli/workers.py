@@ -104,7 +104,7 @@ async def _shared(uri: str, catalog: Catalog, workers: int) -> None:
         if not isinstance(store, Shared):
             raise BadOption(
                 f"{workers} workers need a store that several processes share, and '{kind}:' is for one",
-                hint='pip install routekit-postgresql, and write store = "postgresql://host/database"; '
+                hint='give it one: store = "postgresql://host/database" (see Workers in the docs); '
                 "or leave --workers out",
             )
 

@@ -21,7 +21,7 @@ def test_a_store_for_one_process_is_refused(routekit: Any, arguments: tuple[str,
     result = routekit(*arguments)
     assert result.code == 2
     assert "2 workers need a store that several processes share" in result.err
-    assert "pip install routekit-postgresql" in result.err
+    assert "postgresql://host/database" in result.err
     assert "[worker-1]" not in result.err
 
 
