@@ -225,6 +225,43 @@ async def test_the_oldest_message_in_flight_has_an_age() -> None:
     assert figures.times.count == 0
 
 
+async def test_a_route_that_is_exchanged_goes_on_with_its_figures() -> None:
+    """Its messages, times and failures are those of both versions; its steps begin anew."""
+    setup = setup_for(Run(), metrics=True)
+
+    def version(body: Any) -> Route:
+        return from_("queue:in", int).transform(body).route("shop")
+
+    def inverse(number: int) -> float:
+        return 1 / number
+
+    feeding = from_(Feed([1, 0]), int).to("queue:in").route("feed")
+    async with running(version(inverse), feeding, setup=setup) as service:
+        await anyio.sleep(1)
+        again = from_(Feed([2]), int).to("queue:in").route("again")
+        await service.replace([version(float), feeding, again])
+        await anyio.sleep(1)
+        figures = {one.name: one for one in service.observed()}["shop"]
+    assert (figures.done, figures.dead) == (2, 1)
+    assert figures.times is not None
+    assert figures.times.count == 3
+    assert [one.outcome for one in figures.failures] == ["dead"]
+    assert [(step.label, step.count) for step in figures.steps] == [("transform(float)", 1)]
+
+
+async def test_a_durable_route_is_observed_as_any_other() -> None:
+    """Its messages are counted when they are handled, and its sends are told."""
+    recorder = Recorder()
+    setup = recorder.setup(metrics=True)
+    flow = from_(Feed([1, 2]), int, policy=Policy(durable="store")).transform(str).to(Sink())
+    service = Service([flow.route("kept")], setup)
+    await service.run(until_idle=True)
+    (figures,) = service.observed()
+    assert counts_of(figures) == [("transform(str)", 2), ("to sink:", 2)]
+    assert [len(trace.sent) for trace in recorder.traces] == [1, 1]
+    assert [trace.ends for trace in recorder.traces] == [[("done", "")]] * 2
+
+
 async def test_without_metrics_there_are_the_counts_of_routes_alone() -> None:
     """Nothing is known of steps and times."""
     service = Service([from_(Feed([1]), int).transform(str).route("plain")], setup_for(Run()))
