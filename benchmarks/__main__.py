@@ -8,6 +8,7 @@ from .figures import Figure, report
 ALL = (
     "engine",
     "observation",
+    "tracing",
     "patterns",
     "durable",
     "startup",

@@ -66,13 +66,16 @@ class Tracer:
         self.keep = keep
         self.at_work = 0
         self.dropped: Counter[str] = Counter()
-        """Messages of each route that should have been traced, and were not."""
+        """Messages of each route that should have been traced, and were not, since too many waited."""
+        self.passed: Counter[str] = Counter()
+        """About how many sampled messages of each route came faster than they are followed."""
         self.waiting: deque[tuple[Recording, float]] = deque()
         self._policy = policy or Policy()
         self._most = most
         self._news = anyio.Event()
         self._swept = -inf
         self._told: Counter[str] = Counter()
+        self._spoke = -inf
         self._turns, self._at = BURST, now()
         self._admitted: dict[str, None] = {}
 
@@ -167,9 +170,13 @@ class Tracer:
                     await newest.delete(key)
 
     def _tell_of_dropped(self) -> None:
-        for route, count in (self.dropped - self._told).items():
+        """Say what was left out, at most once in a while."""
+        news, now = self.dropped - self._told, self.now()
+        if not news or now - self._spoke < SWEEP:
+            return
+        self._spoke, self._told = now, Counter(self.dropped)
+        for route, count in news.items():
             _log.warning("%d messages of route %s were not traced: more came than can be written", count, route)
-        self._told = Counter(self.dropped)
 
 
 class _Recorder:
@@ -212,7 +219,7 @@ class _Recorder:
         speed = self._seen / max(now - self._last, 1e-6)
         self._last, self._seen = now, 0
         self.skips = int(min(speed / RATE, 50.0 / self._share))
-        self._tracer.dropped[self._route] += 1 + int(self.skips * self._share)
+        self._tracer.passed[self._route] += 1 + int(self.skips * self._share)
 
     def _finished(self, recording: Recording) -> None:
         tracer = self._tracer
