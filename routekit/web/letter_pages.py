@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from ..errors import BodyError, Unavailable
 from ..lettering.selecting import Selection
-from ..lettering.trying import Trial
 from ..operating.letter_desk import LetterDesk
 from ..operating.letter_sights import LetterDetail, ReplaySight
 from .formats import pretty
@@ -55,43 +54,48 @@ async def letter(visit: Visit) -> Response:
     return await _letter(visit, detail)
 
 
-async def _letter(
-    visit: Visit, detail: LetterDetail, *, trial: Trial | None = None, draft: str = "", why: str = ""
-) -> Response:
+async def _letter(visit: Visit, detail: LetterDetail, *, status: int = 200, **more: Any) -> Response:
+    """The page of a letter; `more` is the `trial` of it, or the `draft` of an edit that was refused, with its `why`."""
     came, now = pretty(detail.came_body), pretty(detail.body)
     edited = compared(came.splitlines(), now.splitlines()) if came != now else []
-    return await visit.page(
-        "letter.html",
-        detail=detail,
-        letter=detail.letter,
-        trial=trial,
-        path=f"/letters/{detail.letter.id}",
-        live_at=f"/letters/{detail.letter.id}" if trial else "",
-        edited=edited,
-        draft=draft or json.dumps(detail.body, indent=2, ensure_ascii=False),
-        why=why,
-    )
+    context: dict[str, Any] = {
+        "detail": detail,
+        "letter": detail.letter,
+        "trial": None,
+        "edited": edited,
+        "draft": json.dumps(detail.body, indent=2, ensure_ascii=False),
+        "why": "",
+        "path": f"/letters/{detail.letter.id}",
+        "live_at": f"/letters/{detail.letter.id}",
+    }
+    return await visit.page("letter.html", status=status, **{**context, **more})
 
 
 async def edit(visit: Visit) -> Response:
-    """Change what a letter will be replayed with."""
+    """Change what a letter will be replayed with; what is refused is shown again, as it was written."""
     desk, name, form = _desk(visit), visit.request.path_params["id"], visit.form
-    changed: dict[str, Any] = {}
-    if "body" in form:
-        changed["body"] = _json(form["body"], "body")
-    if form.get("headers", "").strip():
-        changed["headers"] = _json(form["headers"], "headers")
-    if not form.get("why", "").strip():
-        raise BodyError("an edit needs a reason", hint="write why, for those who read it later")
-    await desk.edit(name, why=form["why"].strip(), by=visit.who, **changed)
+    try:
+        body = _json(form.get("body", ""))
+        await desk.edit(name, body=body, why=_why(visit, "an edit"), by=visit.who)
+    except BodyError as error:
+        written = {"draft": form.get("body", ""), "why": form.get("why", ""), "said": str(error), "said_well": False}
+        return await _letter(visit, await desk.get(name, by=visit.who), status=400, **written)
     return visit.back("edited; try it before you replay it", to=f"/letters/{name}")
 
 
-def _json(text: str, what: str) -> Any:
+def _why(visit: Visit, what: str) -> str:
+    """The reason that a form gives; raises BodyError without one."""
+    why = visit.form.get("why", "").strip()
+    if not why:
+        raise BodyError(f"{what} needs a reason", hint="write why, for those who read it later")
+    return why
+
+
+def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise BodyError(f"the {what} is not JSON: {error}", hint="a text is written in quotes") from error
+        raise BodyError(f"the body is not JSON: {error}", hint="a text is written in quotes") from error
 
 
 async def try_(visit: Visit) -> Response:
@@ -155,10 +159,7 @@ async def discard_those(visit: Visit) -> Response:
 
 
 async def _discard(visit: Visit, selection: Selection) -> int:
-    why = visit.form.get("why", "").strip()
-    if not why:
-        raise BodyError("to discard needs a reason", hint="write why, for those who read it later")
-    return await _desk(visit).discard(selection, why=why, by=visit.who)
+    return await _desk(visit).discard(selection, why=_why(visit, "to discard"), by=visit.who)
 
 
 async def discarded(visit: Visit) -> Response:
