@@ -1,19 +1,20 @@
 """`routekit capture`: an incident becomes a test."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import DefinitionError
-from ..lettering.capturing import Capture, captured, refuse_to_overwrite
 from ..lettering.recording import written
-from ..lettering.testfile import text_of
 from ..store import Store
 from .app import AsJson, answering, app, catalog_of, err, out, print_json, settings, setup_of
 from .lettering import As, name_of, with_store
 from .mending import assigned
 from .running import checked
+
+if TYPE_CHECKING:
+    from ..lettering.capturing import Capture
 
 
 @app.command()
@@ -32,6 +33,9 @@ def capture(
 
     It runs without any server. It is tried in memory before it is written, and what differs is said.
     """
+    from ..lettering.capturing import Capture, captured, refuse_to_overwrite  # the twins of tests take time to load
+    from ..lettering.testfile import text_of
+
     with answering():
         refuse_to_overwrite(as_test)
         given = settings(routes)
@@ -74,7 +78,7 @@ def _write(file: Path, text: str) -> None:
         raise DefinitionError(f"'{file}' cannot be written: {error.strerror}", hint="give another name") from error
 
 
-def _say(made: Capture) -> None:
+def _say(made: "Capture") -> None:
     out.print(f"{made.file} is written; run it: pytest {made.file}")
     if made.error and not made.differs:
         out.print(f"it fails as the message did: {made.error} at {made.step}")

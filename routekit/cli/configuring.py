@@ -6,7 +6,6 @@ import typer
 
 from ..errors import DefinitionError, did_you_mean
 from ..layers import profiles_of
-from ..operating.sights import sights_of
 from ..place import Place
 from ..problem import Problem
 from ..settings import FILE, OWN, Settings
@@ -39,6 +38,8 @@ def show(
     """Show every setting, secrets masked. None of the secrets is asked for."""
     with answering():
         given = settings()
+        from ..operating.sights import sights_of  # no other command needs it, and it takes time to load
+
         sights = [one for one in sights_of(given) if not names or _named(one.name, names)]
     if as_json_:
         print_json([one.model_dump() for one in sights])

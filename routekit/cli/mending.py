@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -18,7 +18,6 @@ from ..lettering.editing import UNCHANGED
 from ..lettering.editing import edit as edits
 from ..lettering.replaying import Outcome, Replay, Replayed
 from ..lettering.selecting import counted, found
-from ..lettering.trying import Trial, dry_run
 from ..store import Store
 from ..units import seconds
 from .app import FAILED, WRONG, AsJson, answering, begin_log, catalog_of, err, fail, out, print_json, settings, setup_of
@@ -41,6 +40,9 @@ from .lettering import (
     with_store,
 )
 from .running import checked
+
+if TYPE_CHECKING:
+    from ..lettering.trying import Trial
 
 Ids = Annotated[list[str] | None, typer.Argument(help="ids of letters, or the first characters of them")]
 All = Annotated[bool, typer.Option("--all", help="every letter (that the other options leave)")]
@@ -108,6 +110,8 @@ def dry_run_(
 
     The route runs in memory, with empty state; what the functions in it do, they do. Exit code 1 if it would fail.
     """
+    from ..lettering.trying import Trial, dry_run  # the twins of tests take time to load
+
     with answering():
         given = settings(routes)
         catalog = catalog_of(given)
@@ -245,7 +249,7 @@ def prune(
         out.print(f"{with_store(work, given, catalog)} forgotten")
 
 
-def _show_trial(trial: Trial) -> None:
+def _show_trial(trial: "Trial") -> None:
     for sent in trial.sends:
         failed = f" ({sent.error})" if sent.error else ""
         out.print(one_line(f"{sent.route} would send to {sent.to}{failed}"))

@@ -1,11 +1,14 @@
-"""`routekit simulate`: crash-test the routes of a folder, in virtual time."""
+"""`routekit simulate`: crash-test the routes of a folder, in virtual time.
+
+The simulator is loaded when it is needed: it takes as long to load as all other commands together.
+"""
 
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -15,12 +18,7 @@ from ..options import masked
 from ..plugins import Catalog
 from ..route import Route
 from ..settings import Settings
-from ..simulate.judging import INVARIANTS
-from ..simulate.report import Report
-from ..simulate.running import Scene
 from ..simulate.schedule import FAULTS, Schedule, kinds_of
-from ..simulate.simulation import Simulation
-from ..simulate.units import units_of
 from ..units import seconds
 from .app import (
     FAILED,
@@ -37,6 +35,11 @@ from .app import (
     show_table,
 )
 from .running import Only, checked, chosen
+
+if TYPE_CHECKING:
+    from ..simulate.report import Report
+    from ..simulate.running import Scene
+    from ..simulate.simulation import Simulation
 
 
 @app.command()
@@ -65,6 +68,8 @@ def simulate(
     What fails is shrunk to the fewest faults and messages that show it, and printed with the way to run it again. Exit
     code 1 if an invariant is violated. No real endpoint is touched, and no store.
     """
+    from ..simulate.simulation import Simulation
+
     with answering():
         if schedule is not None and seed is None:
             raise BadOption("--schedule needs the run that it belongs to", hint="give --seed as it was printed")
@@ -84,7 +89,7 @@ def simulate(
         raise typer.Exit(FAILED)
 
 
-def _report(simulation: Simulation, runs: range, schedule: str | None, *, fail_fast: bool) -> Report:
+def _report(simulation: "Simulation", runs: range, schedule: str | None, *, fail_fast: bool) -> "Report":
     if schedule is None:
         return simulation.run(runs, fail_fast=fail_fast)
     return simulation.replay(Schedule.read(runs[0], schedule))
@@ -92,13 +97,17 @@ def _report(simulation: Simulation, runs: range, schedule: str | None, *, fail_f
 
 def _wanted(routes: list[Route], only: list[str] | None, catalog: Catalog) -> list[list[Route]]:
     """The units in which the wanted routes are."""
+    from ..simulate.units import units_of
+
     names = {route.name for route in chosen(routes, only)}
     return [unit for unit in units_of(routes, catalog) if names & {route.name for route in unit}]
 
 
 def _scenes(
     units: list[list[Route]], given: Settings, catalog: Catalog, time: float, messages: int, inputs: dict[str, Any]
-) -> list[Scene]:
+) -> "list[Scene]":
+    from ..simulate.running import Scene
+
     return [
         Scene(
             unit,
@@ -146,11 +155,12 @@ def _progress(total: int, *, quiet: bool) -> Generator[Callable[[int], None]]:
         yield lambda done: bar.advance(task)
 
 
-def _show(reports: Sequence[Report]) -> None:
+def _show(reports: "Sequence[Report]") -> None:
+    short = _short()
     yes, no = ("✓", "✗") if out.encoding.lower().startswith("utf") else ("ok", "FAIL")
-    table = new_table("route", "messages", "crashes", "faults", "simulated", *_SHORT.values())
+    table = new_table("route", "messages", "crashes", "faults", "simulated", *short.values())
     for report in reports:
-        marks = [yes if report.holds(name) else no for name in _SHORT]
+        marks = [yes if report.holds(name) else no for name in short]
         others = sum(report.faults.values()) - report.crashes
         virtual = str(timedelta(seconds=round(report.simulated)))
         counts = (f"{report.messages:,}", f"{report.crashes:,}", f"{others:,}", virtual)
@@ -169,5 +179,8 @@ def _show(reports: Sequence[Report]) -> None:
     out.print(f"\n{told}: {'every invariant holds' if not broken else f'{broken} violated'}")
 
 
-_SHORT = dict(zip(INVARIANTS, ("lost", "told", "once", "order", "bounds", "rest"), strict=True))
-"""The invariants as the heads of columns."""
+def _short() -> dict[str, str]:
+    """The invariants, each with the head of its column."""
+    from ..simulate.judging import INVARIANTS
+
+    return dict(zip(INVARIANTS, ("lost", "told", "once", "order", "bounds", "rest"), strict=True))
