@@ -126,7 +126,7 @@ async def test_a_stop_at_any_time_loses_and_doubles_nothing(
     assert not [name for name, times in Counter(acknowledged).items() if times > 1]
     assert set(acknowledged) <= set(finished)
     stopped = run.of(RouteStopped)
-    assert len(stopped) == 1 or (stop_at == 0 and not stopped)  # a route that never began has nothing to tell
+    assert len(stopped) == 1 or (stop_at < 0.001 and not stopped)  # a route that never began has nothing to tell
     unfinished = sum(one.unfinished for one in stopped)
     assert len(acknowledged) + unfinished == source.state["asked"]
     if drain == 1000:
