@@ -57,11 +57,12 @@ R = TypeVar("R")
 
 
 def check(
-    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True
+    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True, workers: int = 1
 ) -> list[Problem]:
     """All problems of all routes, in the order of the routes and of their lines.
 
-    `policy` is that of the settings, `durable` says whether the store is: both count for what a policy requires.
+    `policy` is that of the settings, `durable` says whether the store is, `workers` how many processes run the routes:
+    all count for what a policy requires.
     """
     problems: list[Problem] = []
     named = Named()
@@ -74,7 +75,7 @@ def check(
     _unoffered(bound, problems)
     _out_of_order(bound, problems)
     if not problems:
-        weak = weaker(routes, catalog, policy=policy, durable=durable)
+        weak = weaker(routes, catalog, policy=policy, durable=durable, workers=workers)
         problems += [problem_of(error, route.place, route.name) for route, error in weak]
     return sorted(problems, key=lambda problem: (problem.place.file, problem.place.line))
 

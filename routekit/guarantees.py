@@ -84,15 +84,15 @@ class Guarantee:
 
 
 def guarantees(
-    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True
+    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True, workers: int = 1
 ) -> Sequence[Guarantee]:
     """What all routes promise, in their order; of each, one for each sink that its messages reach.
 
     All routes of the service have to be given, since they may feed each other. `policy` is that of the settings,
-    `durable` says whether the store is. A route or sink that is not defined right is left out: that is a problem for
-    `check`.
+    `durable` says whether the store is, `workers` how many processes run the routes. A route or sink that is not
+    defined right is left out: that is a problem for `check`.
     """
-    return _Walk(routes, catalog, policy, durable=durable).found()
+    return _Walk(routes, catalog, policy, durable=durable, workers=workers).found()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,11 @@ class _Arrival:
 class _Walk:
     """Follows the messages of all routes to their sinks."""
 
-    def __init__(self, routes: Sequence[Route], catalog: Catalog, policy: Policy, *, durable: bool) -> None:
+    def __init__(
+        self, routes: Sequence[Route], catalog: Catalog, policy: Policy, *, durable: bool, workers: int
+    ) -> None:
         self._routes = routes
+        self._workers = workers
         self._catalog = catalog
         self._durable = durable
         self._policies = {route.name: policy_of(scopes_of(route, policy)) for route in routes}
@@ -146,7 +149,8 @@ class _Walk:
         return readers
 
     def _begin(self, route: Route, source: Source) -> None:
-        way = begun(source, str(route.source), self._policies[route.name], durable=self._durable)
+        name, policy = str(route.source), self._policies[route.name]
+        way = begun(source, name, policy, durable=self._durable, workers=self._workers)
         self._pass(route, way, ())
 
     def _pass(self, route: Route, way: Way, via: tuple[str, ...]) -> None:
@@ -270,14 +274,14 @@ def _weakest(those: Sequence[Guarantee]) -> Guarantee:
 
 
 def weaker(
-    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True
+    routes: Sequence[Route], catalog: Catalog, *, policy: Policy = NOTHING, durable: bool = True, workers: int = 1
 ) -> Iterable[tuple[Route, DefinitionError]]:
     """The routes that promise less than their policy requires, each with the reasons and the words that would help."""
     required = {route.name: policy_of(scopes_of(route, policy)).requires for route in routes}
     if not any(required.values()):
         return
     named = {route.name: route for route in routes}
-    for one in guarantees(routes, catalog, policy=policy, durable=durable):
+    for one in guarantees(routes, catalog, policy=policy, durable=durable, workers=workers):
         for word in required[one.route]:
             error = one.refusal(word)
             if error is not None:

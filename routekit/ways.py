@@ -101,10 +101,11 @@ def _joined(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*first, *(one for one in second if one not in first))
 
 
-def begun(source: Source, name: str, policy: Policy, *, durable: bool) -> Way:
+def begun(source: Source, name: str, policy: Policy, *, durable: bool, workers: int = 1) -> Way:
     """The way of a message that has just come from its source; `name` is that as it was written."""
+    way = _ordered(_brought(Way(), source, name, policy, durable=durable), source, name, policy)
     return _failing(
-        _ordered(_brought(Way(), source, name, policy, durable=durable), source, name, policy),
+        _shared(way, source, name, workers),
         source,
         name,
         policy,
@@ -143,6 +144,17 @@ def _ordered(way: Way, source: Source, name: str, policy: Policy) -> Way:
     if policy.order_by is None:
         return way.disordered(Why(f"Policy(concurrency={at_once}) handles several at once", "Policy(order_by=...)"))
     return way.keyed(policy.order_by, Why("Policy(order_by=...) keeps those of equal keys in order"))
+
+
+def _shared(way: Way, source: Source, name: str, workers: int) -> Way:
+    """What becomes of it where several processes run the route."""
+    if workers == 1 or source.internal:
+        return way
+    if source.alone():
+        return way.fact(f"one of {workers} workers runs {name}: the store elects it, and the next one when it dies")
+    if isinstance(source, Listener):
+        return way.fact(f"{workers} workers share what comes to {name}")
+    return way.disordered(Why(f"{workers} workers share what {name} brings", "workers = 1"))
 
 
 def _failing(way: Way, source: Source, name: str, policy: Policy, *, durable: bool) -> Way:

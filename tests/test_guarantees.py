@@ -465,3 +465,31 @@ def test_check_asks_for_what_is_required() -> None:
     (problem,) = check(routes, catalog, policy=Policy(require="effectively_once"))
     assert (problem.route, problem.hint) == ("route-1", "write a bell that counts")
     assert len(check(routes, catalog, policy=Policy(require="at_least_once"), durable=False)) == 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "ordered", "said"),
+    [
+        ("timer:t", "yes", "one of 3 workers runs timer:t"),
+        ("cron:0 2 * * *", "yes", "one of 3 workers runs cron:0 2 * * *"),
+        ("file:in?after=delete", "no", "file:in?after=delete promises no order"),
+    ],
+)
+def test_several_processes_count_for_what_is_promised(uri: str, ordered: str, said: str) -> None:
+    """A source that one of them runs keeps its order; with one process nothing is said of it."""
+    route = from_(uri, object).log("{body}").route("work")
+    (one,) = guarantees([route], Catalog())
+    (several,) = guarantees([route], Catalog(), workers=3)
+    assert several.ordered == one.ordered == ordered
+    assert any(said in reason for reason in several.reasons)
+    assert not any("workers" in reason for reason in one.reasons)
+
+
+def test_what_processes_share_comes_in_no_order() -> None:
+    """A source in order that all of them read is in order no more."""
+    route = from_(Broker(), int).log("{body}").route("work")
+    (one,) = guarantees([route], Catalog())
+    (several,) = guarantees([route], Catalog(), workers=2)
+    assert (one.ordered, several.ordered) == ("yes", "no")
+    assert any("2 workers share what" in reason for reason in several.reasons)
+    assert several.order_words == "workers = 1"

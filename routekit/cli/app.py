@@ -116,11 +116,14 @@ class Promised(TypedDict):
 
     policy: Policy
     durable: bool
+    workers: int
 
 
 def promised_by(given_settings: Settings) -> Promised:
     """What `check` and `guarantees` have to know of the settings."""
-    return {"policy": given_settings.policy(), "durable": not given_settings.options.store.startswith("memory:")}
+    options = given_settings.options
+    durable = not options.store.startswith("memory:")
+    return {"policy": given_settings.policy(), "durable": durable, "workers": options.workers}
 
 
 def setup_of(given_settings: Settings, catalog: Catalog, **changes: Any) -> Setup:
