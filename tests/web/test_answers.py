@@ -1,4 +1,7 @@
-"""What the console answers, without a browser: pages, guards, doors, and what it costs to load."""
+"""What the console answers, without a browser: pages, guards, doors, and what it costs to load.
+
+It is one file of more than 300 lines, so that all that guards the console is seen together.
+"""
 
 import html
 import re

@@ -1,4 +1,7 @@
-"""The console in a real browser: what people see, press and type, and what must not happen there."""
+"""The console in a real browser: what people see, press and type, and what must not happen there.
+
+It is one file of more than 300 lines, as a browser is started for each.
+"""
 
 import json
 import re
