@@ -5,6 +5,7 @@ waits, for the frames of `Processing.process`, which know the message, and of st
 """
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import isasyncgen, iscoroutine, isgenerator
 from types import FrameType
@@ -34,6 +35,27 @@ def flights(routes: Iterable[Counts], now: Callable[[], float]) -> Sequence[Flig
         if id(counts) in wanted
     ]
     return [flight for _, flight in sorted(found, key=lambda one: (one[0], one[1].message_id))]
+
+
+def is_within(counts: Counts) -> bool:
+    """Whether the caller acts for a message that is at work in the route of these counts, in a task of it or below."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the only way to those who wait for the caller
+    while frame is not None:
+        if _is_of(frame, counts):
+            return True
+        frame = frame.f_back
+    tasks = {task.id: task for task in anyio.get_running_tasks()}
+    task = tasks.get(anyio.get_current_task().parent_id or 0)
+    while task is not None:
+        if any(_is_of(frame, counts) for frame in _frames(task.coro)):
+            return True
+        task = tasks.get(task.parent_id or 0)
+    return False
+
+
+def _is_of(frame: FrameType, counts: Counts) -> bool:
+    found = processing_at(frame)
+    return found is not None and found[0] is counts
 
 
 def _passing(task: anyio.TaskInfo) -> Iterator[tuple[Counts, str, Message[Any], str]]:

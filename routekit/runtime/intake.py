@@ -24,6 +24,7 @@ from ..route import Policy
 from ..step import Hold
 from ..tasks import together
 from .binding import RouteRuntime
+from .flights import is_within
 from .holding import Ledger, current, ledger
 from .lanes import Lanes
 from .processing import Processing
@@ -383,7 +384,7 @@ class Intake:
                 self._paused or (self._slots is not None and counts.in_flight - self._released >= self._slots)
             ):
                 await self._change()
-            if self._leaving:
+            if self._leaving and not self._belongs():
                 return await self._too_late(message)
             counts.in_flight += 1
             self._waiting = False
@@ -398,6 +399,10 @@ class Intake:
             return await self._when_settled(holds, reply)
 
         return deliver
+
+    def _belongs(self) -> bool:
+        """Whether a call that comes while it ends is made for a message at work here, which would wait for itself."""
+        return self._gated and is_within(self._counts)
 
     async def _too_late(self, message: Message[Any]) -> Message[Any] | None:
         """A call from inside waits until the route runs again, within its deadline; one from outside is refused."""

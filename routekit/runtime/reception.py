@@ -145,7 +145,7 @@ class Reception(Intake):
             while not self._leaving and (self._paused or self._full):
                 await self._change()
             flight = self._flight
-            if self._leaving or flight is None:
+            if flight is None or (self._leaving and not self._belongs()):
                 return await self._too_late(message)
             self._counts.in_flight += 1
             self._waiting = False

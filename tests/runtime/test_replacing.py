@@ -374,3 +374,38 @@ async def test_held_messages_are_held_also_by_routes_that_knew_of_no_holding() -
         tasks.start_soon(give, 2)
         await anyio.sleep(60)
         assert (sorted(told), sink.bodies) == ([1, 2], [[1, 2]])
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_route_that_calls_itself_is_finished_by_its_old_version(parallel: int, stops: bool) -> None:
+    """Its own calls do not wait for the new version, which waits for them; also not from tasks of their own."""
+    inlet, sink = Inlet(), Sink()
+
+    def flows(version: int) -> dict[str, Flow[Any]]:
+        walk = (
+            from_("direct:walk", int)
+            .transform(seconds(5))
+            .choice()
+            .when(
+                lambda n: n > 0,
+                lambda more: more.for_each(
+                    lambda n: [n - 1] * 2, lambda part: part.to("direct:walk"), parallel=parallel
+                ),
+            )
+            .otherwise(lambda last: last.transform(lambda n: version).to(sink).for_each(lambda n: [], lambda f: f))
+        )
+        return {"a": from_(inlet, int).to("direct:walk"), "walk": walk}
+
+    async with anyio.create_task_group() as tasks:
+        async with running(*routes_of(**flows(1)), setup=setup_for(Run(), drain=100)) as service:
+            await settled("a", "walk", service=service)
+            tasks.start_soon(inlet.give, 2)
+            await anyio.sleep(6)
+            before = anyio.current_time()
+            if not stops:
+                await service.replace(routes_of(**flows(2)))
+                assert sink.bodies == [1, 1, 1, 1]
+                await inlet.give(0)
+        assert anyio.current_time() - before < 50
+        assert sink.bodies == [1, 1, 1, 1] + ([] if stops else [2])
