@@ -9,6 +9,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from .codec import Codec
 from .errors import BodyError, DefinitionError
+from .plain import plain
 from .sensitive import found_at, scrubbed
 
 Fit = Callable[[Any], Any]
@@ -20,7 +21,8 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
 
     A body that is one already passes as it is. Bytes and text are decoded by `codec`, or, when none is given and
     something structured is wanted, read as JSON. Plain data is checked by pydantic, which converts what can be
-    converted without loss ("12" to 12).
+    converted without loss ("12" to 12). A body of the same class, as it was before its module was loaded anew, is read
+    once more.
     """
     check = checking(kind)
 
@@ -32,9 +34,20 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
         try:
             return check(body)
         except ValidationError as error:
+            if not _is_earlier(body, kind):
+                raise misfit(error, kind) from None
+        try:
+            return check(plain(body))
+        except ValidationError as error:
             raise misfit(error, kind) from None
 
     return fit
+
+
+def _is_earlier(body: Any, kind: Any) -> bool:
+    """Whether it is of a class that `kind` was before its module was loaded anew: it waited in memory meanwhile."""
+    earlier: type[object] = type(body)
+    return isinstance(kind, type) and (earlier.__module__, earlier.__qualname__) == (kind.__module__, kind.__qualname__)
 
 
 def checking(kind: Any) -> Fit:

@@ -145,3 +145,23 @@ def test_long_values_are_cut() -> None:
     with pytest.raises(BodyError) as caught:
         fitting(Order)({"number": "x" * 10_000})
     assert len(caught.value.reason) < 200
+
+
+@pytest.mark.parametrize("base", ["(BaseModel)", ""])
+def test_a_body_of_a_class_that_was_loaded_anew_is_read_once_more(base: str) -> None:
+    """It waited in memory while its module was reloaded; what does not fit any more is told as ever."""
+
+    def loaded(fields: str) -> Any:
+        names: dict[str, Any] = {"__name__": "routes.models"}
+        mark = "" if base else "@dataclass\n"
+        head = "from dataclasses import dataclass\nfrom pydantic import BaseModel\n"
+        exec(f"{head}{mark}class Order{base}:\n    {fields}\n", names)
+        return names["Order"]
+
+    before = loaded("id: int")(id=1)
+    now = loaded("id: int")
+    found = fitting(now)(before)
+    assert type(found) is now
+    assert found.id == 1
+    with pytest.raises(BodyError, match="'total'"):
+        fitting(loaded("id: int; total: float"))(before)
