@@ -386,7 +386,8 @@ CREATE FUNCTION resign(the_name text, the_token bigint) RETURNS void LANGUAGE sq
         WHERE name = the_name AND token = the_token;
 $$;
 
-CREATE FUNCTION vacate() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Whoever deletes a process, an administrator too, may have another search path.
+CREATE FUNCTION vacate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM FROM offices o WHERE o.token = OLD.token ORDER BY o.name FOR UPDATE;
     UPDATE offices SET token = 0, holder = '', vacated = clock_timestamp(),
