@@ -44,9 +44,9 @@ def fitting(kind: Any, codec: Codec | None = None) -> Fit:
     return fit
 
 
-def _is_earlier(body: Any, kind: Any) -> bool:
+def _is_earlier(body: object, kind: Any) -> bool:
     """Whether it is of a class that `kind` was before its module was loaded anew: it waited in memory meanwhile."""
-    earlier: type[object] = type(body)
+    earlier = type(body)
     return isinstance(kind, type) and (earlier.__module__, earlier.__qualname__) == (kind.__module__, kind.__qualname__)
 
 
