@@ -9,7 +9,7 @@ import linecache
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial, wraps
-from types import CodeType, CoroutineType, FunctionType, FrameType
+from types import CodeType, CoroutineType, FrameType, FunctionType
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import anyio.to_thread
