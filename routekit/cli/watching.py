@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from time import sleep, time
@@ -111,16 +112,13 @@ def log(
         fits = route is None or fnmatchcase(line.route, route)
         return fits and _LEVELS.index(line.level if line.level in _LEVELS else "info") >= _LEVELS.index(level)
 
-    with daemon(url, token) as client:
+    with daemon(url, token) as client, suppress(KeyboardInterrupt):  # that is how following ends
         found = client.log(limit=5000)
         last = found[-1].number if found else 0
         those = [line for line in found if wanted(line)]
         _print_lines(those[len(those) - min(lines, len(those)) :], as_json_)
         while follow:
-            try:
-                sleep(_AGAIN)
-            except KeyboardInterrupt:
-                raise typer.Exit from None
+            sleep(_AGAIN)
             found = client.log(after=last)
             last = found[-1].number if found else last
             _print_lines([line for line in found if wanted(line)], as_json_)
