@@ -18,6 +18,9 @@ from ..tasks import either
 _AGAIN = 1.0
 """Seconds until the store is asked again that has failed to answer."""
 
+_FIRST = 10.0
+"""Seconds that a route which starts waits for the first answer, so that it can say who leads."""
+
 
 class Leading:
     """Stands for the office of one route, whenever that is wanted; `changed` is called when it is won or lost.
@@ -77,7 +80,7 @@ class Leading:
         if not self._wanted:
             self._wanted = True
             self._change()
-        with anyio.move_on_after(_AGAIN):
+        with anyio.move_on_after(_FIRST):
             while not self.leader:
                 await self._news.wait()
 
