@@ -284,11 +284,18 @@ class _Bound:
         pass
 
 
+def _worked() -> None:
+    pass
+
+
 class _NoAlarms:
     """Timers that never ring."""
 
     def set(self, key: str, due: float) -> None:
         pass
+
+    def working(self) -> Callable[[], None]:
+        return _worked
 
     def cancel(self, key: str) -> None:
         pass

@@ -179,16 +179,22 @@ class Grouping:
         self._closed[number] = key
         if self._numbers.get(key) == number:
             del self._numbers[key]
+        worked = self._alarms.working()  # before the alarm is gone, which may be the last thing the route waits for
         self._alarms.cancel(str(number))
         self._others.pop(number, None)
         self._bodies.pop(number, None)
         try:
             mine = full or await self._groups.close(number, owner=self._owner)
-        except StoreError:
-            del self._closed[number]
-            self._opened(number, key)
+        except BaseException as error:
+            if isinstance(error, StoreError):
+                del self._closed[number]
+                self._opened(number, key)
+            worked()
             raise
-        return self._begin(number, key, by) if mine else self._lost(number)
+        if not mine:
+            worked()
+            return self._lost(number)
+        return self._begin(number, key, by, worked)
 
     async def flush(self, key: str | None = None) -> int:
         """Let the open groups go on, or that of one key; returns how many: `control:flush?name=...&key=...`."""
@@ -201,16 +207,16 @@ class Grouping:
         """How many groups are open, and how many are on their way: `control:stats?name=...`."""
         return {"open": len(self._open), "releasing": len(self._closed)}
 
-    def _begin(self, number: int, key: str, by: str) -> anyio.Event:
+    def _begin(self, number: int, key: str, by: str, worked: Callable[[], None]) -> anyio.Event:
         done = anyio.Event()
-        self._runtime.spawn(partial(self._release, number, key, by, done))
+        self._runtime.spawn(partial(self._release, number, key, by, done, worked))
         return done
 
     def _lost(self, number: int) -> None:
         """Another process has it."""
         del self._closed[number]
 
-    async def _release(self, number: int, key: str, by: str, done: anyio.Event) -> None:
+    async def _release(self, number: int, key: str, by: str, done: anyio.Event, worked: Callable[[], None]) -> None:
         try:
             async with self._slots:
                 messages = [self._keeping.raw(text) for text in await self._groups.messages(number)]
@@ -222,6 +228,7 @@ class Grouping:
             self._closed.pop(number, None)
             self._held.pop(number, None)
             done.set()
+            worked()
 
     async def _make_room(self, key: str) -> None:
         """With as many groups as there may be, the oldest goes on early: waiting might be for ever."""
@@ -316,7 +323,7 @@ class Grouping:
         elif int(key) in self._others and int(key) in self._open and await self._put_off(int(key)):
             return
         elif int(key) in self._closed:
-            await self._begin(int(key), self._closed[int(key)], "restart").wait()
+            await self._begin(int(key), self._closed[int(key)], "restart", self._alarms.working()).wait()
         else:
             await self.release(int(key), "timeout")
 

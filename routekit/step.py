@@ -92,6 +92,10 @@ class Alarms(Protocol):
         """Do not ring for `key`."""
         ...
 
+    def working(self) -> Callable[[], None]:
+        """Count as ringing until what this gives is called, once: so the route does not end in the middle of it."""
+        ...
+
 
 class Address(Protocol):
     """A typed endpoint, as far as the language needs to know it."""

@@ -262,3 +262,14 @@ async def test_in_memory_many_are_held_by_one_slot(word: Word) -> None:
     await run_routes(word(from_(feed, int)).to(out))
     assert sorted(out.bodies) == [1, 2, 3]
     assert len(feed.acknowledged) == 3
+
+
+async def test_a_flush_of_the_last_group_lets_it_go_on() -> None:
+    """Also when the source has nothing more, and the route waits for that group alone: it ends afterwards."""
+    out, store = Sink(), DurableStore()
+    flow = from_(Feed([1]), int).aggregate("t", int, key=lambda n: n, timeout=3600).to(out)
+    async with running(flow, setup=setup(SlowStore(store, 0.3))) as service:
+        await anyio.sleep(5)
+        assert await service.control("flush", "t") == 1
+        assert out.bodies == [[1]]
+    assert await store.groups("t").all() == []

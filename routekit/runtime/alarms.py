@@ -61,12 +61,16 @@ class HeapAlarms:
                 heapify(self._heap)
             self._told()
 
+    def working(self) -> Callable[[], None]:
+        """Count as ringing until what this gives is called, once."""
+        self.ringing += 1
+        return self._rang
+
     async def run(self) -> None:
         """Ring until cancelled."""
         if self._load is not None:
             await self._load()
-            self.ringing -= 1
-            self._told()
+            self._rang()
         limit = anyio.Semaphore(_AT_ONCE)
         async with together() as tasks:
             while True:
@@ -104,8 +108,11 @@ class HeapAlarms:
             await self._ring(key)
         finally:
             limit.release()
-            self.ringing -= 1
-            self._told()
+            self._rang()
+
+    def _rang(self) -> None:
+        self.ringing -= 1
+        self._told()
 
     def _told(self) -> None:
         if not self.ringing:
