@@ -25,17 +25,17 @@ class RouteObserver:
         self._name = route.name
         self._source = Named(route.source)
         self._tracer = tracer
-        self._sampling = sampling
+        self._share, self._by_parent = sampling
 
     def begin(self, message: Message[Any]) -> Trace | None:
         """Follow the message if its sender is followed, or by chance."""
-        share, by_parent = self._sampling
+        if message.meta.trace is None and "traceparent" not in message.headers:  # what most messages pay
+            return self._following(message, None) if random() < self._share else None
         sender = self._sender(message)
-        if sender is not None and by_parent:
-            if not sender.trace_flags.sampled:
-                return None
-        elif share < 1.0 and random() >= share:
-            return None
+        follows = sender.trace_flags.sampled if sender and self._by_parent else random() < self._share
+        return self._following(message, sender) if follows else None
+
+    def _following(self, message: Message[Any], sender: SpanContext | None) -> Trace:
         around = None if sender is None else trace.set_span_in_context(NonRecordingSpan(sender), Context())
         attributes = {"routekit.route": self._name, **self._source.attributes("process", message.id)}
         span = self._tracer.start_span(
