@@ -43,6 +43,9 @@ from .units import Seconds
 
 FILE = "routekit.toml"
 
+DEVELOPING = Path(".routekit")
+"""Where `routekit dev` keeps what others keep in the data folder."""
+
 PROFILE = "ROUTEKIT_PROFILE"
 """The variable of the environment that names the profile."""
 

@@ -11,7 +11,7 @@ import typer
 
 from ..options import masked
 from ..route import Route
-from ..settings import Settings
+from ..settings import DEVELOPING, Settings
 from .app import Profile, Routes, answering, app, begin_log, catalog_of, err, loaded, settings, setup_of
 from .running import Only, checked, following_of, run_service
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .reaching import Reaching
     from .stubbing import Stubbed, Stubs
 
-FOLDER = Path(".routekit")
 """Where the state of what is tried is kept, so that nothing of what really runs is touched."""
 
 STOP = 5.0
@@ -70,7 +69,7 @@ def developed(given: Settings) -> Settings:
     """The settings with state of its own, and a short end."""
     options = given.options.model_copy(
         update={
-            "data": FOLDER,
+            "data": DEVELOPING,
             "store": "sqlite:${data}/routekit.db",
             "drain": min(given.options.drain, STOP),
         }

@@ -31,7 +31,7 @@ from ..operating.sights import (
     SettingSight,
     TraceSight,
 )
-from ..settings import Settings
+from ..settings import DEVELOPING, Settings
 from .daemon_file import FILE, found
 
 PATIENCE = 30.0
@@ -77,12 +77,12 @@ class Client:
 
     @classmethod
     def found(cls, settings: Settings, *, name: str = "", patience: float = PATIENCE) -> "Client":
-        """The daemon that runs on this machine with the data folder of these settings.
+        """The daemon that runs on this machine with the data folder of these settings, else that of `routekit dev`.
 
         Raises Away if there is none.
         """
         data = settings.options.data
-        daemon = found(data)
+        daemon = found(data) or found(DEVELOPING)
         if daemon is None:
             hint = f"start one: routekit serve routes/ (looked for {data / FILE})"
             raise Away("no daemon runs here", hint=hint)

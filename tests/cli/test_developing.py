@@ -32,6 +32,7 @@ def test_a_developer_is_up_at_once(routekit: Command) -> None:
     assert "save samples/crm.leads.json to feed it" in running.log
     assert "stub: crm.leads: http:crm/people" in running.log
     assert "stub: crm.shop" not in running.log
+    assert [route["name"] for route in routekit("ps", "--json").json] == ["crm.leads", "crm.shop", "crm.tick"]
     routekit.write("samples/crm.leads.json", json.dumps([{"name": "Ada"}]))
     running.until('{"name": "Ada"}')
     routekit.write("routes/crm.py", LEADS.replace("/people", "/sales"))
