@@ -46,10 +46,10 @@ def test_ten_line_route_passes_the_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_plugin_of_thirty_lines_works(tmp_path: Path) -> None:
+async def test_plugin_of_thirty_lines_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin of the README takes files, removes the good ones and keeps the refused one."""
     plugin = ModuleType("routekit_spool")
-    sys.modules["routekit_spool"] = plugin
+    monkeypatch.setitem(sys.modules, "routekit_spool", plugin)
     exec(compile(block("python", '"""spool'), "README.md", "exec"), plugin.__dict__)
     incoming, outgoing = tmp_path / "in", tmp_path / "out"
     incoming.mkdir()
