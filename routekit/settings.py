@@ -310,7 +310,8 @@ def _made(kind: type[M], values: Mapping[str, Any], name: str, layers: Layers) -
     except BadOption as error:
         wrong = [layers.origin((name, option)) for option in values if f"'{option}'" in error.message]
         where = ", ".join(dict.fromkeys(str(origin) for origin in wrong if origin.kind != "default"))
-        hint = f"routekit config show {name}" if error.hint.startswith("routekit describe") else error.hint
+        described = name == "routekit" or not error.hint.startswith("routekit describe")
+        hint = error.hint if described else f"routekit config show {name}"
         raise BadOption(f"{where}: {error.message}" if where else error.message, hint=hint) from None
 
 

@@ -4,29 +4,15 @@ Exit codes: 0 all is well; 1 something ran and failed; 2 what was asked cannot b
 flight was left; 4 there is no daemon to talk to.
 """
 
-from . import capturing as capturing
-from . import configuring as configuring
-from . import developing as developing
-from . import doctoring as doctoring
-from . import explaining as explaining
-from . import getting as getting
-from . import inspecting as inspecting
-from . import lettering as lettering
-from . import making as making
-from . import mending as mending
-from . import overlooking as overlooking
-from . import running as running
-from . import sending as sending
-from . import simulating as simulating
-from . import steering as steering
-from . import storing as storing
-from . import tracing as tracing
-from . import watching as watching
-from .app import app
-from .completing import answer_shells
+import os
+
+from .app import app as app
 
 
 def main() -> None:
-    """The command `routekit`; the modules above have put their commands on `app`."""
-    answer_shells()
+    """The command `routekit`."""
+    if "_ROUTEKIT_COMPLETE" in os.environ:  # a shell asks
+        from .completing import answer_shells
+
+        answer_shells()
     app()

@@ -21,9 +21,11 @@ from ..problem import Problem
 from ..route import Policy
 from ..runtime.service import Setup
 from ..settings import FILE, Settings, load_settings
+from .commands import Commands
 
 app = typer.Typer(
     name="routekit",
+    cls=Commands,
     help="Enterprise integration patterns in typed Python: run, check and look at routes.",
     no_args_is_help=True,
     add_completion=False,

@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 import routekit
 from routekit import Flow, Policy
-from routekit.cli import app
+from routekit.cli.commands import COMMANDS
 from routekit.flow import Choosing, Chosen
 from routekit.plugins import Catalog
 
@@ -50,7 +49,7 @@ def exists(word: str) -> bool:
     if colon:
         return any(field in kind.model_fields for kind in Catalog().endpoints(scheme))
     if word.startswith("routekit "):
-        return word.split()[1] in getattr(get_command(app), "commands", {})
+        return word.split()[1] in COMMANDS
     name, _, option = word.rstrip("=)").partition("(")
     places = [vars(place) for place in (Flow, Choosing, Chosen, routekit)]
     if option and name == "Policy":
