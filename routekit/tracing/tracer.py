@@ -129,6 +129,8 @@ class Tracer:
 
         Who is cancelled in it leaves what is not written to the next one.
         """
+        if not self.waiting:  # a route that traces nothing asks nothing of the store
+            return
         group, self.waiting = self.waiting, deque()
         left = {id(recording): (recording, until) for recording, until in group}
         try:

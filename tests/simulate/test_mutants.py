@@ -181,20 +181,21 @@ def refusal_swallowed(planting: pytest.MonkeyPatch) -> None:
 
 
 def slots_not_counted(planting: pytest.MonkeyPatch) -> None:
-    async def slot(self: Any, slots: int) -> bool:
+    async def slot(self: Any) -> bool:
         return True
 
     planting.setattr(Intake, "_slot", slot)
 
 
 def forgotten_before_release(planting: pytest.MonkeyPatch) -> None:
-    async def release(self: Any, number: int, key: str, by: str, done: anyio.Event) -> None:
+    async def release(self: Any, number: int, key: str, by: str, done: anyio.Event, worked: Callable[[], None]) -> None:
         messages = [self._keeping.raw(text) for text in await self._groups.messages(number)]
         await self._groups.remove(number, remember=self._remember)
         group = self._rules.joined(Grouped(self._name, number, key, by, messages))
         await self._runtime.release(group, entry=self._entry, held=[])
         self._closed.pop(number, None)
         done.set()
+        worked()
 
     planting.setattr(Grouping, "_release", release)
 
