@@ -103,7 +103,7 @@ async def test_what_is_wrong_in_one_worker_is_told_with_its_name() -> None:
         assert route.why == "worker-2: the CRM is away"
         assert (await desk.health()).ready is False
         detail = await desk.route("work")
-        assert [failure.reason for failure in detail.failures] == ["no 4"]
+        assert {failure.reason for failure in detail.failures} == {"no 4"}  # more than one, if it took long to ask
         reasons = [end.reason for end in await desk.endpoints() if end.health == "down"]
         assert all(reason.startswith("worker-2: ") for reason in reasons)
 
