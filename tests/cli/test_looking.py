@@ -206,7 +206,11 @@ def test_check_finds_what_settings_lack(routekit: Any) -> None:
         (["--config", "nope.toml", "check", "good"], "cannot read the settings nope.toml: No such file", "--config"),
         (["--set", "drain", "check", "good"], "--set drain: no value", "write --set name=value"),
         (["--set", "drian=1", "check", "good"], "--set drian: there is no option 'drian'", "did you mean 'drain'?"),
-        (["--set", "drain=soon", "check", "good"], "--set: routekit: 'drain': input should be", "routekit describe routekit"),
+        (
+            ["--set", "drain=soon", "check", "good"],
+            "--set: routekit: 'drain': input should be",
+            "routekit describe routekit",
+        ),
     ],
 )
 def test_what_cannot_be_done(routekit: Any, arguments: list[str], message: str, hint: str) -> None:
