@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 from ..eip.circuit_breaker import CircuitBreaker
@@ -16,6 +17,9 @@ from ..scopes import clauses_of, policy_of, scopes_of
 from ..show import as_json
 from ..step import Chain, Step
 from .sights import PromiseSight
+
+_ONE_PARSES = Lock()
+"""Python 3.11 keeps the depth of what it parses for all threads together, and is confused by two at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def code_of(route: Route) -> str:
     file, line = Path(route.place.file), route.place.line
     try:
         text = file.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+        with _ONE_PARSES:
+            tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError):
         return ""
     for node in tree.body:
