@@ -18,6 +18,7 @@ from types import ModuleType
 from .loader import Loaded, load, modules_in, package_of, parts_of
 from .problem import Problem
 from .route import Route
+from .syntax import tree_of
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _stale(here: Mapping[str, Path], changed: Collection[Path]) -> set[str]:
 def _imported(name: str, file: Path) -> Iterator[str]:
     """The names that a module imports, anywhere in its text: of modules, or of what is in them."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = tree_of(file.read_bytes())
     except (OSError, SyntaxError, ValueError):  # it has changed, or is gone: it is asked for nothing more
         return
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]

@@ -1,10 +1,8 @@
 """What the definitions of routes say to an operator: endpoints, states, breakers, drawing, promises and code."""
 
-import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 from ..eip.circuit_breaker import CircuitBreaker
@@ -16,10 +14,8 @@ from ..route import Policy, Route
 from ..scopes import clauses_of, policy_of, scopes_of
 from ..show import as_json
 from ..step import Chain, Step
+from ..syntax import tree_of
 from .sights import PromiseSight
-
-_ONE_PARSES = Lock()
-"""Python 3.11 keeps the depth of what it parses for all threads together, and is confused by two at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +126,7 @@ def code_of(route: Route) -> str:
     file, line = Path(route.place.file), route.place.line
     try:
         text = file.read_text(encoding="utf-8")
-        with _ONE_PARSES:
-            tree = ast.parse(text)
+        tree = tree_of(text)
     except (OSError, SyntaxError, ValueError):
         return ""
     for node in tree.body:
