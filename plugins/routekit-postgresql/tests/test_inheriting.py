@@ -102,6 +102,7 @@ def runs(folder: Path, name: str, count: int) -> None:
 def give(folder: Path, word: str, *bodies: str) -> None:
     """Files for the first daemon, and nobody else."""
     place = folder / "first" / word
+    place.mkdir(parents=True, exist_ok=True)  # a route runs before its source has made the folder
     for body in bodies:
         (place / f".{body}").write_text(body)
         (place / f".{body}").rename(place / body)
