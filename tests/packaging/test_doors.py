@@ -4,6 +4,8 @@ The floors inside the core are held by import-linter, see `[tool.importlinter]` 
 """
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = sorted([*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")])
 TRYING_OUT = sorted([*ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
-TESTING = ("routekit", "routekit.testing", "routekit.testing.conformance")
+FACES = ("routekit", "routekit.remotes")
+TESTING = (*FACES, "routekit.testing", "routekit.testing.conformance", "routekit.testing.remote")
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
 
@@ -42,8 +45,8 @@ def inner(source: str, *doors: str) -> list[str]:
 
 @pytest.mark.parametrize("file", OUTSIDE, ids=named)
 def test_outside_enters_by_the_face(file: Path) -> None:
-    """Plugins and routes import `routekit`, and no module inside it."""
-    assert inner(file.read_text(encoding="utf-8"), "routekit") == []
+    """Plugins and routes import `routekit` and the contract of remote systems, and no module inside."""
+    assert inner(file.read_text(encoding="utf-8"), *FACES) == []
 
 
 @pytest.mark.parametrize("file", TRYING_OUT, ids=named)
@@ -79,8 +82,8 @@ def test_the_core_names_no_plugin() -> None:
     assert not known
 
 
-def test_plugins_do_not_know_each_other() -> None:
-    """A plugin imports no other plugin."""
+def test_plugins_know_of_each_other_only_what_they_say() -> None:
+    """A plugin imports another one only by its face, and only one that its own file names as a dependency."""
     packages = {file.parent.name: next(file.parent.glob("src/*/__init__.py")).parent.name for file in PLUGINS}
     known = [
         f"{named(file)}: {module}"
@@ -88,8 +91,15 @@ def test_plugins_do_not_know_each_other() -> None:
         for file in ROOT.glob(f"plugins/{plugin}/src/**/*.py")
         for module in imported(file.read_text(encoding="utf-8"))
         if module.split(".")[0] in set(packages.values()) - {own}
+        if module not in {packages.get(name) for name in dependencies(ROOT / "plugins" / plugin / "pyproject.toml")}
     ]
     assert not known
+
+
+def dependencies(file: Path) -> list[str]:
+    """The names of the distributions that one cannot be without."""
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    return [re.split(r"[^\w.-]", one, maxsplit=1)[0] for one in project.get("dependencies", ())]
 
 
 def test_libraries_run_on_any_event_loop() -> None:

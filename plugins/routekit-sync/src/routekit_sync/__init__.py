@@ -1,0 +1,17 @@
+"""Two-way synchronisation for RouteKit: two shadows for each link, durable intents, provable convergence."""
+
+from .pair import Brake as Brake
+from .pair import Breaker as Breaker
+from .pair import Deleted as Deleted
+from .pair import Match as Match
+from .pair import Outside as Outside
+from .pair import Retrying as Retrying
+from .pair import SyncPair as SyncPair
+from .units import Clash as Clash
+from .units import Decision as Decision
+from .units import Rule as Rule
+from .units import Side as Side
+from .units import Unit as Unit
+
+routekit_interface = 1
+"""The plugin interface that this is written for."""

@@ -1,0 +1,80 @@
+"""What is remembered of a link: the two shadows, and what is under way; one document, written at once.
+
+One document is written atomically, so a shadow and the intent that led to it never disagree.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .units import Side
+
+
+class Document(BaseModel):
+    """Base of all that is kept: JSON, and nothing that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shadow(Document):
+    """What one side last reported of a record: only the fields that the pair keeps in step."""
+
+    id: str
+    fields: dict[str, Any]
+    version: str | None = None
+    stamp: float | None = None
+    present: bool = True
+    """False once the side has reported it deleted."""
+    seen: float = 0.0
+    """When it was read, by our clock."""
+
+
+class Intent(Document):
+    """A write that was decided, kept before it is sent."""
+
+    id: str
+    side: Side
+    """Where it is written."""
+    op: str
+    """`create`, `update`, `archive` or `delete`."""
+    fields: dict[str, Any] = Field(default_factory=dict[str, Any])
+    preimage: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """The fields that are written, as they were there before."""
+    source: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """The fields of the other side that it was made of, and its shadow's once the write is done."""
+    units: list[str] = Field(default_factory=list[str])
+    version: str | None = None
+    key: str = ""
+    state: str = "planned"
+    """`planned`, `sent` or `unknown`; what is done is removed."""
+    attempt: int = 0
+    at: float = 0.0
+
+
+class Link(Document):
+    """Two records that are one; `half` while only one of them is known."""
+
+    id: str
+    a: Shadow | None = None
+    b: Shadow | None = None
+    aliases_a: list[str] = Field(default_factory=list[str])
+    """Ids that side a had for it before a merge."""
+    aliases_b: list[str] = Field(default_factory=list[str])
+    state: str = "linked"
+    """`half`, `linked`, `parked` (a person has to look), `outside`, or `dead`."""
+    why: str = ""
+    """Of a parked link."""
+    intents: list[Intent] = Field(default_factory=list[Intent])
+    blocked: dict[str, str] = Field(default_factory=dict[str, str])
+    """Units that the other side refuses, each with the reason: the rest goes on."""
+    conflicts: dict[str, str] = Field(default_factory=dict[str, str])
+    """Units that wait for a person, each with the id of its conflict."""
+    drift: list[str] = Field(default_factory=list[str])
+    """Units that are unequal though neither side has changed them."""
+    attempts: int = 0
+    due: float = 0.0
+    """When a link that failed is tried again, by our clock."""
+    writes: list[float] = Field(default_factory=list[float])
+    """When it was last written, for the breaker."""
+    waits_for: str = ""
+    """The parent that is not linked yet, as `pair/side/id`."""
