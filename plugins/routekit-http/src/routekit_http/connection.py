@@ -10,9 +10,9 @@ import aiohttp
 import anyio
 import httpx
 
-from routekit import Runtime, Store
+from routekit import BadOption, Runtime, Store
 
-from .auth import Desk, Signer
+from .auth import BasicAuth, Desk, Login, SessionSigner, Signer
 from .calls import MOVED, READING, Call, moved, origin_of
 from .errors import HttpRejected, HttpUnavailable
 from .faults import fault_of
@@ -145,13 +145,21 @@ _url = lru_cache(maxsize=1024)(httpx.URL)
 
 @asynccontextmanager
 async def open_connection(
-    label: str, settings: ConnectionSettings, now: Callable[[], float], store: Store
+    label: str, settings: ConnectionSettings, now: Callable[[], float], store: Store, login: Login | None
 ) -> AsyncGenerator[Connection]:
     """A connection; nothing is asked yet."""
     limiter = Limiter(label, settings.rate, settings.max_wait)
     async with open_client(label, settings, guarded=False) as client:
-        signer = None if settings.auth is None else settings.auth.signer(Desk(label, client, now, store))
+        desk = Desk(label, client, now, store)
+        signer = _logging_in(settings, desk, login) if login else settings.auth and settings.auth.signer(desk)
         yield Connection(label, settings, client, signer, limiter, now)
+
+
+def _logging_in(settings: ConnectionSettings, desk: Desk, login: Login) -> Signer:
+    if not isinstance(settings.auth, BasicAuth):
+        found = f"[http.{desk.connection}] has no auth of kind basic"
+        raise BadOption(found, hint="write the user and password to log in with")
+    return SessionSigner(login, settings.url, settings.auth, desk.client)
 
 
 @asynccontextmanager
@@ -161,10 +169,13 @@ async def open_guarded(label: str, settings: ConnectionSettings) -> AsyncGenerat
         yield client
 
 
-async def connection_of(runtime: Runtime, label: str, settings: ConnectionSettings) -> tuple[Connection, Guarded]:
+async def connection_of(
+    runtime: Runtime, label: str, settings: ConnectionSettings, login: Login | None = None
+) -> tuple[Connection, Guarded]:
     """The connection that all routes with these settings share, and what gives its guarded client."""
     given = cast("Any", settings)  # hashable, since frozen; pydantic does not tell pyright
-    connection = await runtime.shared(open_connection, label, given, runtime.now, cast("Any", runtime.store))
+    store = cast("Any", runtime.store)
+    connection = await runtime.shared(open_connection, label, given, runtime.now, store, login)
 
     async def guarded() -> httpx.AsyncClient:
         return await runtime.shared(open_guarded, label, given)

@@ -10,6 +10,9 @@ from .bearing import BearerAuth as BearerAuth
 from .granting import ClientCredentialsAuth as ClientCredentialsAuth
 from .granting import JwtBearerAuth as JwtBearerAuth
 from .refreshing import RefreshTokenAuth as RefreshTokenAuth
+from .sessions import Entrance as Entrance
+from .sessions import Login as Login
+from .sessions import SessionSigner as SessionSigner
 from .signing import Desk as Desk
 from .signing import Signer as Signer
 
