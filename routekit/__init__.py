@@ -119,6 +119,7 @@ from .store import Shared as Shared
 from .store import Store as Store
 from .store import StoreFacts as StoreFacts
 from .store import Value as Value
+from .store import ValueChange as ValueChange
 from .store import Values as Values
 from .switch import Switch as Switch
 from .traced import Tracing as Tracing

@@ -230,6 +230,16 @@ class Value:
     """When it was written, in seconds since 1970."""
 
 
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """One of several values that are written together. `text` None deletes; `version` and `until` as in `put`."""
+
+    key: str
+    text: str | None
+    version: int | None = None
+    until: float | None = None
+
+
 class Values(Protocol):
     """Texts by key that several messages, and processes, may change at once: the state that users keep."""
 
@@ -250,6 +260,17 @@ class Values(Protocol):
 
     async def items(self, *, after: str = "", limit: int = 1000) -> Sequence[tuple[str, Value]]:
         """Keys above `after` with their values, sorted by key."""
+        ...
+
+    async def many(self, keys: Sequence[str]) -> Mapping[str, Value]:
+        """The values of those keys that have one, by key."""
+        ...
+
+    async def write(self, changes: Sequence[ValueChange], *, given: Mapping[str, int] = {}) -> bool:
+        """Make all changes, or none if one of them, or a key of `given`, has another version than the one named.
+
+        Each key is named once at most. `given` are keys that are not changed: what is written may rest on them.
+        """
         ...
 
 

@@ -1,9 +1,9 @@
 """Values that users keep, in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import nsmallest
 
-from ..store import Value
+from ..store import Value, ValueChange
 
 
 class MemoryValues:
@@ -40,6 +40,26 @@ class MemoryValues:
         self._forget()
         keys = nsmallest(max(limit, 0), (key for key in self._rows if key > after))
         return [(key, self._rows[key][0]) for key in keys]
+
+    async def many(self, keys: Sequence[str]) -> Mapping[str, Value]:
+        """The values of those keys that have one."""
+        return {key: value for key in keys if (value := self._current(key)) is not None}
+
+    async def write(self, changes: Sequence[ValueChange], *, given: Mapping[str, int] = {}) -> bool:
+        """Make all changes, or none if a version is another one."""
+        wanted = {**given, **{one.key: one.version for one in changes if one.version is not None}}
+        if any(self._version(key) != version for key, version in wanted.items()):
+            return False
+        for one in changes:
+            if one.text is None:
+                self._rows.pop(one.key, None)
+            else:
+                self._rows[one.key] = Value(one.text, self._version(one.key) + 1, self._now()), one.until
+        return True
+
+    def _version(self, key: str) -> int:
+        known = self._current(key)
+        return 0 if known is None else known.version
 
     def held(self) -> list[float]:
         """When the values were written."""

@@ -1,9 +1,10 @@
 """Values that users keep, as a table of a SQLite database."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from ..store import Value
+from ..store import Value, ValueChange
 from ._commits import Commits
 
 _GET = """
@@ -16,6 +17,10 @@ _DELETE = "DELETE FROM routekit_values WHERE name = ? AND key = ?"
 _ITEMS = """
     SELECT key, text, version, at FROM routekit_values
     WHERE name = ? AND key > ? AND (until IS NULL OR until > ?) ORDER BY key LIMIT ?
+"""
+_MANY = """
+    SELECT key, text, version, at FROM routekit_values
+    WHERE name = ? AND key IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?)
 """
 _FORGET = "DELETE FROM routekit_values WHERE name = ? AND until <= ?"
 
@@ -66,6 +71,36 @@ class SqliteValues:
         row = (self._name, after, self._now(), max(limit, 0))
         found = await self._commits.do(lambda connection: connection.execute(_ITEMS, row).fetchall())
         return [(key, Value(*rest)) for key, *rest in found]
+
+    async def many(self, keys: Sequence[str]) -> Mapping[str, Value]:
+        """The values of those keys that have one."""
+        row = (self._name, json.dumps(list(keys)), self._now())
+        found = await self._commits.do(lambda connection: connection.execute(_MANY, row).fetchall())
+        return {key: Value(*rest) for key, *rest in found}
+
+    async def write(self, changes: Sequence[ValueChange], *, given: Mapping[str, int] = {}) -> bool:
+        """Make all changes, or none if a version is another one."""
+        now = self._now()
+        wanted = {**given, **{one.key: one.version for one in changes if one.version is not None}}
+
+        def write(connection: sqlite3.Connection) -> bool:
+            known = {key: self._version(connection, key, now) for key in {*wanted, *(one.key for one in changes)}}
+            if any(known[key] != version for key, version in wanted.items()):
+                return False
+            connection.execute(_FORGET, (self._name, now))
+            for one in changes:
+                if one.text is None:
+                    connection.execute(_DELETE, (self._name, one.key))
+                else:
+                    row = (self._name, one.key, one.text, known[one.key] + 1, now, one.until)
+                    connection.execute(_PUT, row)
+            return True
+
+        return await self._commits.do(write)
+
+    def _version(self, connection: sqlite3.Connection, key: str, now: float) -> int:
+        known = self._current(connection, key, now)
+        return 0 if known is None else known.version
 
     def _current(self, connection: sqlite3.Connection, key: str, now: float) -> Value | None:
         found = connection.execute(_GET, (self._name, key, now)).fetchone()

@@ -34,6 +34,7 @@ from ..store import (
     Shared,
     Store,
     Value,
+    ValueChange,
     Values,
 )
 from ._cipher import PREFIX, Cipher, cipher_of
@@ -310,6 +311,20 @@ class SealedValues:
         """Keys above `after` with their values, sorted by key."""
         found = await self._values.items(after=after, limit=limit)
         return [(key, replace(value, text=self._text(key, value))) for key, value in found]
+
+    async def many(self, keys: Sequence[str]) -> Mapping[str, Value]:
+        """The values of those keys that have one."""
+        found = await self._values.many(keys)
+        return {key: replace(value, text=self._text(key, value)) for key, value in found.items()}
+
+    async def write(self, changes: Sequence[ValueChange], *, given: Mapping[str, int] = {}) -> bool:
+        """Make all changes, or none if a version is another one."""
+        return await self._values.write([self._sealed(one) for one in changes], given=given)
+
+    def _sealed(self, one: ValueChange) -> ValueChange:
+        if one.text is None:
+            return one
+        return replace(one, text=self._cipher.seal(one.text, "values", self._name, one.key))
 
     def _opened(self, key: str, value: Value | None) -> Value | None:
         return None if value is None else replace(value, text=self._text(key, value))

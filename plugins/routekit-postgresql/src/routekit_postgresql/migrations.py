@@ -397,8 +397,43 @@ END $$;
 CREATE TRIGGER vacating AFTER DELETE ON owners FOR EACH ROW EXECUTE FUNCTION vacate();
 """
 
+_WRITING: Final[LiteralString] = """
+-- Those who write several values at once do it one after the other, so that a key that must not be there is not put in
+-- beside them. What was written before a version did not fit is undone with the block.
+CREATE FUNCTION write_values(the_name text, the_changes json, the_given json, the_now double precision)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    known bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(current_schema() || '.values ' || the_name, 0));
+    FOR one IN SELECT * FROM json_to_recordset(the_given) AS g (brief text, version bigint) ORDER BY brief LOOP
+        SELECT v.version INTO known FROM user_values v WHERE v.name = the_name AND v.brief = one.brief
+            AND (v.until IS NULL OR v.until > the_now) FOR SHARE;
+        IF coalesce(known, 0) <> one.version THEN RETURN false; END IF;
+    END LOOP;
+    FOR one IN SELECT * FROM json_to_recordset(the_changes)
+        AS c (key text, brief text, text text, version bigint, until double precision) ORDER BY brief
+    LOOP
+        IF one.text IS NOT NULL THEN
+            known := put_value(the_name, one.key, one.brief, one.text, one.version, one.until, the_now);
+            IF known IS NULL THEN RAISE SQLSTATE 'RK001'; END IF;
+        ELSE
+            SELECT v.version INTO known FROM user_values v WHERE v.name = the_name AND v.brief = one.brief
+                AND (v.until IS NULL OR v.until > the_now) FOR UPDATE;
+            IF coalesce(known, 0) <> coalesce(one.version, known, 0) THEN RAISE SQLSTATE 'RK001'; END IF;
+            DELETE FROM user_values v WHERE v.name = the_name AND v.brief = one.brief;
+        END IF;
+    END LOOP;
+    RETURN true;
+EXCEPTION WHEN SQLSTATE 'RK001' THEN
+    RETURN false;
+END $$;
+"""
+
 MIGRATIONS: Final[tuple[tuple[LiteralString, ...], ...]] = (
     (_OWNERS, _KEYS, _MARKS, _LETTERS, _GROUPS, _JOURNAL, _VALUES, _OUTBOX, _AUDIT),
     (_OFFICES,),
+    (_WRITING,),
 )
 """The scripts of each version. The table `version` says which one a database has."""

@@ -1,8 +1,8 @@
 """Texts by key that users keep, and several messages and processes may change at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from routekit import Value
+from routekit import Value, ValueChange
 
 from .asking import Ask, Row, brief, counted, each, seconds
 from .lanes import Lanes
@@ -26,6 +26,11 @@ _ITEMS = """
     SELECT key, text, version, at FROM user_values WHERE name = %(name)s AND brief > %(after)s
     AND (until IS NULL OR until > %(now)s) ORDER BY brief LIMIT %(limit)s
 """
+_MANY = """
+    SELECT key, text, version, at FROM user_values WHERE name = %(name)s AND brief = ANY (%(briefs)s)
+    AND (until IS NULL OR until > %(now)s)
+"""
+_WRITE = each("name text, changes json, given json, now float8", "write_values(r.name, r.changes, r.given, r.now)")
 
 
 class PostgresqlValues:
@@ -60,6 +65,32 @@ class PostgresqlValues:
         """Keys above `after` with their values, sorted by key; of keys over 1,000 bytes by their first 200."""
         row = {"name": self._name, "after": brief(after), "limit": max(limit, 0), "now": self._now()}
         return await self._lanes.do(Ask(_ITEMS, row, _items, writes=False))
+
+    async def many(self, keys: Sequence[str]) -> Mapping[str, Value]:
+        """The values of those keys that have one."""
+        row = {"name": self._name, "briefs": [brief(key) for key in keys], "now": self._now()}
+        return dict(await self._lanes.do(Ask(_MANY, row, _items, writes=False)))
+
+    async def write(self, changes: Sequence[ValueChange], *, given: Mapping[str, int] = {}) -> bool:
+        """Make all changes, or none if a version is another one; who writes to one name waits for the others."""
+        row = {
+            "name": self._name,
+            "changes": [_change(one) for one in changes],
+            "given": [{"brief": brief(key), "version": version} for key, version in given.items()],
+            "now": self._now(),
+        }
+        weight = sum(len(one.text or "") for one in changes)
+        ask = Ask(_WRITE, row, _written, ("values", self._name, ""), folds=True, weight=weight)
+        return await self._lanes.do(ask)
+
+
+def _change(one: ValueChange) -> dict[str, str | float | None]:
+    until = None if one.until is None else seconds(one.until)
+    return {"key": one.key, "brief": brief(one.key), "text": one.text, "version": one.version, "until": until}
+
+
+def _written(rows: list[Row]) -> bool:
+    return rows[0][0]
 
 
 def _value(rows: list[Row]) -> Value | None:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ....errors import StoreError
 from ....letter import Letter
-from ....store import Store
+from ....store import Store, ValueChange
 
 Call: TypeAlias = tuple[Any, ...]
 """The word, and what it is given; names of state come without the prefix of their series."""
@@ -53,6 +53,8 @@ def _drawn(chance: Random) -> Call:
             ("prune journal", name, one([-5, 0, 50])),
             ("write", name, key, text, one([None, 0, 1, 2]), one([None, 5])),
             ("erase", name, key, one([None, 1])),
+            ("together", name, key, one([text, None]), one([None, 0, 1, 2]), text, one([None, 0, 1])),
+            ("read many", name, key),
             ("read", name, key),
             ("values", name),
             ("send", name, [(one(_IDS), text) for _ in range(one([1, 2]))]),
@@ -185,8 +187,14 @@ async def _of_values(store: Store, now: float, name: str, word: str, args: Seque
             return await values.put(key, text, version=version, until=seconds and now + seconds)
         case "erase":
             return await values.delete(args[0], version=args[1])
+        case "together":
+            key, text, version, other, given = args
+            changes = [ValueChange(key, text, version=version), ValueChange(f"{key} too", other, until=now + 50)]
+            return await values.write(changes, given={} if given is None else {"third": given})
         case "read":
             return await values.get(*args)
+        case "read many":
+            return dict(await values.many([args[0], f"{args[0]} too", "third"]))
         case "values":
             return list(await values.items())
         case _:

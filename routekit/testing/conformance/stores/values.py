@@ -2,7 +2,7 @@
 
 import anyio
 
-from ....store import Store, Value
+from ....store import Store, Value, ValueChange
 from .bench import Clock, StoreCases
 
 
@@ -87,3 +87,76 @@ class ValuesCases(StoreCases):
         found = [(key, value.text) for key, value in (*first, *rest)]
         assert found == sorted((key, key.upper()) for key in keys)
         assert list(await values.items(after="\U0001f600")) == []
+
+    async def test_many_values_are_read_at_once(self, store: Store) -> None:
+        """Of the keys asked for, those that have a value come; more of them than a statement usually takes."""
+        values = store.values("totals")
+        await values.write([ValueChange(f"k{number}", str(number)) for number in range(1200)])
+        found = await values.many([*(f"k{number}" for number in range(0, 1200, 2)), "none", "\N{SNOWMAN}"])
+        assert {key: value.text for key, value in found.items()} == {f"k{n}": str(n) for n in range(0, 1200, 2)}
+        assert await values.many([]) == {}
+        assert await store.values("other").many(["k1"]) == {}
+
+    async def test_changes_are_made_together(self, store: Store, clock: Clock) -> None:
+        """Writes and deletions happen all at once, each counting its value one version further."""
+        values = store.values("totals")
+        await values.put("a", "1")
+        await values.put("b", "1")
+        changes = [ValueChange("a", "2", version=1), ValueChange("b", None), ValueChange("c", "1", version=0)]
+        assert await values.write(changes) is True
+        assert {key: (value.text, value.version) for key, value in await values.items()} == {
+            "a": ("2", 2),
+            "c": ("1", 1),
+        }
+        assert await values.write([ValueChange("b", None), ValueChange("d", "x", until=clock.time + 5)]) is True
+        clock.time += 5
+        assert sorted(await values.many(["a", "b", "c", "d"])) == ["a", "c"]
+
+    async def test_one_version_that_does_not_fit_stops_all_changes(self, store: Store) -> None:
+        """If one key has another version than the change names, nothing is written and nothing deleted."""
+        values = store.values("totals")
+        await values.put("a", "1")
+        await values.put("b", "1")
+        for wrong in (
+            ValueChange("b", "2", version=2),
+            ValueChange("b", "2", version=0),
+            ValueChange("b", None, version=2),
+            ValueChange("b", None, version=0),
+            ValueChange("new", "2", version=1),
+            ValueChange("new", None, version=1),
+        ):
+            assert await values.write([ValueChange("a", "2"), wrong, ValueChange("z", "2")]) is False
+        assert [(key, value.text) for key, value in await values.items()] == [("a", "1"), ("b", "1")]
+
+    async def test_changes_may_rest_on_what_they_do_not_change(self, store: Store) -> None:
+        """They are made only while the keys that are given have their versions; 0 is a key that is not there."""
+        values = store.values("totals")
+        await values.put("lease", "me")
+        assert await values.write([ValueChange("a", "1")], given={"lease": 1, "stop": 0}) is True
+        await values.put("lease", "you")
+        assert await values.write([ValueChange("a", "2")], given={"lease": 1}) is False
+        assert await values.write([ValueChange("a", "2")], given={"lease": 2, "stop": 1}) is False
+        assert await values.write([ValueChange("a", "2")], given={"a": 1, "lease": 2}) is True
+        found = await values.many(["a", "lease"])
+        assert [(found[key].text, found[key].version) for key in ("a", "lease")] == [("2", 2), ("you", 2)]
+
+    async def test_of_many_who_write_together_none_is_lost(self, store: Store) -> None:
+        """Eight who move one from a to b, and try again when refused, have moved eight: never is one in both."""
+        values = store.values("totals")
+        await values.write([ValueChange("a", "8"), ValueChange("b", "0")])
+
+        async def move() -> None:
+            while True:
+                found = await values.many(["a", "b"])
+                a, b = found["a"], found["b"]
+                changes = [
+                    ValueChange("a", str(int(a.text) - 1), version=a.version),
+                    ValueChange("b", str(int(b.text) + 1), version=b.version),
+                ]
+                if await values.write(changes):
+                    return
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(move)
+        assert [value.text for _, value in await values.items()] == ["0", "8"]
