@@ -44,6 +44,8 @@ class Intent(Document):
     """The fields of the other side that it was made of, and its shadow's once the write is done."""
     units: list[str] = Field(default_factory=list[str])
     version: str | None = None
+    target: str = ""
+    """The id of the record that is written; empty until a created one's is known."""
     key: str = ""
     state: str = "planned"
     """`planned`, `sent` or `unknown`; what is done is removed."""
@@ -67,14 +69,20 @@ class Link(Document):
     intents: list[Intent] = Field(default_factory=list[Intent])
     blocked: dict[str, str] = Field(default_factory=dict[str, str])
     """Units that the other side refuses, each with the reason: the rest goes on."""
+    refused: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
+    """Of blocked units, the fields that the refused write was made of: only other ones are sent again."""
+    gone: list[Side] = Field(default_factory=list[Side])
+    """Sides that have reported it deleted, which is still to be carried out."""
     conflicts: dict[str, str] = Field(default_factory=dict[str, str])
     """Units that wait for a person, each with the id of its conflict."""
     drift: list[str] = Field(default_factory=list[str])
     """Units that are unequal though neither side has changed them."""
     attempts: int = 0
     due: float = 0.0
-    """When a link that failed is tried again, by our clock."""
+    """When it has to be looked at again, by our clock; 0: not before one side reports it."""
     writes: list[float] = Field(default_factory=list[float])
     """When it was last written, for the breaker."""
+    written: list[str] = Field(default_factory=list[str])
+    """What was written then, each as a digest: values that take turns answer each other."""
     waits_for: str = ""
     """The parent that is not linked yet, as `pair/side/id`."""
