@@ -7,15 +7,15 @@ A plugin is a module with functions marked `@hookimpl`, named by an entry point 
 
 The entry point's name says what the module offers, so that it is imported only when that is asked for:
 `spool` the scheme of an endpoint, `codec.avro` a codec, `store.redis` a store, `secret.vault` who gives the secrets
-`${vault:...}`, `hook.audit` one that watches every event and is always loaded. A module that offers several has one
-entry point for each.
+`${vault:...}`, `command.ledger` what stands after `routekit`, `hook.audit` one that watches every event and is always
+loaded. A module that offers several has one entry point for each.
 An implementation takes only the arguments that it names. A module says `routekit_interface = 1`, the version of this
 interface that it is written for: one that does not fit is told so when it is asked for, and not somewhere inside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 
@@ -27,6 +27,9 @@ from .route import Route
 from .secret import SecretProvider
 from .store import Store
 from .twin import Twin
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 GROUP = "routekit"
 """The name of the entry point group, and of the project in pluggy."""
@@ -67,6 +70,16 @@ def register_secrets() -> Mapping[str, type[SecretProvider]]:  # pyright: ignore
 @hookspec
 def register_twins() -> Mapping[str, type[Twin]]:  # pyright: ignore[reportReturnType]  # as above
     """How endpoints of this plugin behave in memory, by scheme, for tests; without it, as `Twin` itself."""
+
+
+@hookspec
+def register_commands() -> "Mapping[str, Typer]":  # pyright: ignore[reportReturnType]  # as above
+    """The commands of this plugin, by the name that stands after `routekit`: applications of typer, of one or several.
+
+    The plugin is named by an entry point `command.NAME`. `routekit --help` lists it with the summary of its
+    distribution, up to the first full stop, colon or semicolon, and imports nothing. What a command needs is in
+    `routekit.commanding`; a RouteKitError that it raises is told as the commands of the core tell it.
+    """
 
 
 @hookspec

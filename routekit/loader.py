@@ -7,7 +7,7 @@ others are read all the same.
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import import_module
@@ -15,13 +15,15 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, cast, get_origin
+from typing import Any, TypeVar, cast, get_origin
 
 from .errors import LoadError
 from .flow import Choosing, Chosen, Flow
 from .place import Place
 from .problem import Problem, problem_of, raised_in
 from .route import Policy, Route
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class _Found:
     problems: list[Problem] = field(default_factory=list[Problem])
     candidates: list["_Candidate"] = field(default_factory=list["_Candidate"])
     templates: dict[str, "Template"] = field(default_factory=dict[str, "Template"])
+    modules: dict[str, ModuleType] = field(default_factory=dict[str, ModuleType])
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,22 @@ def load(path: Path) -> Loaded:
 def templates(path: Path) -> Sequence[Template]:
     """The functions of a folder or module whose annotation says that they give a Flow; those of broken modules lack."""
     return sorted(_read_all(path.resolve()).templates.values(), key=lambda template: template.name)
+
+
+def values(path: Path, kind: type[V]) -> tuple[Mapping[str, V], Sequence[Problem]]:
+    """The module-level values of a class in a folder or module, as `module.variable`, and what could not be read.
+
+    One that several modules have, as it is imported elsewhere, is there once, by the first of its names.
+    """
+    found = _read_all(path.resolve())
+    named = {
+        _named(inner, name): value
+        for inner, module in found.modules.items()
+        for name, value in vars(module).items()
+        if isinstance(value, kind)
+    }
+    first = {id(value): name for name, value in reversed(named.items())}
+    return {name: value for name, value in named.items() if first[id(value)] == name}, found.problems
 
 
 def _read_all(path: Path) -> _Found:
@@ -145,6 +164,7 @@ def _read(file: Path, folder: Path, package: str, found: _Found) -> None:
         sys.modules.pop(f"{package}.{inner}", None)
         found.problems.append(_broken(error, file, folder, inner))
         return
+    found.modules[inner] = module
     for name, value in vars(module).items():
         _take(name, value, inner, module, found)
         if isinstance(value, FunctionType) and f"{value.__module__}.".startswith(f"{package}."):

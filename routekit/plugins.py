@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -31,10 +31,16 @@ from .store import Store
 from .stores import sealed
 from .twin import Twin
 
+if TYPE_CHECKING:
+    from typer import Typer
+
 _log = logging.getLogger("routekit.plugins")
 
 INNER = "inner"
 """The option of a codec that is another codec: that of what is compressed, or of an archive's entries."""
+
+COMMAND = "command."
+"""How entry points of commands begin."""
 
 _SHORT = {"tgz": "tar.gz", "tbz2": "tar.bz2", "txz": "tar.xz", "tzst": "tar.zst"}
 
@@ -50,7 +56,7 @@ class Offer:
 
     @property
     def kind(self) -> str:
-        """`endpoint`, `codec`, `store`, `secret` or `hook`."""
+        """`endpoint`, `codec`, `store`, `secret`, `hook` or `command`."""
         kind, dot, _ = self.name.partition(".")
         return kind if dot else "endpoint"
 
@@ -208,6 +214,21 @@ class Catalog:
             hint = f"{did_you_mean(name, known)} (or install a plugin: pip install routekit-{name})"
             raise UnknownName(f"no installed plugin gives secrets of '{name}'", hint=hint)
         return kinds[name]
+
+    def command(self, name: str) -> "Typer":
+        """What stands after `routekit` by that name, as a plugin brings it; raises UnknownName with what there is."""
+        point = f"{COMMAND}{name}"
+        if point in self._points:
+            self._load(point)
+        brought: dict[str, Typer] = {}
+        for offered in self._manager.hook.register_commands():
+            brought.update(offered)
+        if name not in brought and point in self._points:
+            raise LoadError(f"plugin {self._named(point)} registers no command '{name}'", hint="tell who publishes it")
+        if name not in brought:
+            known = {one.removeprefix(COMMAND) for one in self._points if one.startswith(COMMAND)} | set(brought)
+            raise UnknownName(f"no installed plugin brings the command '{name}'", hint=did_you_mean(name, known))
+        return brought[name]
 
     def twin(self, scheme: str) -> type[Twin]:
         """How endpoints of a scheme behave in memory: as their plugin says, else in the general way."""

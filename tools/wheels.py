@@ -30,7 +30,9 @@ def main() -> None:
         if missing:
             sys.exit(f"installed, but not in the list of `routekit plugins`: {', '.join(sorted(missing))}")
         for name in sorted(promised):
-            if not name.startswith(("store.", "hook.")):  # they have no page of their own
+            if name.startswith("command."):
+                routekit(room, name.removeprefix("command."), "--help")
+            elif not name.startswith(("store.", "hook.")):  # they have no page of their own
                 routekit(room, "describe", name)
         print(f"{1 + len(plugins)} wheels work in an empty environment: {', '.join(sorted(listed(room)))}")
 

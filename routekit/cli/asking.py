@@ -8,7 +8,7 @@ import typer
 
 from ..errors import Rejected
 from .app import AWAY, FAILED, answering, fail, settings
-from .lettering import name_of
+from .whom import name_of
 
 if TYPE_CHECKING:
     from ..control.client import Client

@@ -9,9 +9,10 @@ from ..errors import DefinitionError
 from ..lettering.recording import written
 from ..store import Store
 from .app import AsJson, answering, app, catalog_of, err, out, print_json, settings, setup_of
-from .lettering import As, name_of, with_store
+from .lettering import with_store
 from .mending import assigned
 from .running import checked
+from .whom import As, name_of
 
 if TYPE_CHECKING:
     from ..lettering.capturing import Capture

@@ -1,11 +1,21 @@
-"""What commands there are, and in which module each is: one that is asked for is loaded, and no other."""
+"""What commands there are, and in which module each is: one that is asked for is loaded, and no other.
 
+Plugins bring more, by entry points `command.NAME`. Those of the core keep their names, whatever is installed.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple, cast
 
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command, get_group
+
+from ..errors import LoadError
+from ..hookspecs import GROUP
+from ..plugins import COMMAND, Catalog
 
 
 class Command(NamedTuple):
@@ -73,20 +83,62 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, loaded or not."""
-        return list(COMMANDS)
+        return [*COMMANDS, *brought()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command, loaded; None for a name that there is not."""
-        if cmd_name not in COMMANDS:
+        """A command, loaded; None for a name that there is not. Raises LoadError for one whose plugin is broken."""
+        if cmd_name in COMMANDS:
+            return commands(cmd_name)[cmd_name]
+        for name in brought():
+            self.commands.setdefault(name, cast("Any", None))
+        if cmd_name not in brought():
             return None
-        return commands(cmd_name)[cmd_name]
+        try:
+            return _of_plugin(cmd_name)
+        except LoadError:
+            if ctx.resilient_parsing:  # a shell asks, which is offered the others
+                return None
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run what was asked for; what a plugin's command raises is told as all errors are."""
+        from .app import answering
+
+        with answering():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of commands for people, without loading any."""
-        width = max(map(len, COMMANDS))
+        width = max(map(len, self.list_commands(ctx)))
         for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(f"{name:<{width}}", one.says) for name, one in group.items()])
+        if brought():
+            with formatter.section("Brought by plugins"):
+                formatter.write_dl([(f"{name:<{width}}", says) for name, says in brought().items()])
+
+
+@cache
+def brought() -> Mapping[str, str]:
+    """The commands of plugins, each with how its distribution sums itself up; no plugin is imported for it."""
+    points = {
+        point.name.removeprefix(COMMAND): point for point in entry_points(group=GROUP) if point.name.startswith(COMMAND)
+    }
+    return {name: _summary(points[name].dist) for name in sorted(points) if name not in COMMANDS}
+
+
+def _summary(distribution: Any) -> str:
+    """The first words of its summary, up to a full stop, colon or semicolon, and its name."""
+    if distribution is None:
+        return ""
+    first = re.split(r"[.:;](?:\s|$)", distribution.metadata.get("Summary") or "", maxsplit=1)[0]
+    return f"{first} ({distribution.name})".strip()
+
+
+def _of_plugin(name: str) -> Any:
+    command = get_command(Catalog().command(name))
+    command.name = name
+    return command
 
 
 def commands(*names: str) -> Mapping[str, Any]:

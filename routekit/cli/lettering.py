@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 from time import time
 from typing import Annotated, Any, TypeVar
@@ -16,7 +15,7 @@ import typer
 
 from ..console import one_line
 from ..endpoint import parse_uri
-from ..errors import BadOption, StoreError, UnknownName
+from ..errors import BadOption, StoreError
 from ..letter import Cluster, Letter, unpacked
 from ..lettering.discarding import Discarded
 from ..lettering.discarding import discarded as those_discarded
@@ -31,6 +30,7 @@ from ..store import Deed, Store
 from ..units import seconds
 from .app import AsJson, answering, app, catalog_of, new_table, out, print_json, settings, setup_of, show_table
 from .completing import written_routes
+from .whom import As, name_of
 
 R = TypeVar("R")
 
@@ -53,9 +53,6 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="only from then on: 2h (ago), 2026-01-31T08:00")
 ]
 Before = Annotated[str | None, typer.Option("--before", metavar="TIME", help="only from before then, written so too")]
-As = Annotated[
-    str | None, typer.Option("--as", metavar="NAME", help="who does it, for the audit; else who is logged in")
-]
 
 WIDE = 60
 """Characters of a value that is shown in one line."""
@@ -287,14 +284,6 @@ def moment(text: str | None) -> float | None:
         hint = "write how long ago, such as 2h or 7d, or a time such as 2026-01-31T08:00, in UTC unless it has a zone"
         raise BadOption(f"'{text}' is no time", hint=hint) from error
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-
-
-def name_of(who: str | None) -> str:
-    """Who does it."""
-    try:
-        return who or getuser()
-    except (KeyError, OSError) as error:  # a user that the system has no name for
-        raise UnknownName("who you are is not known", hint="say it: --as NAME") from error
 
 
 def _exists(given: Settings) -> None:

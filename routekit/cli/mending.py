@@ -22,7 +22,6 @@ from ..store import Store
 from ..units import seconds
 from .app import FAILED, WRONG, AsJson, answering, begin_log, catalog_of, err, fail, out, print_json, settings, setup_of
 from .lettering import (
-    As,
     Before,
     Id,
     OfCluster,
@@ -32,7 +31,6 @@ from .lettering import (
     Since,
     WithText,
     letters,
-    name_of,
     one_line_kept,
     plain,
     rate_of,
@@ -40,6 +38,7 @@ from .lettering import (
     with_store,
 )
 from .running import checked
+from .whom import As, name_of
 
 if TYPE_CHECKING:
     from ..lettering.trying import Trial

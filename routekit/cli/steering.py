@@ -10,8 +10,8 @@ from ..errors import Unanswered, UnknownName, did_you_mean
 from .app import FAILED, AsJson, app, fail, out, print_json
 from .asking import Token, Url, daemon
 from .completing import breaker_names, group_names, running_routes
-from .lettering import As
 from .watching import STATES
+from .whom import As
 
 if TYPE_CHECKING:
     from ..control.client import Client

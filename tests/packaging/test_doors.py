@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = sorted([*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")])
 TRYING_OUT = sorted([*ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
-FACES = ("routekit", "routekit.remotes")
+FACES = ("routekit", "routekit.remotes", "routekit.commanding")
 TESTING = (*FACES, "routekit.testing", "routekit.testing.conformance", "routekit.testing.remote")
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
@@ -45,7 +45,7 @@ def inner(source: str, *doors: str) -> list[str]:
 
 @pytest.mark.parametrize("file", OUTSIDE, ids=named)
 def test_outside_enters_by_the_face(file: Path) -> None:
-    """Plugins and routes import `routekit` and the contract of remote systems, and no module inside."""
+    """Plugins and routes import `routekit`, the contract of remote systems and the door for commands, and nothing inside."""
     assert inner(file.read_text(encoding="utf-8"), *FACES) == []
 
 
