@@ -138,7 +138,10 @@ def _several(system: FakeSystem, ids: Sequence[str]) -> Sequence[Record]:
 def _found(system: FakeSystem, name: str, value: Any) -> Sequence[Record]:
     if name not in (*system.knobs.findable, system.knobs.external_key):
         raise Refused(f"records cannot be found by '{name}'")
-    return [system.record(system.rows[own]) for own in writing.holders(system, name, value, lists=True)]
+    index = "find" in system.knobs.lagging
+    rows = [system.rows[own] for own in system.having(name, value)]
+    shown = [(row, system.listed(row, index=index)) for row in rows]
+    return [system.record(row, state) for row, state in shown if state is not None and system.has(state, name, value)]
 
 
 class FakeRemote:

@@ -211,8 +211,12 @@ class FakeSystem:
             case Deletes.NEVER:
                 return replace(state, deleted=False, merged_into=None)
 
-    def having(self, name: str, values: Sequence[Any]) -> Sequence[str]:
-        """The ids of the records that have one of the values in a field now, or that the index may show with it."""
+    def has(self, state: State, name: str, value: Any) -> bool:
+        """Whether a record has a value in a field, or the one that the system makes of it."""
+        return state.fields.get(name) is not None and state.fields.get(name) in self._spellings(name, value)
+
+    def having(self, name: str, value: Any) -> Sequence[str]:
+        """The ids of the records that have a value in a field now, or that the index may show with it."""
         if name not in self._values:
             self._values[name] = {}
             for row in self.rows.values():
@@ -221,8 +225,12 @@ class FakeSystem:
         for own in list(self._lately):
             self._forget(self.rows[own], now)
         self._lately = {own for own in self._lately if len(self.rows[own].states) > 1}
-        found = (self._values[name].get(_text(value), ()) for value in values)
+        found = (self._values[name].get(_text(value), ()) for value in self._spellings(name, value))
         return sorted(self._lately.union(*found))
+
+    def _spellings(self, name: str, value: Any) -> Sequence[Any]:
+        change = self.knobs.normalise.get(name)
+        return [value] if change is None else [value, change(value)]
 
     def _note(self, name: str, row: Row, state: State) -> None:
         if not state.deleted:

@@ -51,18 +51,10 @@ def delete(system: FakeSystem, id: str, version: str | None) -> None:
     system.writes.append(Written("delete", row.id, {}))
 
 
-def holders(system: FakeSystem, name: str, value: Any, *, lists: bool = False) -> list[str]:
-    """The ids of the records that have a value in a field; with `lists` as a search finds them."""
-    change = system.knobs.normalise.get(name)
-    wanted = value if change is None else change(value)
-    index = lists and "find" in system.knobs.lagging
-    found: list[str] = []
-    for own in system.having(name, [value, wanted]):
-        row = system.rows[own]
-        state = system.listed(row, index=index) if lists else (None if row.current.deleted else row.current)
-        if state is not None and state.fields.get(name) in (value, wanted) and state.fields.get(name) is not None:
-            found.append(own)
-    return found
+def holders(system: FakeSystem, name: str, value: Any) -> list[str]:
+    """The ids of the records that have a value in a field, hidden ones too."""
+    rows = (system.rows[own] for own in system.having(name, value))
+    return [row.id for row in rows if not row.current.deleted and system.has(row.current, name, value)]
 
 
 def _known(system: FakeSystem, fields: Fields, key: str) -> Record | None:

@@ -1,4 +1,4 @@
-"""The lists of a remote in memory: its feed by stamp and by token, its scan, its pages, and what it shows of deletes."""
+"""The lists of a remote in memory: feed, scan and pages, and what they show of deleted and hidden records."""
 
 from random import Random
 
@@ -223,7 +223,9 @@ async def test_a_deleted_record_is_noticed_where_the_knob_says(
     assert await session.get("000001") is None
 
 
-@pytest.mark.parametrize(("ghost", "answer"), [(Ghost.TOLD, (True, {})), (Ghost.SILENT, (False, {"n": 1}))])
+@pytest.mark.parametrize(
+    ("ghost", "answer"), [(Ghost.TOLD, (True, dict[str, int]())), (Ghost.SILENT, (False, {"n": 1}))]
+)
 async def test_a_retired_record_can_be_got_still(ghost: Ghost, answer: tuple[bool, dict[str, int]]) -> None:
     """As a tombstone, or as if nothing had happened; it can be written by neither."""
     system, session, _ = made(ghost=ghost)
