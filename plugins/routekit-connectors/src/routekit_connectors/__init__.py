@@ -1,0 +1,30 @@
+"""Connectors for RouteKit: what CRM, ERP and helpdesk systems can do, as data, over HTTP."""
+
+from .answers import Answer as Answer
+from .answers import Doing as Doing
+from .answers import Outcomes as Outcomes
+from .answers import Sign as Sign
+from .asking import Asking as Asking
+from .fields import Field as Field
+from .fields import iso as iso
+from .fields import seconds as seconds
+from .paging import Ask as Ask
+from .paging import Cursor as Cursor
+from .paging import Keyset as Keyset
+from .paging import Linked as Linked
+from .paging import NextUrl as NextUrl
+from .paging import Numbered as Numbered
+from .paging import Offset as Offset
+from .paging import Paging as Paging
+from .paging import PagingBroken as PagingBroken
+from .paging import Ranges as Ranges
+from .paging import Walk as Walk
+from .paging import Whole as Whole
+from .profile import Etag as Etag
+from .profile import Find as Find
+from .profile import Marked as Marked
+from .profile import Profile as Profile
+from .profile import Since as Since
+from .profile import Tokens as Tokens
+from .remote import HttpRemote as HttpRemote
+from .remote import HttpSession as HttpSession
