@@ -19,7 +19,15 @@ from .knobs import Knobs as Knobs
 from .knobs import Merging as Merging
 from .knobs import Paging as Paging
 from .knobs import Versions as Versions
+from .profiles import DATAVERSE as DATAVERSE
+from .profiles import HUBSPOT as HUBSPOT
+from .profiles import PROFILES as PROFILES
+from .profiles import SALESFORCE as SALESFORCE
+from .profiles import SHOPIFY as SHOPIFY
+from .profiles import STRIPE as STRIPE
+from .profiles import Profile as Profile
+from .profiles import VendorFigure as VendorFigure
+from .rows import Written as Written
 from .session import FakeRemote as FakeRemote
 from .session import FakeSession as FakeSession
 from .system import FakeSystem as FakeSystem
-from .system import Written as Written

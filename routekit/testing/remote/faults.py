@@ -58,6 +58,8 @@ class Call:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
     at: float = 0.0
     """When it came, by our clock."""
+    key: str = ""
+    """The idempotency key of a create."""
 
 
 def fits(fault: Fault, call: Call) -> bool:

@@ -124,6 +124,8 @@ class Knobs:
 
     creating: Creating = Creating.REPLAY
     key_life: float | None = None
+    replays_errors: bool = False
+    """Whether a key also gives an error of the server again, if that was its first answer."""
     external_key: str | None = None
     findable: Sequence[str] = ()
     versions: Versions = Versions.NUMBER

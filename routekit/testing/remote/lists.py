@@ -9,7 +9,8 @@ from typing import Any
 
 from ...remotes import Feed, FeedExpired, Page, Record, Refused
 from .knobs import Paging
-from .system import FakeSystem, Row, State
+from .rows import Row, State
+from .system import FakeSystem
 
 _LAST = "\U0010ffff"
 """A text that comes after every id."""

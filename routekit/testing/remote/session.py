@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import anyio
 import anyio.lowlevel
 
-from ...remotes import Abilities, Busy, Fields, Forbidden, Page, Record, Refused, Unclear
+from ...remotes import Abilities, Busy, Fields, Forbidden, Page, Record, Refused
 from ...step import Runtime
 from . import lists, writing
-from .faults import AFTERWARDS, Call, failing
+from .faults import AFTERWARDS, Call, FaultKind, failing
 from .knobs import Ghost, Hidden, Knobs
-from .system import FakeSystem, Row
+from .rows import Row
+from .system import FakeSystem
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class FakeSession:
         return await self._call("find", lambda: _found(self._system, name, value))
 
     async def create(self, fields: Fields, *, key: str) -> Record:
-        return await self._call("create", lambda: writing.create(self._system, fields, key), "", fields)
+        return await self._call("create", lambda: writing.create(self._system, fields, key), fields=fields, key=key)
 
     async def update(self, id: str, fields: Fields, *, version: str | None = None, key: str = "") -> Record:
         return await self._call("update", lambda: writing.update(self._system, id, fields, version), id, fields)
@@ -54,12 +55,14 @@ class FakeSession:
         """Let no call through any more."""
         self._closed = True
 
-    async def _call(self, op: str, act: Callable[[], T], id: str = "", fields: Mapping[str, Any] | None = None) -> T:
+    async def _call(
+        self, op: str, act: Callable[[], T], id: str = "", fields: Mapping[str, Any] | None = None, key: str = ""
+    ) -> T:
         system = self._system
         if self._closed:
             raise RuntimeError(f"{op} was asked of a session that is closed")
         system.calls[op] += 1
-        call = Call(system.calls.total(), op, id, fields or {}, system.now())
+        call = Call(system.calls.total(), op, id, fields or {}, system.now(), key)
         system.under_way += 1
         try:
             await _travel(system)
@@ -82,12 +85,16 @@ def _answered(system: FakeSystem, call: Call, act: Callable[[], T]) -> T:
     _limit(system)
     fault = system.faults.strike(call)
     if fault is not None and fault.kind not in AFTERWARDS:
+        if fault.kind is FaultKind.BEFORE:
+            writing.failed(system, call)
         raise failing(fault, call)
     answer = act()
     if system.after is not None:
         system.after(call)
     if fault is not None:
-        raise Unclear(f"{call.op} {call.id}".strip() + f": {fault.why}")
+        if fault.kind is FaultKind.AFTER:
+            writing.failed(system, call)
+        raise failing(fault, call)
     return answer
 
 

@@ -4,60 +4,16 @@ import json
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import floor
 from random import Random
 from time import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...remotes import Fields, Record
 from .faults import Call, Faults
 from .knobs import Deletes, Knobs, Merging, Versions
-
-
-class Written(NamedTuple):
-    """A write that came through the API and was carried out; whether its answer arrived is another matter."""
-
-    op: str
-    """`create`, `update` or `delete`."""
-    id: str
-    fields: Fields
-    """What was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A record from one change to the next."""
-
-    fields: Fields
-    number: int
-    """Of the change, among all changes of the system."""
-    at: float
-    """When it changed, by our clock."""
-    stamp: float
-    indexed: float
-    """When the index has it, by our clock."""
-    deleted: bool = False
-    merged_into: str | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Row:
-    """One record: its states since the one that the index shows, the last one is the truth."""
-
-    id: str
-    made: int
-    """The number of the change that made it."""
-    states: list[State]
-    hidden: bool = False
-
-    @property
-    def current(self) -> State:
-        return self.states[-1]
-
-    def indexed(self, now: float) -> State | None:
-        """What the index has of it; None if it is too new for that."""
-        return next((state for state in reversed(self.states) if state.indexed <= now), None)
+from .rows import Answered, Row, State, Written
 
 
 class FakeSystem:
@@ -89,8 +45,8 @@ class FakeSystem:
         """Stamp, id and number of every state that the index has or will have, sorted."""
         self.log: list[tuple[int, str]] = []
         """Number and id of every change."""
-        self.keys: dict[str, tuple[float, Record]] = {}
-        """Idempotency keys of creates: when each was first seen, and what was answered."""
+        self.keys: dict[str, Answered] = {}
+        """What the idempotency keys of creates were answered first."""
         self.aliases: dict[str, str] = {}
         """Ids of merged records that still give the one which took their place."""
         self.recent: deque[float] = deque()

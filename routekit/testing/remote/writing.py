@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...remotes import Creating, Fields, Forbidden, Gone, Record, Refused, Stale, Taken
+from ...remotes import Creating, Fields, Forbidden, Gone, Record, Refused, Stale, Taken, Unclear
+from .faults import Call
 from .knobs import Hidden
-from .system import FakeSystem, Row, Written
+from .rows import Answered, Row, Written
+from .system import FakeSystem
 
 
 def create(system: FakeSystem, fields: Fields, key: str) -> Record:
@@ -20,7 +22,7 @@ def create(system: FakeSystem, fields: Fields, key: str) -> Record:
     system.writes.append(Written("create", made, dict(fields)))
     answer = _answer(system, made, fields)
     if key:
-        system.keys[key] = (system.now(), answer)
+        system.keys[key] = Answered(system.now(), dict(fields), answer)
     _react(system, made)
     return answer
 
@@ -37,6 +39,12 @@ def update(system: FakeSystem, id: str, fields: Fields, version: str | None) -> 
     answer = _answer(system, row.id, fields)
     _react(system, row.id)
     return answer
+
+
+def failed(system: FakeSystem, call: Call) -> None:
+    """Remember that a create was answered with an error of the server, if the system replays those too."""
+    if call.op == "create" and call.key and system.knobs.replays_errors:
+        system.keys[call.key] = Answered(system.now(), dict(call.fields), None)
 
 
 def delete(system: FakeSystem, id: str, version: str | None) -> None:
@@ -64,17 +72,21 @@ def _known(system: FakeSystem, fields: Fields, key: str) -> Record | None:
     seen = system.keys.get(key)
     if seen is None or system.knobs.creating is Creating.NONE:
         return None
-    at, answer = seen
     life = system.knobs.key_life
-    if life is not None and system.now() - at > life:
+    if life is not None and system.now() - seen.at > life:
         return None
-    match system.knobs.creating:
-        case Creating.REPLAY:
-            return answer
-        case Creating.POINTER:
-            raise Taken(f"the key '{key}' was used before", ids=[answer.id])
-        case _:
-            raise Taken(f"the key '{key}' was used before")
+    if system.knobs.creating is Creating.REPLAY:
+        return _replayed(seen, fields, key)
+    named = [seen.record.id] if system.knobs.creating is Creating.POINTER and seen.record else []
+    raise Taken(f"the key '{key}' was used before", ids=named)
+
+
+def _replayed(seen: Answered, fields: Fields, key: str) -> Record:
+    if dict(fields) != dict(seen.fields):
+        raise Refused(f"the key '{key}' was used before, with other fields")
+    if seen.record is None:
+        raise Unclear(f"the key '{key}' was used before, and the answer was an error")
+    return seen.record
 
 
 def _upserted(system: FakeSystem, fields: Fields) -> Record | None:

@@ -110,6 +110,30 @@ async def test_a_replaying_create_gives_the_first_answer() -> None:
     assert (await session.create({"n": 1}, key="k")).id == "000002"
 
 
+async def test_a_replaying_create_takes_no_other_fields() -> None:
+    """A key stands for one create."""
+    _, session, _ = made(creating=Creating.REPLAY)
+    await session.create({"n": 1}, key="k")
+    with pytest.raises(Refused, match="other fields"):
+        await session.create({"n": 2}, key="k")
+
+
+@pytest.mark.parametrize(("kind", "records"), [(FaultKind.BEFORE, 0), (FaultKind.AFTER, 1)])
+async def test_an_error_may_be_replayed_too(kind: FaultKind, records: int) -> None:
+    """The key is spent then, for as long as it lives, whether the record is there or not."""
+    for replays in (True, False):
+        system, session, _ = made(creating=Creating.REPLAY, replays_errors=replays)
+        system.faults.plan(Fault(kind, op="create"))
+        with pytest.raises(Unclear):
+            await session.create({"n": 1}, key="k")
+        assert len(system.records) == records
+        if replays:
+            with pytest.raises(Unclear, match="an error"):
+                await session.create({"n": 1}, key="k")
+        else:
+            assert (await session.create({"n": 1}, key="k")).id == "000001"
+
+
 @pytest.mark.parametrize(("creating", "ids"), [(Creating.POINTER, ("000001",)), (Creating.REFUSE, ())])
 async def test_a_key_that_was_used_is_refused(creating: Creating, ids: tuple[str, ...]) -> None:
     """With the first one's id, or without a word of it; a key of its own makes a second record."""
