@@ -7,6 +7,14 @@ want=$1
 
 # The place belongs to the state: scripts in .venv/bin and editable installs hold absolute paths.
 state="$(pwd) $(cat pyproject.toml plugins/*/pyproject.toml constraints.txt tools/requirements.py | cksum)"
+# A real system that tests talk to needs a newer Python than Debian 12 has.
+newer() {
+    local candidate
+    for candidate in python3 python3.12 python3.13 python3.14 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9].*/bin/python; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then return; fi
+    done
+    return 1
+}
 # Tests of plugins start servers of their own. What is missing of their programs comes from Debian, whose own services are
 # not started; where that cannot be, the tests say so. The folders are those of Debian that are on no path.
 servers() {
@@ -18,6 +26,9 @@ servers() {
     has openssl || wanted+=(openssl)
     has curl || wanted+=(curl)
     has chromium || wanted+=(chromium)
+    if ! newer && { apt-cache show python3.13-venv || ! ls /var/lib/apt/lists/*_Packages; } >/dev/null 2>&1; then
+        wanted+=(python3.13-venv)
+    fi
     [ ${#wanted[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "Tests need: ${wanted[*]}. Install them, on Debian and Ubuntu with 'sudo apt-get install ${wanted[*]}'." >&2
@@ -41,8 +52,17 @@ servers() {
 if [ "$want" != serve ]; then servers; fi
 
 installed() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$state" ]; }
+# The systems that connectors are tested on, each in an environment of its own; what cannot be had, the tests say.
+real() {
+    if [ "$want" = serve ]; then return; fi
+    local folder=plugins/routekit-connectors/src/routekit_connectors/testing made
+    made="$(find "$folder" -name '*.pyc' -prune -o -type f -print | sort | xargs cat | cksum)"
+    if [ "$(cat .venv/real/.made 2>/dev/null)" = "$made" ]; then return; fi
+    echo "Installing Tryton, BottleCRM and Roundup, which takes two minutes ..."
+    if .venv/bin/python -m routekit_connectors.testing.installing; then echo "$made" > .venv/real/.made; fi
+}
 # Each has what the ones before it have.
-for more in $(echo "serve test bench" | grep -oE "$want.*"); do if installed "$more"; then exit 0; fi; done
+for more in $(echo "serve test bench" | grep -oE "$want.*"); do if installed "$more"; then real; exit 0; fi; done
 
 usable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
@@ -83,3 +103,4 @@ if [ -n "$gone" ]; then pip uninstall --yes $gone; fi
 pip install -c constraints.txt hatchling editables
 pip install -c constraints.txt --no-build-isolation -r .venv/requirements.txt
 echo "$state" > ".venv/.installed-$want"
+real

@@ -13,6 +13,10 @@ import h11
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
+from routekit_connectors.testing import bottlecrm_server as bottlecrm_server
+from routekit_connectors.testing import roundup_server as roundup_server
+from routekit_connectors.testing import tryton_server as tryton_server
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
