@@ -1,0 +1,29 @@
+"""Mappings for RouteKit that read both ways: one declaration, both directions, laws that are tested."""
+
+from .converting import Converter as Converter
+from .converting import converter as converter
+from .errors import BadMapping as BadMapping
+from .errors import MappingError as MappingError
+from .errors import Problem as Problem
+from .errors import Unconvertible as Unconvertible
+from .errors import Unresolved as Unresolved
+from .inside import each as each
+from .inside import nested as nested
+from .limits import Limit as Limit
+from .mapping import Mapping as Mapping
+from .presence import MISSING as MISSING
+from .presence import Presence as Presence
+from .presence import presence as presence
+from .references import fields as fields
+from .references import row as row
+from .references import some as some
+from .rules import Rule as Rule
+from .rules import computed as computed
+from .rules import convert as convert
+from .rules import default as default
+from .rules import reference as reference
+from .rules import same as same
+from .rules import unit as unit
+from .telling import Counts as Counts
+from .telling import Explanation as Explanation
+from .telling import Told as Told

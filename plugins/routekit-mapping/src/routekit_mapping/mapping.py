@@ -1,0 +1,223 @@
+"""Mapping: two models, and the rules by which one is read as the other; one declaration, both directions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel
+
+from .errors import BadMapping, MappingError
+from .legs import Leg, Resolve, Run
+from .presence import MISSING
+from .rules import Rule, Together
+from .telling import Counts, Explanation, Told, problems, tell
+from .trees import Tree, opened, settle
+from .versions import version_of
+
+A = TypeVar("A", bound=BaseModel)
+B = TypeVar("B", bound=BaseModel)
+
+
+class Mapping(Generic[A, B]):
+    """How an `A` is read as a `B`, and a `B` as an `A`.
+
+    >>> from pydantic import BaseModel
+    >>> from routekit_mapping import fields, same
+    >>> class Customer(BaseModel):
+    ...     name: str
+    >>> class Party(BaseModel):
+    ...     title: str
+    ...     note: str = ""
+    >>> a, b = fields(Customer), fields(Party)
+    >>> customers = Mapping(Customer, Party, same(a.name, b.title))
+    >>> customers.forward(Customer(name="Ada")), customers.backward(Party(title="Bob"))
+    (Party(title='Ada', note=''), Customer(name='Bob'))
+    >>> customers.put(Customer(name="Eve"), Party(title="Ada", note="old friend"))
+    Party(title='Eve', note='old friend')
+
+    A field that is not set (`model_fields_set`) says nothing; one that is None is cleared. Types are not coerced: what
+    does not fit raises `MappingError` with every field that is to blame.
+    """
+
+    def __init__(self, a: type[A], b: type[B], *rules: Rule | Together, name: str = "") -> None:
+        self.a = a
+        self.b = b
+        self.name = name or f"{a.__name__} and {b.__name__}"
+        self.rules: tuple[Rule, ...] = tuple(_sided(rule, a, b) for rule in _flat(rules))
+        """The rules, as data."""
+        _checked(self.name, self.rules)
+        self._legs = {
+            "b": [Leg(rule, "b") for rule in self.rules if rule.direction != "to_a"],
+            "a": [Leg(rule, "a") for rule in self.rules if rule.direction != "to_b"],
+        }
+        self._forward = _whole(self._legs["b"], b)
+        self._backward = _whole(self._legs["a"], a)
+        self.version = version_of(self.name, a, b, self.rules)
+        """A hash of all that the rules say: the same in every process, another one after a change."""
+
+    def forward(self, a: A, *, resolve: Resolve | None = None, counts: Counts | None = None) -> B:
+        """The whole `B` that an `A` makes; `counts` counts what each rule did."""
+        if counts is not None:
+            counts.add(self.tell(a, resolve=resolve))
+        try:
+            return self._forward(a, resolve)
+        except (ValueError, ArithmeticError):
+            raise self._failed(self.tell(a, resolve=resolve)) from None  # the cause would show values
+
+    def backward(self, b: B, *, resolve: Resolve | None = None, counts: Counts | None = None) -> A:
+        """The whole `A` that a `B` makes."""
+        if counts is not None:
+            counts.add(self.tell(b, "a", resolve=resolve))
+        try:
+            return self._backward(b, resolve)
+        except (ValueError, ArithmeticError):
+            raise self._failed(self.tell(b, "a", resolve=resolve)) from None
+
+    def put(self, a: A, old: B, *, resolve: Resolve | None = None) -> B:
+        """`old` with what an `A` says: the rest of it stays, and so does what means the same already.
+
+        If nothing is to be changed, it is `old` itself.
+        """
+        return cast("B", self._onto("b", a, old, resolve))
+
+    def put_back(self, b: B, old: A, *, resolve: Resolve | None = None) -> A:
+        """The same in the other direction."""
+        return cast("A", self._onto("a", b, old, resolve))
+
+    def explain(self, value: A | B, old: A | B | None = None, *, resolve: Resolve | None = None) -> Explanation:
+        """Field by field: what was read, the steps, what was written and why, or why not. Sensitive values are masked.
+
+        An `A` is explained as it becomes a `B`, and the other way round; with `old`, as it is put into that.
+        """
+        side = "b" if isinstance(value, self.a) else "a"
+        return Explanation(self.name, self.tell(value, side, old=old, resolve=resolve))
+
+    def tell(self, value: Any, side: str = "b", *, old: Any = None, resolve: Resolve | None = None) -> Sequence[Told]:
+        """What `explain` shows, as data."""
+        return tell(self._legs[side], value, self.b if side == "b" else self.a, old, resolve)
+
+    def rows(
+        self, side: str, items: Sequence[Any], olds: Sequence[Any], resolve: Resolve | None = None
+    ) -> Sequence[Any]:
+        """The rows that a list makes of those there are: each put into its counterpart, or new."""
+        legs = self._legs[side]
+        keys = [leg for leg in legs if leg.key]
+        there: dict[Any, list[Any]] = {}
+        for place, old in enumerate(olds):
+            there.setdefault(_key_of(keys, old, place), []).append(old)
+        found: list[Any] = []
+        for place, item in enumerate(items):
+            left = there.get(_key_for(keys, item, place, resolve))
+            found.append(self._onto(side, item, left.pop(0), resolve) if left else self._made(side, item, resolve))
+        unchanged = len(found) == len(olds) and all(new is old for new, old in zip(found, olds, strict=True))
+        return olds if unchanged else found
+
+    def legs(self, side: str) -> Sequence[Leg]:
+        """The rules that write a side, compiled: for those who build on mappings."""
+        return tuple(self._legs[side])
+
+    def _made(self, side: str, value: Any, resolve: Resolve | None) -> Any:
+        return self.forward(value, resolve=resolve) if side == "b" else self.backward(value, resolve=resolve)
+
+    def _onto(self, side: str, value: Any, old: Any, resolve: Resolve | None) -> Any:
+        tree = opened(old)
+        changed = False
+        try:
+            for leg in self._legs[side]:
+                changed = leg.onto(value, old, tree, resolve) or changed
+            return _built(self.b if side == "b" else self.a, tree) if changed else old
+        except (ValueError, ArithmeticError):
+            raise self._failed(self.tell(value, side, old=old, resolve=resolve)) from None
+
+    def _failed(self, told: Sequence[Told]) -> MappingError:
+        return MappingError(self.name, problems(told))
+
+    def __repr__(self) -> str:
+        return f"<mapping {self.name}: {len(self.rules)} rules, version {self.version}>"
+
+
+def _flat(rules: Sequence[Rule | Together]) -> Sequence[Rule]:
+    found: list[Rule] = []
+    for rule in rules:
+        found += [replace(one, unit=rule.name) for one in rule.rules] if isinstance(rule, Together) else [rule]
+    return found
+
+
+def _sided(rule: Rule, a: type[BaseModel], b: type[BaseModel]) -> Rule:
+    """The rule, with the fields of each side on that side: what is written alone says itself on which it is."""
+    if rule.kind in ("computed", "default") and rule.b[0].model is a and a is not b:
+        rule = replace(rule, a=rule.b, b=rule.a, direction="to_a", several_a=rule.several_b, several_b=rule.several_a)
+    for paths, model in ((rule.a, a), (rule.b, b)):
+        for path in paths:
+            if path.model is not model:
+                raise BadMapping(
+                    f"rule '{rule.name}' has {path} of {path.model.__name__} where a field of {model.__name__} is meant"
+                )
+    return rule
+
+
+def _checked(name: str, rules: Sequence[Rule]) -> None:
+    names: set[str] = set()
+    written: dict[tuple[str, str], str] = {}
+    for rule in rules:
+        if rule.name in names:
+            raise BadMapping(f"mapping '{name}' has two rules named '{rule.name}'", hint="give one another: name=...")
+        names.add(rule.name)
+        if rule.on_null == "default" and rule.default is MISSING and rule.default_a is MISSING:
+            raise BadMapping(f"rule '{rule.name}' says on_null='default', and there is none", hint="say default=...")
+        _written_once(name, rule, written)
+
+
+def _written_once(name: str, rule: Rule, written: dict[tuple[str, str], str]) -> None:
+    sides = [("a", rule.a)] if rule.direction != "to_b" else []
+    sides += [("b", rule.b)] if rule.direction != "to_a" else []
+    for side, paths in sides:
+        for path in paths:
+            first = written.setdefault((side, str(path)), rule.name)
+            if first != rule.name:
+                raise BadMapping(f"mapping '{name}': {path} is written by rule '{first}' and by rule '{rule.name}'")
+            if len(path.steps) == 1 and path.top not in path.model.model_fields:
+                raise BadMapping(
+                    f"rule '{rule.name}' writes {path}, which {path.model.__name__} computes", hint="say direction=..."
+                )
+
+
+def _whole(legs: Sequence[Leg], model: type[BaseModel]) -> Callable[[Any, Resolve | None], Any]:
+    runs: list[Run] = [leg.whole() for leg in legs]
+    deep = any(len(path.steps) > 1 for leg in legs for path in leg.targets)
+    validate = model.__pydantic_validator__.validate_python
+
+    def flat(value: Any, resolve: Resolve | None) -> Any:
+        tree: Tree = {}
+        for run in runs:
+            run(value, tree, resolve)
+        return validate(tree, strict=True, by_alias=False, by_name=True)
+
+    def deeply(value: Any, resolve: Resolve | None) -> Any:
+        tree: Tree = {}
+        for run in runs:
+            run(value, tree, resolve)
+        settle(tree)
+        return validate(tree, strict=True, by_alias=False, by_name=True)
+
+    return deeply if deep else flat
+
+
+def _built(model: type[BaseModel], tree: Tree) -> Any:
+    settle(tree)
+    return model.__pydantic_validator__.validate_python(tree, strict=True, by_alias=False, by_name=True)
+
+
+def _key_of(keys: Sequence[Leg], old: Any, place: int) -> Any:
+    """By what a row that is there is found: its key as the mapping sees it, or its place."""
+    if not keys:
+        return place
+    return tuple(_hashable(leg.read_old(old), leg) for leg in keys)
+
+
+def _key_for(keys: Sequence[Leg], item: Any, place: int, resolve: Resolve | None) -> Any:
+    return tuple(_hashable(leg.value(item, resolve), leg) for leg in keys) if keys else place
+
+
+def _hashable(value: Any, leg: Leg) -> Any:
+    return value if leg.canon is None or value is None or value is MISSING else leg.canon(value)
