@@ -51,7 +51,8 @@ class StepFigures:
 
     `failures` are the errors that began in it, `retries` how often it made for another try. `times` is how long it took
     by itself, without the steps that follow it, of a sample of messages; None before there was one. `path` gives the
-    order of the steps; two of them may have one label.
+    order of the steps; two of them may have one label. `rate` and `errors` are what went well and failed in a second,
+    over the last ten seconds.
     """
 
     label: str
@@ -61,6 +62,8 @@ class StepFigures:
     failures: int = 0
     retries: int = 0
     times: Times | None = None
+    rate: float = 0.0
+    errors: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _STATES = ("degraded", "running", "starting", "stopping", "paused", "stopped")
 """Of several states the first is told."""
 
 _SUMS = ("received", "brought", "done", "ended", "retried", "dead", "refused", "in_flight", "held", "rate", "errors")
+_COUNTS = ("count", "failures", "retries", "rate", "errors")
 _MOSTS = ("oldest", "p50", "p95", "p99")
 
 
@@ -289,7 +290,7 @@ def _steps(details: Sequence[RouteDetail]) -> Sequence[StepSight]:
     joined: list[StepSight] = []
     for step in details[0].steps:
         same = [found for steps in others if (found := steps.get((step.label, step.place))) is not None]
-        sums = {name: sum(getattr(one, name) for one in same) for name in ("count", "failures", "retries")}
+        sums = {name: sum(getattr(one, name) for one in same) for name in _COUNTS}
         mosts = {
             name: max((value for one in same if (value := getattr(one, name)) is not None), default=None)
             for name in ("p50", "p95", "p99")
@@ -305,7 +306,8 @@ def _endpoint(those: Sequence[EndpointSight]) -> EndpointSight:
     for one in those:
         for name, value in one.figures.items():
             figures[name] = figures.get(name, 0.0) + value
-    return told.model_copy(update={"figures": figures})
+    sums = {name: sum(getattr(one, name) for one in those) for name in ("rate", "errors")}
+    return told.model_copy(update={**sums, "figures": figures})
 
 
 def _leaders(routes: Mapping[str, Sequence[RouteSight]]) -> Sequence[str]:

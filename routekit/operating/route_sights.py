@@ -72,6 +72,8 @@ def step_sights(figures: RouteFigures) -> Sequence[StepSight]:
                 p50=p50,
                 p95=p95,
                 p99=p99,
+                rate=step.rate,
+                errors=step.errors,
             )
         )
     return found
@@ -96,11 +98,13 @@ def endpoint_sights(runner: Runner, definition: Definition, seen: Seen) -> Seque
     """The endpoints of a route: the source, then the sinks."""
     state, since = runner.state, seen.route(runner.route.name, runner.state)
     figures: dict[str, dict[str, float]] = {}
-    for figure in runner.observed().endpoints:
+    observed = runner.observed()
+    for figure in observed.endpoints:
         figures.setdefault(figure.endpoint, {})[figure.name] = figure.value
     found: list[EndpointSight] = []
     for place in definition.places:
         health, reason, when = _health(place, definition, state, since, seen)
+        rate, errors = _rates(place, observed)
         found.append(
             EndpointSight(
                 route=runner.route.name,
@@ -110,10 +114,20 @@ def endpoint_sights(runner: Runner, definition: Definition, seen: Seen) -> Seque
                 health=health,
                 reason=one_line(reason),
                 since=when,
+                rate=rate,
+                errors=errors,
                 figures=figures.get(place.uri, {}),
             )
         )
     return found
+
+
+def _rates(place: Place, observed: RouteFigures) -> tuple[float, float]:
+    """What passes an endpoint in a second: the source's messages, or what the steps send that name it."""
+    if place.role == "source":
+        return observed.rate, observed.errors
+    steps = [step for step in observed.steps if step.label == place.step]
+    return sum(step.rate for step in steps), sum(step.errors for step in steps)
 
 
 def _health(

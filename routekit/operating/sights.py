@@ -32,7 +32,10 @@ class About(Sight):
 
 
 class StepSight(Sight):
-    """One step of a route since its start; quantiles are None until something has been measured."""
+    """One step of a route since its start; quantiles are None until something has been measured.
+
+    `rate` and `errors` are what went well and failed in a second, over the last ten seconds.
+    """
 
     label: str
     place: str
@@ -42,6 +45,8 @@ class StepSight(Sight):
     p50: float | None = None
     p95: float | None = None
     p99: float | None = None
+    rate: float = 0.0
+    errors: float = 0.0
 
 
 class RouteSight(Sight):
@@ -112,7 +117,10 @@ class RouteDetail(Sight):
 
 
 class EndpointSight(Sight):
-    """One endpoint of one route. `health` is `ok` until it is seen to fail; `figures` are what it counts itself."""
+    """One endpoint of one route. `health` is `ok` until it is seen to fail; `figures` are what it counts itself.
+
+    `rate` and `errors` are what was brought or sent in a second, and what failed, over the last ten seconds.
+    """
 
     route: str
     uri: str
@@ -121,6 +129,8 @@ class EndpointSight(Sight):
     health: Literal["ok", "down", "unknown"]
     reason: str = ""
     since: float
+    rate: float = 0.0
+    errors: float = 0.0
     figures: Mapping[str, float] = Field(default_factory=dict[str, float])
 
 

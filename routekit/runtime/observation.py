@@ -68,6 +68,7 @@ class Watch:
         self._told = 1
         self._askings = [_Asking(observer) for observer in observers]
         self._cells: dict[tuple[int, ...], Cell] = {}
+        self.tally.cells = self._cells
         if counts:
             self._askings.append(_Asking(_Sampler(route, self._cells, now)))
         self._now = now
@@ -160,6 +161,7 @@ class Watch:
     def follow(self, before: "Watch") -> None:
         """Go on with what was counted of the route before it was changed; its steps begin anew."""
         self.tally = before.tally
+        self.tally.cells = self._cells
 
     def read(self, figures: RouteFigures) -> RouteFigures:
         """These figures of the route with what is known here."""
@@ -167,13 +169,14 @@ class Watch:
             return figures
         now, tally = self._now(), self.tally
         rate, errors = tally.rates(now)
+        steps = tally.steps(now)
         return replace(
             figures,
             rate=rate,
             errors=errors,
             oldest=tally.oldest(now),
             times=tally.read(),
-            steps=[self._cells[path].read() for path in sorted(self._cells)],
+            steps=[(cell := self._cells[path]).read(steps[cell]) for path in sorted(self._cells)],
             failures=tuple(tally.failures),
         )
 

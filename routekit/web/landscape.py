@@ -184,6 +184,15 @@ def _flow(source: str, target: str, fed: RouteSight | None, speed: float, waitin
     return Arrow(source, target, label, below, alarm, "", _weight(speed), tip)
 
 
+def _sent(source: str, target: str, end: EndpointSight | None, speed: float) -> Arrow:
+    """An arrow out of a route: how many are sent there, and how many of them fail."""
+    if end is None:
+        return Arrow(source, target, weight=_weight(speed))
+    label, alarm = rate(end.rate) if end.rate else "", rate(end.errors) if end.errors else ""
+    tip = "; ".join(part for part in (f"{label} sent" if label else "", f"{alarm} failing" if alarm else "") if part)
+    return Arrow(source, target, label, "", alarm, weight=_weight(end.rate + end.errors), tip=tip)
+
+
 def _weight(speed: float) -> int:
     return 0 if speed <= 0 else max(1, min(4, 2 + int(log10(speed) // 1)))
 
@@ -213,7 +222,7 @@ def _tie(one: EndpointSight, box: str, route: RouteSight) -> Arrow:
     if one.role == "source":
         arrow = _flow(pill, box, route if alone else None, route.rate, one.figures.get("waiting", 0.0))
     else:
-        arrow = Arrow(box, pill, weight=_weight(route.rate))
+        arrow = _sent(box, pill, one if alone else None, route.rate)
     away = one.health == "down"
     return replace(arrow, look="down", alarm="away", tip=one.reason) if away else arrow
 

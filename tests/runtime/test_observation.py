@@ -199,9 +199,11 @@ async def test_rates_are_those_of_the_last_ten_seconds() -> None:
             await anyio.sleep(1)
         figures = service.observed()[0]
         assert (figures.rate, figures.errors) == (1.6, 0.5)
+        assert [(step.rate, step.errors) for step in figures.steps] == [(1.5, 0.5)]  # the first one entered it long ago
         await anyio.sleep(12)
         figures = service.observed()[0]
         assert (figures.rate, figures.errors) == (0.0, 0.0)
+        assert [(step.rate, step.errors) for step in figures.steps] == [(0.0, 0.0)]
 
 
 async def test_the_oldest_message_in_flight_has_an_age() -> None:

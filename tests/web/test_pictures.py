@@ -59,6 +59,14 @@ def test_figures_stand_where_they_are_sure() -> None:
     assert [arrow.label for arrow in two.arrows] == ["", ""]
 
 
+def test_what_is_sent_stands_on_its_arrow() -> None:
+    """The arrow out of a route says how many are sent there and how many fail; that of a folded module does not."""
+    ends = [end("a.x", "sink", "http:crm", rate=4.0, errors=0.5), end("a.x", "sink", "sql:log/t")]
+    picture = drawn([route("a.x", rate=9.0)], ends)
+    said = {arrow.target: (arrow.label, arrow.alarm, arrow.tip) for arrow in picture.arrows}
+    assert said == {"e:http:crm": ("4.0/s", "0.50/s", "4.0/s sent; 0.50/s failing"), "e:sql:log/t": ("", "", "")}
+
+
 def test_what_is_away_is_marked() -> None:
     """An endpoint that is down, its arrow and a degraded route say so in words."""
     picture = drawn(
