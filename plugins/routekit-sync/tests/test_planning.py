@@ -64,7 +64,7 @@ def intent(write: Write) -> Intent:
 
 def test_what_has_not_changed_is_not_written() -> None:
     """Two records as they were last reported need nothing."""
-    assert plan(STEADY, a(), b(), BOTH) == LinkPlan("l", moves_a=dict(a().fields), moves_b=dict(b().fields))
+    assert plan(STEADY, a(), b(), BOTH) == LinkPlan("l")
 
 
 def test_a_change_goes_to_the_other_side_alone() -> None:
@@ -319,6 +319,16 @@ def test_what_cannot_be_converted_concerns_its_unit_alone() -> None:
     assert ("a", "update", {"street": "Main 1", "town": "Bath"}) in sent(mended) or mended.writes[0].fields[
         "town"
     ] == "Bath"
+
+
+def test_what_cannot_be_compared_concerns_its_unit_alone() -> None:
+    """A comparison that fails is a problem of its unit, and nothing of it is written."""
+    given = pair(
+        renamed("name", "title", same=lambda left, right: left["title"].lower() == right["title"].lower()), PHONE
+    )
+    made = plan(STEADY, a(name=7, phone="2"), b(), given)
+    assert sent(made) == [("b", "update", {"tel": "2"})]
+    assert made.problems == {"name": "AttributeError in the comparison of two values of side b"}
 
 
 def test_a_reason_tells_nothing_personal() -> None:

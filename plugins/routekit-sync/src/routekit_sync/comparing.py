@@ -4,12 +4,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from routekit.remotes import Fields
+
 from .asking import Asked
 from .converting import Converted
 from .drafting import Draft
 from .judging import NEEDS_B, Case, Judgement, judge
 from .units import Clash, Decision, Rule, Side, Unit
 from .views import View, other
+
+
+class Uncomparable(Exception):
+    """The comparison that a unit declares cannot be done with these values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,21 @@ class Compared:
         if unit.name in self.asked.without:
             draft.hold(unit)
             return
+        try:
+            self._compare()
+        except Uncomparable as error:
+            draft.problems[unit.name] = str(error)
+            draft.hold(unit)
+
+    def _compare(self) -> None:
+        unit, draft = self.unit, self.draft
         to_b = self.asked.converted(unit, "b", self.a)
+        if to_b.known and self._same("b", to_b.fields, _like(to_b.fields, self.b.value)):
+            self._agree()
+            return
         to_a = self.asked.converted(unit, "a", self.b)
-        if self._agrees(to_b, to_a):
-            draft.move(self.a, self.b)
-            if self.a.changed or self.b.changed or unit.name in self._listed():
-                draft.agreed.append(unit.name)
+        if to_a.known and self._same("a", to_a.fields, _like(to_a.fields, self.a.value)):
+            self._agree()
         elif unit.name in self.asked.decided:
             self._decide(self.asked.decided[unit.name], to_b, to_a)
         elif unit.name in self.asked.link.conflicts:
@@ -53,10 +68,18 @@ class Compared:
         link = self.asked.link
         return {*link.conflicts, *link.blocked, *link.drift}
 
-    def _agrees(self, to_b: Converted, to_a: Converted) -> bool:
-        if to_b.known and self.unit.same(to_b.fields, _like(to_b.fields, self.b.value)):
-            return True
-        return to_a.known and self.unit.same_a(to_a.fields, _like(to_a.fields, self.a.value))
+    def _same(self, side: Side, left: Fields, right: Fields) -> bool:
+        """Whether two values, as a side has them, mean the same."""
+        same = self.unit.same if side == "b" else self.unit.same_a
+        try:
+            return same(left, right)
+        except Exception as error:  # a function of the user: it concerns this unit alone
+            raise Uncomparable(f"{type(error).__name__} in the comparison of two values of side {side}") from error
+
+    def _agree(self) -> None:
+        self.draft.move(self.a, self.b)
+        if self.a.changed or self.b.changed or self.unit.name in self._listed():
+            self.draft.agreed.append(self.unit.name)
 
     def _drift(self) -> None:
         self.draft.drift.append(self.unit.name)
@@ -65,9 +88,8 @@ class Compared:
     def _one_sided(self, side: Side, to_b: Converted, to_a: Converted) -> None:
         """One side alone has changed, and `side` is the other one."""
         changed = self.a if side == "b" else self.b
-        same = self.unit.same_a if side == "b" else self.unit.same
         if self.asked.writable(self.unit, side):
-            if changed.base.keys() == changed.value.keys() and same(changed.base, changed.value):
+            if changed.base.keys() == changed.value.keys() and self._same(other(side), changed.base, changed.value):
                 self._drift()  # nothing that the other side could tell apart
             else:
                 self._write(side, to_b if side == "b" else to_a, f"changed in {other(side)}")
@@ -126,8 +148,8 @@ class Compared:
         to_b = self.asked.converted(self.unit, "b", merged)
         if not self._usable(to_b):
             return
-        for_a = not self.unit.same_a(merged.value, self.a.value)
-        for_b = not self.unit.same(to_b.fields, _like(to_b.fields, self.b.value))
+        for_a = not self._same("a", merged.value, self.a.value)
+        for_b = not self._same("b", to_b.fields, _like(to_b.fields, self.b.value))
         source = merged.value if for_a else self.a.value
         if self.asked.still_refused(self.unit, self.b if for_a else View(source, {}, True)):
             self.draft.blocked.append(self.unit.name)

@@ -52,8 +52,10 @@ class Draft:
 
     def move(self, a: View, b: View) -> None:
         """Take what both sides say of a unit as known: nothing has to be written for it."""
-        self.a.moves.update(a.value)
-        self.b.moves.update(b.value)
+        if a.changed or len(a.value) != len(a.base):
+            self.a.moves.update(a.value)
+        if b.changed or len(b.value) != len(b.base):
+            self.b.moves.update(b.value)
 
     def write(
         self, side: Side, unit: Unit, fields: Mapping[str, Any], view: View, source: Mapping[str, Any], why: str,
