@@ -16,6 +16,7 @@ ALL = (
     "csv_route",
     "sql",
     "postgresql",
+    "takeover",
     "transaction",
     "memory",
     "http",

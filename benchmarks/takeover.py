@@ -1,6 +1,6 @@
 """Seconds from a kill -9 of the daemon that leads to the first tick of the timer in the other one.
 
-    python benchmarks/takeover.py [times]
+    python -m benchmarks.takeover [times]
 
 Starts a PostgreSQL server of its own, and two daemons on it, for each time anew.
 """
@@ -9,12 +9,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from routekit_postgresql.testing import PostgreSQL
+
+from .figures import Figure, report
 
 ROUTES = """
 import os, time
@@ -65,13 +67,14 @@ def measured(server: PostgreSQL, number: int) -> float:
         return next(float(at) for pid, at in lines if int(pid) == second.pid) - killed
 
 
-def main() -> None:
-    """Print the median, and the least and the most."""
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+def figures(times: int = 3) -> Sequence[Figure]:
+    """The median of some kills."""
     with PostgreSQL() as server:
         found = sorted(measured(server, number) for number in range(times))
-    print(f"median {statistics.median(found):.3f} s, from {found[0]:.3f} to {found[-1]:.3f} s, {times} times")
+    seconds = statistics.median(found)
+    beside = f"from {found[0]:.3f} to {found[-1]:.3f} s, {times} kills"
+    return [Figure("the leader is killed: until the other one fires", seconds, "s", beside)]
 
 
 if __name__ == "__main__":
-    main()
+    report(figures(int(sys.argv[1]) if len(sys.argv) > 1 else 10))

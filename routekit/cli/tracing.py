@@ -13,6 +13,7 @@ from ..settings import Settings
 from ..store import Store
 from .app import AsJson, answering, app, new_table, out, print_json, settings, show_table
 from .asking import Token, Url, daemon
+from .completing import running_routes
 from .lettering import with_store
 from .units import duration, moment
 
@@ -30,7 +31,7 @@ _FAILED = ("dead letter", "refused", "broken off")
 
 @app.command("trace")
 def trace_(
-    route: Annotated[str | None, typer.Argument(help="only of this route")] = None,
+    route: Annotated[str | None, typer.Argument(help="only of this route", autocompletion=running_routes)] = None,
     limit: Annotated[int, typer.Option(min=1, help="traces at most")] = 20,
     failed: Annotated[bool, typer.Option("--failed", help="only messages that failed")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with new ones, until Ctrl-C")] = False,
@@ -55,7 +56,9 @@ def trace_(
 @app.command()
 def explain(
     message: Annotated[str, typer.Argument(help="the message's id, or the first characters of it")],
-    route: Annotated[str | None, typer.Option("--route", help="only in this route")] = None,
+    route: Annotated[
+        str | None, typer.Option("--route", help="only in this route", autocompletion=running_routes)
+    ] = None,
     bodies: Annotated[bool, typer.Option("--bodies", help="show the body in front of each step and behind it")] = False,
     url: Url = None,
     token: Token = None,

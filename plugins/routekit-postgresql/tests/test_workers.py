@@ -102,6 +102,22 @@ def test_a_worker_that_is_killed_is_followed_and_started_again(folder: Path):
     assert {"[worker-1]", "[worker-2]"} <= set(said(folder).split())
 
 
+def test_a_changed_module_is_loaded_anew_in_every_worker(folder: Path):
+    """Each exchanges its routes, and nothing fires twice; a module that is broken then leaves them running."""
+    module = folder / "routes" / "work.py"
+    with serving(folder, "--reload"):
+        until(lambda: fired(folder) and "waits: process-" in said(folder), folder)
+        module.write_text(ROUTES.replace("{message.id}", "{message.id}-anew"))
+        until(lambda: said(folder).count("reloaded work.beats: exchanged") == 2, folder)
+        until(lambda: fired(folder)[-1][1].endswith("-anew"), folder)
+        module.write_text("1 / 0")
+        until(lambda: said(folder).count("not reloaded, the version before runs on") == 2, folder)
+        count = len(fired(folder))
+        until(lambda: len(fired(folder)) > count, folder)
+    known = [message.removesuffix("-anew") for _, message in fired(folder)]
+    assert len(set(known)) == len(known)
+
+
 def test_nobody_is_left_when_the_supervisor_is_killed(folder: Path):
     """The workers stop by themselves, and finish what they are at."""
     with serving(folder) as supervisor:
