@@ -11,6 +11,8 @@ from .inside import each as each
 from .inside import nested as nested
 from .limits import Limit as Limit
 from .mapping import Mapping as Mapping
+from .parts import Part as Part
+from .parts import parts_of as parts_of
 from .presence import MISSING as MISSING
 from .presence import Presence as Presence
 from .presence import presence as presence

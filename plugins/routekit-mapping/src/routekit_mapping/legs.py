@@ -44,7 +44,9 @@ class Leg:
         self.write = _writing(self.targets, several[1], self.source_empty)
         self.convert: Callable[[Any, Resolve | None], Any] = _converting(rule, side, self.by, self.limit)
         other = rule.limit_a if there else rule.limit
-        self.canon = _canon(self.by, self.limit, other, several[1]) if rule.direction == "both" else None
+        self.canon: Callable[[Any], Any] | None = None
+        if rule.direction == "both":
+            self.canon = _inner_canon(rule, side) or _canon(self.by, self.limit, other, several[1])
         self.merge = _merging(rule, side)
         self.fill = _filling(self, several[0])
 
@@ -210,6 +212,21 @@ def _canon(
         return None
     around = Converter[Any, Any]("there and back", away or _itself, there or _itself)
     return lambda value: canonical(around, value)
+
+
+def _inner_canon(rule: Rule, side: str) -> Callable[[Any], Any] | None:
+    """Of a model or rows within: what their mapping reads of them."""
+    if rule.kind not in ("nested", "each"):
+        return None
+    back = rule.mapping.backward if side == "b" else rule.mapping.forward
+
+    def canon(value: Any) -> Any:
+        try:
+            return back(value) if rule.kind == "nested" else [back(one) for one in value]
+        except ValueError:
+            return value
+
+    return canon
 
 
 def _itself(value: Any) -> Any:
