@@ -9,6 +9,7 @@ from .codec import Codec as Codec
 from .codec import Record as Record
 from .conduct import PLAIN as PLAIN
 from .conduct import Conduct as Conduct
+from .discretion import said as said
 from .endpoint import PER_MESSAGE as PER_MESSAGE
 from .endpoint import Capabilities as Capabilities
 from .endpoint import Consumer as Consumer

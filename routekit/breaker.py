@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .demands import amount, errors, whole
+from .discretion import told
 from .errors import CircuitOpen, DefinitionError, Rejected
 
 State: TypeAlias = Literal["closed", "open", "half-open"]
@@ -156,7 +157,7 @@ class Breaker:
         """Open if the failed or the slow are too great a share `of` the calls."""
         rules = self._rules
         if self._failed / of >= rules.failures:
-            last = f", the last with {type(error).__name__}: {error}" if error is not None else ""
+            last = f", the last with {told(error)}" if error is not None else ""
             why = f"{self._failed} of {len(self._calls)} calls failed{last}"
         elif rules.slow is not None and self._slow / of >= rules.slow_share:
             why = f"{self._slow} of {len(self._calls)} calls took {rules.slow:g} s or more"

@@ -10,6 +10,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from .discretion import told
 from .events import (
     CircuitChanged,
     ClusterGrew,
@@ -143,7 +144,7 @@ def line_of(event: Event) -> tuple[int, str]:
         case RouteStarted(route):
             return logging.INFO, f"{route}: running"
         case RouteDegraded(route, error, wait):
-            return logging.WARNING, f"{route}: degraded, again in {wait:.1f} s: {_short(error)}"
+            return logging.WARNING, f"{route}: degraded, again in {wait:.1f} s: {told(error)}"
         case RoutePaused(route, why):
             return logging.INFO, f"{route}: paused: {why}"
         case RouteResumed(route):
@@ -161,20 +162,20 @@ def line_of(event: Event) -> tuple[int, str]:
             return logging.INFO, f"{route}: {count:,} messages {where} go on at the next start"
         case Retrying(route, message_id, attempt, wait, error):
             tried = f"{route}: {message_id}: try {attempt} failed, again in {wait:.1f} s"
-            return logging.WARNING, f"{tried}: {_short(error)}"
+            return logging.WARNING, f"{tried}: {told(error)}"
         case Rescued(route, message_id, by, error):
-            return logging.DEBUG, f"{route}: {message_id}: rescued by {by}: {_short(error)}"
+            return logging.DEBUG, f"{route}: {message_id}: rescued by {by}: {told(error)}"
         case GapSkipped(route, name, key, first, last):
             numbers = f"number {first:,} is" if first == last else f"numbers {first:,} to {last:,} are"
             of = f" of {key}" if key else ""
             return logging.WARNING, f"{route}: resequence({name}): {numbers}{of} missing, going on without"
         case DeadLettered(route, message_id, step, error):
-            return logging.WARNING, f"{route}: {message_id}: dead letter at {step}: {_short(error)}"
+            return logging.WARNING, f"{route}: {message_id}: dead letter at {step}: {told(error)}"
         case ClusterGrew(route, cluster, step, error, text, count, new):
             many = "a new kind of dead letter" if new else f"{count:,} dead letters of a kind"
             return logging.WARNING, f"{route}: {many} (cluster {cluster[:8]}) at {step}: {error}: {text}"
         case Refused(route, message_id, step, error):
-            return logging.ERROR, f"{route}: {message_id}: refused at {step}: {_short(error)}"
+            return logging.ERROR, f"{route}: {message_id}: refused at {step}: {told(error)}"
         case Progress(route, name, done, total, unit):
             whole = f" of {total:,}" if total is not None else ""
             return logging.INFO, f"{route}: {name}: {done:,}{whole} {unit}"
@@ -196,7 +197,3 @@ def _at(flights: Sequence[Flight]) -> str:
     told = [f"{flight.message_id} at {flight.step} for {flight.seconds:.1f} s" for flight in flights[:_FLIGHTS]]
     more = [f"and {len(flights) - _FLIGHTS:,} more"] if len(flights) > _FLIGHTS else []
     return f": {', '.join([*told, *more])}" if told else ""
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -102,6 +102,23 @@ def key(kind: Any) -> Sensitive | None:
     return None
 
 
+def marks_in(kind: Any, path: str = "", within: tuple[Any, ...] = ()) -> Iterator[tuple[str, Sensitive]]:
+    """The fields of a type that are marked, by their paths, such as `lines.email`; each class is gone through once."""
+    mark = marked(kind)
+    if mark is not None:
+        yield path, mark
+        return
+    if kind is None or any(kind is one for one in within):
+        return
+    within = (*within, kind)
+    for name, one in fields_of(kind).items():
+        yield from marks_in(one, f"{path}.{name}" if path else name, within)
+    named = key(kind)
+    if named is not None:
+        yield path, named
+    yield from marks_in(item(kind), path, within)
+
+
 def _is_mapping(kind: Any) -> bool:
     origin = get_origin(kind)
     return isinstance(origin, type) and issubclass(origin, Mapping)

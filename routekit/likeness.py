@@ -26,6 +26,7 @@ _VALUES = re.compile(
     | (?<!\w) ` [^`]* `
     | \b [0-9a-f]{{8}} (?:-[0-9a-f]{{4}}){{3}} -[0-9a-f]{{12}} \b
     | (?<![\w+.-]) [a-z][a-z0-9+.-]* :// [^\s'"<>)\]}}]+                 # a URL, with whatever secret is in it
+    | \w{{0,2}} \*\*\* [\w@.-]*                                  # what was masked
     | (?<![\w.+-]) [\w.+-]+ @ [\w-]+ (?:\.[\w-]+)*                          # an e-mail address
     | (?<![\w:]) (?:[0-9a-f]{{0,4}} :){{2,}} [0-9a-f.]* (?![\w:])  # an address of IPv6
     | (?<![\w*]) (?:/[\w.@%+~-]+)+ /?                          # a path

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import extract_tb, format_exception
@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from rich.console import Console as RichConsole
 from rich.logging import RichHandler
 
+from .discretion import Discreet
 from .options import masked
 from .runtime.failure import failure_of
 from .runtime.whereabouts import whereabouts
@@ -63,15 +64,17 @@ def log_to(
     form: Form | None = None,
     levels: Mapping[str, str] | None = None,
     bodies: bool = False,
+    keys: Sequence[str] = (),
 ) -> None:
     """Write the log of this process to `stream`, in a form that fits it: pretty on a terminal, else plain.
 
     `level` holds for RouteKit and for the author's own loggers; those of libraries write warnings. `levels` are those
-    of single loggers, with all that is below them. `bodies`: lines about a message have its body, masked.
+    of single loggers, with all that is below them. `bodies`: lines about a message have its body, masked. `keys` are
+    names of fields that are sensitive besides those that RouteKit knows.
     """
     form = form or ("pretty" if stream.is_terminal else "plain")
     root, handler = logging.getLogger(), _handler(stream, form)
-    handler.addFilter(Bearings(bodies=bodies))
+    handler.addFilter(Bearings(bodies=bodies, keys=keys))
     handler.addFilter(_Chosen(levels or {}))
     root.handlers = [*(one for one in root.handlers if not getattr(one, _OURS, False)), handler]
     root.setLevel(LEVELS[level])
@@ -91,6 +94,7 @@ def also_to(handler: logging.Handler) -> None:
 
 _OURS = "routekit_made"
 _BODY = "routekit_body"
+_CLEAN = "routekit_clean"
 """Attributes of handlers and records whose names nobody else has."""
 
 
@@ -112,9 +116,10 @@ class Bearings(logging.Filter):
     The code that writes a line is looked at, and nothing is noted for who writes none.
     """
 
-    def __init__(self, *, bodies: bool = False) -> None:
+    def __init__(self, *, bodies: bool = False, keys: Sequence[str] = ()) -> None:
         super().__init__()
         self._bodies = bodies
+        self._keys = keys
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Fill in what the record does not say itself."""
@@ -131,8 +136,10 @@ class Bearings(logging.Filter):
         failure = failure_of(record.__dict__["error"]) if "error" in record.__dict__ else None
         said["step"] = failure.step if failure is not None else said["step"]
         record.__dict__.update(said)
-        shown = masked_body(found.message.body, most=BODY) if found is not None and self._bodies else None
+        message = None if found is None else found.message
+        shown = masked_body(message.body, keys=self._keys, most=BODY) if message is not None and self._bodies else None
         setattr(record, _BODY, shown)
+        setattr(record, _CLEAN, Discreet(_error(record), message, self._keys))
         return True
 
 
@@ -159,7 +166,7 @@ class Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and below it, indented, the traceback of an error."""
-        text = one_line(masked(_text(record)))
+        text = one_line(clean_text(record))
         fields = FIELDS if getattr(record, "event", "") != "Logged" else ("route", "message_id")  # that is the step
         said = [one_line(masked(str(value))) for name in fields if (value := getattr(record, name, ""))]
         missing = [value for value in said if value not in text]
@@ -182,7 +189,7 @@ class AsJson(logging.Formatter):
             "time": when,
             "level": record.levelname.lower(),
             "logger": record.name,
-            "text": masked(_text(record)),
+            "text": clean_text(record),
         }
         for name in FIELDS:
             if value := getattr(record, name, ""):
@@ -192,7 +199,7 @@ class AsJson(logging.Formatter):
         if (body := getattr(record, _BODY, None)) is not None:
             said["body"] = body
         if (error := _error(record)) is not None:
-            said["error"] = _structured(error)
+            said["error"] = _structured(error, record)
         return json.dumps(said, ensure_ascii=False, default=str).translate(_ESCAPED)
 
 
@@ -214,17 +221,29 @@ def _text(record: logging.LogRecord) -> str:
     return text
 
 
+def clean_text(record: logging.LogRecord) -> str:
+    """What a record says, with what is sensitive masked; the line of a `log` step says what its author wrote."""
+    text = _text(record)
+    return masked(text) if getattr(record, "event", "") == "Logged" else cleaned(record, text)
+
+
+def cleaned(record: logging.LogRecord, text: str) -> str:
+    """A text of a record, such as that of its error, without the sensitive values of its message."""
+    clean = getattr(record, _CLEAN, None)
+    return masked(text) if clean is None else clean(text)
+
+
 def _error(record: logging.LogRecord) -> BaseException | None:
     raised = record.exc_info[1] if record.exc_info else getattr(record, "error", None)
     return raised if isinstance(raised, BaseException) else None  # an author's `extra` may be anything
 
 
-def _structured(error: BaseException) -> dict[str, Any]:
+def _structured(error: BaseException, record: logging.LogRecord) -> dict[str, Any]:
     """An error as data: its class, what it says, where it was raised, the innermost place last, and what caused it."""
     places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in extract_tb(error.__traceback__)[-FRAMES:]]
-    said: dict[str, Any] = {"class": type(error).__name__, "text": masked(str(error)), "at": places}
+    said: dict[str, Any] = {"class": type(error).__name__, "text": cleaned(record, str(error)), "at": places}
     cause = error.__cause__
-    return {**said, "cause": f"{type(cause).__name__}: {masked(str(cause))}"} if cause is not None else said
+    return {**said, "cause": cleaned(record, f"{type(cause).__name__}: {cause}")} if cause is not None else said
 
 
 def _traceback(record: logging.LogRecord) -> list[str]:
@@ -232,4 +251,5 @@ def _traceback(record: logging.LogRecord) -> list[str]:
     raised = record.exc_info[1] if record.exc_info else None
     if raised is None:
         return []
-    return [f"    {one_line(masked(line))}" for line in "".join(format_exception(raised)).splitlines()]
+    text = cleaned(record, "".join(format_exception(raised)))
+    return [f"    {one_line(line)}" for line in text.splitlines()]

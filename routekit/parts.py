@@ -254,7 +254,7 @@ def _patient(handle: Handler[Any], rules: Sequence[Retry], runtime: Runtime) -> 
         try:
             return await handle(apart(part))
         except Exception as error:
-            return await retrying(error, again, rules, runtime, part.id)
+            return await retrying(error, again, rules, runtime, part)
 
     return patient
 

@@ -12,6 +12,7 @@ from inspect import Parameter, signature
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from .callables import Coro, name_of
+from .discretion import concerns, discreet, told
 from .errors import DefinitionError, did_you_mean
 from .message import Message
 from .place import NOWHERE, Place
@@ -176,6 +177,7 @@ async def counting(
             if await judged(judge, error, message):
                 return clause
         except Exception as worse:  # the author's function
+            concerns(worse, message)
             noted(error, f"when={name_of(when)} of {clause.label}", worse, tell)
     return None
 
@@ -185,7 +187,7 @@ def following(worse: E, first: Exception) -> E:
     if any(first is known for known in (worse, *causes(worse))):
         return worse
     if any(worse is known for known in causes(first)):  # one that was raised again, such as `raise error.__cause__`
-        worse.add_note(f"while dealing with {type(first).__name__}: {first}")
+        worse.add_note(f"while dealing with {told(first)}")
         return worse
     last: BaseException = (worse, *causes(worse))[-1]
     last.__cause__ = first
@@ -204,7 +206,7 @@ def causes(error: BaseException) -> Sequence[BaseException]:
 
 def noted(error: Exception, where: str, worse: Exception, tell: Callable[[str], None]) -> None:
     """Keep an error that must not hide the first one: as a note on it, and as a line in the log."""
-    text = f"{where} failed too: {type(worse).__name__}: {worse}"
+    text = f"{where} failed too: {discreet(told(worse), error)}"
     tell(text)
     try:
         error.add_note(text)

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
 from .callables import name_of
+from .discretion import concerns
 from .events import Retrying
+from .message import Message
 from .remedy import Remedy
 from .route import Retry, again, rules_for
 from .step import Runtime
@@ -19,12 +21,16 @@ _ATTEMPTS = "__routekit_attempts__"
 
 
 async def retrying(
-    failed: Exception, attempt: Callable[[int], Awaitable[R]], rules: Sequence[Retry], runtime: Runtime, message_id: str
+    failed: Exception,
+    attempt: Callable[[int], Awaitable[R]],
+    rules: Sequence[Retry],
+    runtime: Runtime,
+    message: Message[Any],
 ) -> R:
     """The result of `await attempt(n)` for n = 2, 3, ..., until it returns or no rule allows another try.
 
     The caller has made the first try, which `failed`: so all this costs nothing while all goes well. The last error is
-    raised. Each retry is told as a `Retrying` event.
+    raised. Each retry is told as a `Retrying` event; the errors are about the `message`.
     """
     number = 1
     while True:
@@ -32,7 +38,8 @@ async def retrying(
         if rule is None:
             raise counted(failed, number)
         wait = rule.wait(number, runtime.random)
-        runtime.emit(Retrying(runtime.route, message_id, number, wait, failed))
+        concerns(failed, message)
+        runtime.emit(Retrying(runtime.route, message.id, number, wait, failed))
         await anyio.sleep(wait)
         number += 1
         try:

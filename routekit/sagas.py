@@ -14,6 +14,7 @@ import anyio
 
 from .claims import Claims
 from .demands import amount
+from .discretion import told
 from .errors import CompensationFailed, DefinitionError, Rejected, TimedOut, undone
 from .events import Logged
 from .fitting import fitting
@@ -210,7 +211,7 @@ class SagaRunner:
             async def again(_: int) -> Message[Any] | None:
                 return await handle(self._kept(saga, kept))
 
-            return await retrying(error, again, rules, self._runtime, saga.message.id)
+            return await retrying(error, again, rules, self._runtime, saga.message)
 
     def _kept(self, saga: "_Saga", number: int) -> Message[Any]:
         kept = self._keeping.message(saga.journal.kept[number])
@@ -222,7 +223,7 @@ class SagaRunner:
 
     def _tell(self, saga: "_Saga", error: Exception, left: int) -> None:
         failed = f"'{self._plan.acts[len(saga.journal.done)].name}' failed for message {saga.message.id}"
-        text = f"saga {self._name}: {failed}, actions to undo: {left} ({type(error).__name__}: {error})"
+        text = f"saga {self._name}: {failed}, actions to undo: {left} ({told(error)})"
         self._runtime.emit(Logged(self._runtime.route, "warning", text))
 
 

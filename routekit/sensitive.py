@@ -10,7 +10,6 @@ from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from json import dumps
 from math import isfinite
 from pathlib import PurePath
 from typing import Any, Final, cast
@@ -22,6 +21,7 @@ from pydantic_core import from_json
 from .declared import fields, fields_of, item, key, marked
 from .marks import LARGE, Sensitive, named_sensitive
 from .options import MASK, masked
+from .spellings import covered
 
 MOST: Final = 8_000
 """Characters of a body that are shown, unless more are asked for."""
@@ -60,11 +60,11 @@ def sensitive_texts(body: object, kind: Any = None, *, keys: Sequence[str] = ())
 
 
 def scrubbed(text: str, texts: Mapping[str, str]) -> str:
-    """A text, such as that of an error, in which what `sensitive_texts` found is masked, and secrets of URIs are."""
-    for found in sorted(texts, key=len, reverse=True):
-        for written in (found, repr(found)[1:-1], dumps(found)[1:-1]):
-            text = text.replace(written, texts[found])
-    return masked(text)
+    """A text, such as that of an error, in which what `sensitive_texts` found is masked, and secrets of URIs are.
+
+    It is found in other spellings too, and in pieces; see `spellings`.
+    """
+    return masked(covered(text, texts) if texts else text)
 
 
 def found_at(kind: Any, path: Sequence[str | int], value: object) -> tuple[object, Mapping[str, str]]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import anyio
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from .discretion import concerns, said
 from .errors import BodyError, Unavailable
 from .events import Logged, Retrying
 from .fitting import fitting
@@ -169,7 +170,7 @@ class Shipper:
         except Unavailable as error:
             self._failures += 1
             wait = _AGAIN.wait(self._failures, self._runtime.random)
-            self._runtime.emit(Logged(self._runtime.route, "warning", f"the outbox cannot be read: {error}"))
+            self._runtime.emit(Logged(self._runtime.route, "warning", f"the outbox cannot be read: {said(error)}"))
             self._alarms.set(_KEY, self._runtime.now() + wait)
         finally:
             self._running = False
@@ -250,6 +251,7 @@ class Shipper:
 
     async def _given_up(self, lane: Lane, one: Outgoing, error: Exception) -> bool:
         """Whether a message that failed is a dead letter now; else it is tried again after a while."""
+        concerns(error, Message(one.message, {}, one.id))
         block = self._blocks.get(lane)
         tried = 1 if block is None or block.number != one.number else block.tried + 1
         self._failed += 1
@@ -274,7 +276,7 @@ class Shipper:
         try:
             await self._runtime.give_up(message.with_meta(meta), error, entry=self._ways[one.to].entry)
         except Exception as worse:
-            text = f"the dead letter of message {one.id} could not be kept: {worse}"
+            text = f"the dead letter of message {one.id} could not be kept: {said(worse)}"
             self._runtime.emit(Logged(self._runtime.route, "error", text))
             return False
         return True

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routekit import BodyError, DefinitionError, Expired, Policy, Rejected, Retry, Unavailable, from_
+from routekit import BodyError, DefinitionError, Expired, Message, Policy, Rejected, Retry, Unavailable, from_
 from routekit.retrying import attempts_of, counted, remedies_of
 from routekit.retrying import retrying as retrying_after
 from routekit.route import retry_for
@@ -177,12 +177,15 @@ def test_one_rule_or_several() -> None:
     assert Policy().retries == ()
 
 
-async def retrying(attempt: Any, rules: Sequence[Retry], teller: Any, message_id: str) -> Any:
+M = Message[Any](None, {}, "m")
+
+
+async def retrying(attempt: Any, rules: Sequence[Retry], teller: Any, message: Message[Any]) -> Any:
     """With the first try, which callers make by themselves."""
     try:
         return await attempt(1)
     except Exception as error:
-        return await retrying_after(error, attempt, rules, teller, message_id)
+        return await retrying_after(error, attempt, rules, teller, message)
 
 
 class Teller:
@@ -206,7 +209,7 @@ async def test_it_gives_the_first_result() -> None:
             raise Unavailable(str(number))
         return number
 
-    assert await retrying(attempt, [Retry(5)], teller, "m") == 3
+    assert await retrying(attempt, [Retry(5)], teller, M) == 3
     waits = [(event.attempt, event.message_id, str(event.error)) for event in teller.told]  # type: ignore[attr-defined]
     assert waits == [(1, "m", "1"), (2, "m", "2")]
     passed = sum(event.wait for event in teller.told)  # type: ignore[attr-defined]
@@ -222,7 +225,7 @@ async def test_it_raises_the_last_error(allowed: int) -> None:
         raise Unavailable(str(number))
 
     with pytest.raises(Unavailable, match=str(allowed + 1)) as caught:
-        await retrying(attempt, [Retry(allowed)], Teller(), "m")
+        await retrying(attempt, [Retry(allowed)], Teller(), M)
     assert attempts_of(caught.value) == allowed + 1
 
 
@@ -236,7 +239,7 @@ async def test_it_can_be_cancelled_while_it_waits() -> None:
         raise Unavailable("away")
 
     with anyio.move_on_after(30) as scope:
-        await retrying(attempt, [Retry(10**6, first=60, most=60)], Teller(), "m")
+        await retrying(attempt, [Retry(10**6, first=60, most=60)], Teller(), M)
     assert scope.cancelled_caught
     assert len(tries) < 20
 

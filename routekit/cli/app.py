@@ -105,7 +105,14 @@ def settings(near: Path | None = None) -> Settings:
 def begin_log(given_settings: Settings) -> None:
     """Write the log to the error output, as the settings say; from here on, so that nothing of it comes otherwise."""
     options = given_settings.options
-    log_to(err, options.log, form=options.log_format, levels=given_settings.levels, bodies=options.log_bodies)
+    log_to(
+        err,
+        options.log,
+        form=options.log_format,
+        levels=given_settings.levels,
+        bodies=options.log_bodies,
+        keys=given_settings.privacy.keys,
+    )
 
 
 def catalog_of(given_settings: Settings) -> Catalog:

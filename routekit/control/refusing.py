@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
+from ..discretion import discreet
 from ..errors import (
     BodyError,
     DefinitionError,
@@ -49,7 +50,7 @@ _STATUSES: tuple[tuple[type[RouteKitError], int], ...] = (
 def refused(error: RouteKitError) -> Refused:
     """How an error is told."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-    return Refused(status, masked(error.message), masked(error.hint), type(error).__name__)
+    return Refused(status, discreet(error.message, error), masked(error.hint), type(error).__name__)
 
 
 def refusal(refused: Refused) -> Response:

@@ -73,7 +73,7 @@ class Ask(Step[T, U]):
             except Exception as error:
                 if not rules:
                     raise
-                return await retrying(error, lambda _: once(message, vain), rules, runtime, message.id)
+                return await retrying(error, lambda _: once(message, vain), rules, runtime, message)
 
         asked = runtime.once(ask)
 

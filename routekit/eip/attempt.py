@@ -70,7 +70,7 @@ class Attempt(Step[T, U]):
             try:
                 return await body(apart(message))
             except Exception as error:
-                return await retrying(error, again, self.retry, runtime, message.id)
+                return await retrying(error, again, self.retry, runtime, message)
 
         async def tried(message: Message[T]) -> Message[Any] | None:
             try:

@@ -39,7 +39,7 @@ class Enrich(Step[T, U]):
             except Exception as error:
                 if not rules:
                     raise
-                return await retrying(error, lambda _: send(message), rules, runtime, message.id)
+                return await retrying(error, lambda _: send(message), rules, runtime, message)
 
         async def handle(message: Message[T]) -> Message[Any] | None:
             given = await ask(message)

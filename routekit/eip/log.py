@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any, Literal, TypeVar
 
 from ..callables import called, calling, name_of
 from ..conduct import PLAIN
 from ..demands import one_of
+from ..discretion import message_texts
 from ..errors import BodyError, DefinitionError
 from ..events import Logged
 from ..message import Message
+from ..sensitive import scrubbed
 from ..step import Handler, Runtime, Step
 
 T = TypeVar("T")
@@ -21,7 +24,8 @@ Level = Literal["debug", "info", "warning", "error"]
 class Log(Step[T, T]):
     """`text` is a format over `body`, `headers` and `id`, such as `"{body.email} from {headers[file.name]}"`.
 
-    Or a function that makes the line. The author writes the format; nothing in a message is ever used as one.
+    A field that it names is written as it is; where it asks for all of `{body}` or `{headers}`, what is sensitive in
+    them is masked. Or a function that makes the line. The author writes the format; nothing in a message is ever one.
     """
 
     conduct = PLAIN
@@ -54,9 +58,12 @@ def _formatting(text: str) -> Callable[[Any, Message[Any]], str]:
     except KeyError as error:
         raise DefinitionError(f"log text {text!r} asks for {error}", hint="known: body, headers, id") from None
 
+    whole = any(name in ("body", "headers") for _, name, _, _ in Formatter().parse(text))
+
     def line(body: Any, message: Message[Any]) -> str:
         try:
-            return text.format(body=body, headers=message.headers, id=message.id)
+            made = text.format(body=body, headers=message.headers, id=message.id)
+            return scrubbed(made, message_texts(message)) if whole else made
         except (AttributeError, KeyError, IndexError, ValueError, TypeError) as error:
             raise BodyError(f"log text {text!r} does not fit the message: {error!r}") from error
 

@@ -44,7 +44,7 @@ class ReplyTo(Step[T, T]):
             except Exception as error:
                 if not rules:
                     raise
-                await retrying(error, lambda _: send(message), rules, runtime, message.id)
+                await retrying(error, lambda _: send(message), rules, runtime, message)
             return await proceed(message)
 
         return handle

@@ -8,6 +8,7 @@ from ..branching import Branching, BranchRunner, Outcome, names_of
 from ..callables import called, calling
 from ..conduct import Conduct
 from ..demands import whole
+from ..discretion import told
 from ..errors import DefinitionError, PartsFailed, Rejected, Unavailable
 from ..events import Logged
 from ..message import Message
@@ -73,7 +74,7 @@ class ScatterGather(Step[T, dict[str, Any]]):
 
         def tell(message: Message[T], missing: Mapping[str, Exception]) -> None:
             for name, error in missing.items():
-                text = f"scatter_gather goes on without '{name}' for {message.id}: {type(error).__name__}: {error}"
+                text = f"scatter_gather goes on without '{name}' for {message.id}: {told(error)}"
                 runtime.emit(Logged(runtime.route, "warning", text))
 
         return handle

@@ -35,7 +35,7 @@ class To(Step[T, T]):
             try:
                 await send(message)
             except Exception as error:
-                await retrying(error, lambda _: send(message), self.retry, runtime, message.id)
+                await retrying(error, lambda _: send(message), self.retry, runtime, message)
             return await proceed(message)
 
         return patient if self.retry else handle

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import anyio
 from pydantic import BaseModel, Field
 
+from ..discretion import said
 from ..errors import DefinitionError, Unavailable
 from ..letter import Letter
 from ..options import masked
@@ -159,7 +160,7 @@ class Replay:
         failure = failure_of(error)
         known: dict[str, Any] = {
             "error": type(error).__name__,
-            "reason": str(error),
+            "reason": said(error),
             "step": failure.step if failure else "source",
         }
         tried = {"who": self.who, "when": self.setup.now(), "attempts": attempts_of(error), **known}

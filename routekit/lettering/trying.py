@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from ..discretion import said, told
 from ..events import Event
 from ..letter import Letter, packed
 from ..message import Message
@@ -68,7 +69,7 @@ async def dry_run(
         route=letter.route,
         result="done" if error is None else "failed",
         error="" if error is None else type(error).__name__,
-        reason="" if error is None else masked(str(error)),
+        reason="" if error is None else said(error),
         step="" if error is None else masked(failure.step if failure else "source"),
         sends=[_shown(sent) for sent in world.traffic.sends if sent.endpoint.scheme not in _WITHIN],
     )
@@ -103,7 +104,7 @@ def _shown(sent: Sent) -> Send:
         body=packed(sent.body),
         headers={name: packed(value) for name, value in sent.message.headers.items()},
         options={name: packed(value) for name, value in sent.options.items()},
-        error="" if sent.error is None else f"{type(sent.error).__name__}: {masked(str(sent.error))}",
+        error="" if sent.error is None else told(sent.error),
     )
 
 

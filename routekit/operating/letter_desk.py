@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..console import one_line
+from ..discretion import told
 from ..errors import StoreError, Unavailable, UnknownName
 from ..letter import Letter, kind_named
 from ..lettering.discarding import KEEP, discard, discarded, restore
@@ -17,7 +18,6 @@ from ..lettering.editing import UNCHANGED, edit
 from ..lettering.replaying import Outcome, Replay, Taking, nobody
 from ..lettering.selecting import Selection, cluster_found, counted, found, listed, route_checked
 from ..lettering.trying import Trial, dry_run
-from ..options import masked
 from ..route import Route
 from ..runtime.service import Setup
 from ..store import Store
@@ -241,7 +241,7 @@ class LetterDesk:
     async def _replayed(self, id: str, meant: Selection, failures: int | None, ended: anyio.Event) -> None:
         """Run a replay to its end, whatever that is: nobody may wait for it any more."""
         began = self._replays[id]
-        told: dict[str, Any] = {}
+        ending: dict[str, Any] = {}
         try:
             with self._scopes[id]:
                 report = await Replay(
@@ -254,13 +254,13 @@ class LetterDesk:
                     tell=lambda outcome: self._note(id, outcome),
                     live=self._live,
                 ).run(meant)
-                told["stopped"] = report.stopped
+                ending["stopped"] = report.stopped
         except Exception as error:  # of a route, its sinks or the store: who asked reads it, and the daemon goes on
-            told["error"] = one_line(masked(f"{type(error).__name__}: {error}"))
+            ending["error"] = one_line(told(error))
         finally:
             del self._scopes[id]
             now = self._setup().now()
-            self._replays[id] = self._replays[id].model_copy(update={"running": False, "ended": now, **told})
+            self._replays[id] = self._replays[id].model_copy(update={"running": False, "ended": now, **ending})
             ended.set()
 
     def _note(self, id: str, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ..console import one_line
-from ..options import masked
+from ..logs import clean_text, cleaned
 from .sights import LineSight
 
 LINES = 5000
@@ -26,12 +26,13 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line. What it says of route, step and message is read from the attributes of the record."""
         try:
-            text = one_line(masked(record.getMessage()))[:_LONGEST]
+            text = one_line(clean_text(record))[:_LONGEST]
         except Exception:  # an author's argument that cannot be written
             self.handleError(record)
             return
         if record.exc_info and record.exc_info[1] is not None:
-            text += one_line(masked(f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"))[:_LONGEST]
+            error = record.exc_info[1]
+            text += one_line(cleaned(record, f": {type(error).__name__}: {error}"))[:_LONGEST]
         self._last += 1
         said = {name: str(getattr(record, name, "") or "") for name in ("route", "step", "message_id")}
         self._lines.append(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
 
+from ..discretion import said, told
 from ..errors import Unavailable
 from ..events import (
     CircuitChanged,
@@ -61,7 +62,7 @@ class Seen:
             case RoutePaused(route, why):
                 self._turn(route, "paused", why)
             case RouteDegraded(route, error):
-                self._turn(route, "degraded", masked(str(error)))
+                self._turn(route, "degraded", said(error))
             case RouteStopped(route):
                 self._turn(route, "stopped")
             case CircuitChanged(route, name, state, why):
@@ -108,6 +109,6 @@ class Seen:
         failure = failure_of(error)
         if failure is None or not isinstance(error, Unavailable | OSError):
             return
-        now, reason = self._now(), masked(f"{type(error).__name__}: {error}")
+        now, reason = self._now(), told(error)
         known = self.failing(route, failure.step)
         self._failing[route, failure.step] = Failing(now if known is None else known.first, now, reason)

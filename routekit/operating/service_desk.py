@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from ..console import one_line
+from ..discretion import said
 from ..errors import BadOption, StoreError, Unavailable, UnknownName, did_you_mean
 from ..extras import DISTRIBUTION
 from ..options import masked
@@ -314,7 +315,7 @@ class ServiceDesk:
             try:
                 await store.audit.list(limit=1)
             except StoreError as error:
-                reason = masked(str(error))
+                reason = said(error)
             else:
                 reason = ""
         away = self._seen.store(reason)

@@ -128,6 +128,11 @@ class RouteRuntime:
         return self._services.data
 
     @property
+    def private(self) -> Sequence[str]:
+        """Names of fields that are sensitive besides those that RouteKit knows."""
+        return self._services.private
+
+    @property
     def idle(self) -> bool:
         """Whether the source rests, and, if it polls, has looked for more since anything last happened."""
         return self.is_resting and self._seen in (None, self._activity.count)

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from ..callables import BLAME
+from ..discretion import concerns
 from ..message import Message
 from ..place import Place
 from ..step import Handler
@@ -148,6 +149,8 @@ def _note_later(error: Exception, failure: Failure) -> None:
 
 
 def _note(error: Exception, failure: Failure, message: Message[Any] | None = None) -> None:
+    if message is not None:
+        concerns(error, message)
     if hasattr(error, _ATTRIBUTE):
         return
     if message is not None:

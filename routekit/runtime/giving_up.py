@@ -5,13 +5,13 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from ..discretion import discreet, said
 from ..endpoint import Source
 from ..events import Counts, DeadLettered
 from ..letter import Letter, kind_of, packed
 from ..message import Message
 from ..rescuing import causes, following
 from ..route import REFUSE, Policy, Route
-from ..secrecy import hidden
 from ..step import Chain, Handler, finish
 from .alerting import Alerts
 from .binding import GiveUp, RouteRuntime
@@ -71,13 +71,13 @@ def letter_of(route: Route, message: Message[Any], error: Exception, runtime: Ro
         step=failure.step if failure else "source",
         place=str(failure.place if failure else route.place),
         error=type(error).__name__,
-        reason=hidden(str(error)),
+        reason=said(error),
         attempts=message.meta.attempt,
         when=runtime.now(),
         body=body,
         headers=headers,
         entry=entry,
-        causes=[hidden(f"{type(cause).__name__}: {cause}") for cause in causes(error)[:_CAUSES]],
+        causes=[discreet(f"{type(cause).__name__}: {cause}", error) for cause in causes(error)[:_CAUSES]],
         history=told(message),
         kind=kind_of(message.body) if entry else "",
         current=got and got[0],

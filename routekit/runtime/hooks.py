@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..callables import Coro, name_of
+from ..discretion import concerns
 from ..events import Logged
 from ..letter import Letter
 from ..message import Message
@@ -27,6 +28,7 @@ class Hooks:
         try:
             await judged(self._on_failure, error, message)
         except Exception as worse:  # the author's function
+            concerns(worse, message)
             noted(error, "on_failure", worse, self._warn)
 
     async def letter(self, letter: Letter, error: Exception) -> Letter:

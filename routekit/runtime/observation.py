@@ -13,12 +13,12 @@ from time import time
 from typing import Any, Final
 
 from ..breaker import Breaker
+from ..discretion import said
 from ..events import DeadLettered, Event, Refused, Rescued, Retrying
 from ..limits import Gate, Gates
 from ..message import Message, Meta, Outcome, Trace
 from ..observed import Became, BreakerFigures, FailureFigures, LimitFigures, RouteFigures
 from ..observing import Observer, Observing, Several, Spot
-from ..options import masked
 from ..place import Place
 from ..plugins import Catalog
 from ..route import Route
@@ -154,7 +154,7 @@ class Watch:
         if became == "retried" and where is not None and where.cell is not None and where.route == self.route:
             where.cell.retries += 1
         step = where.step if where is not None else "source"
-        reason = masked(str(event.error))[:_LONG]
+        reason = said(event.error)[:_LONG]
         kind = type(event.error).__name__
         self.tally.failures.appendleft(FailureFigures(self._now(), event.message_id, step, kind, reason, became))
 

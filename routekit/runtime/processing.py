@@ -7,6 +7,7 @@ from uuid import UUID
 
 import anyio
 
+from ..discretion import concerns, said
 from ..errors import BodyError, Expired, Unavailable
 from ..events import Counts, Refused
 from ..fitting import Fit
@@ -151,7 +152,8 @@ class Processing:
             tried[0] = number
             return await self._try(_numbered(message, number))
 
-        return await retrying(failed, attempt, self._retries, self._runtime, message.id)
+        concerns(failed, message, self._kind, self._runtime.private)
+        return await retrying(failed, attempt, self._retries, self._runtime, message)
 
     async def _failed(self, message: Message[Any], error: Exception, *, again: bool) -> Message[Any] | None:
         """The reply if another try or a rescue succeeds; else the message is given up, or refused by raising."""
@@ -163,6 +165,7 @@ class Processing:
             else:
                 return self._counted(reply)
         attempts = attempts_of(error)
+        concerns(error, message, self._kind, self._runtime.private)
         if self._rescuer is not None:
             original = self._original(_numbered(message, attempts))
             clause = await self._rescuer.clause(error, original, at_step=False)
@@ -171,6 +174,7 @@ class Processing:
                     return self._counted(await self._rescuer.run(clause, error, original))
                 except Exception as worse:
                     error = worse
+                    concerns(error, message, self._kind, self._runtime.private)
         if self._give_up is None:
             self._refuse(message, error)
             raise error
@@ -178,7 +182,7 @@ class Processing:
             await self._give_up(_numbered(message, attempts), error, None, self._entry)
         except Exception as worse:
             self._refuse(message, error)
-            raise Unavailable(f"the dead letter of message {message.id} could not be kept: {worse}") from error
+            raise Unavailable(f"the dead letter of message {message.id} could not be kept: {said(worse)}") from error
         if self._watch is not None:
             self._watch.failed(message, "dead", error)
         return None

@@ -53,7 +53,7 @@ class Setup:
     """What a service needs besides its routes. `drain` is in seconds, `now` gives wall time since 1970.
 
     `metrics` turns the counting of steps and the measuring of messages on. `observers` follow messages; with neither,
-    and no plugin that does, no message pays anything. `private` are names of fields that traces mask besides those that
+    and no plugin that does, no message pays anything. `private` are names of fields that are masked besides those that
     are known.
     """
 
@@ -321,6 +321,7 @@ class Service:
             setup.settings,
             workers=setup.workers,
             observations=Observations(setup.catalog, observers, setup.now, metrics=setup.metrics),
+            private=setup.private,
         )
 
     def _tell(self, event: Event) -> None:

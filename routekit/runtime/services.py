@@ -1,6 +1,6 @@
 """What the routes of one service have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -38,6 +38,8 @@ class Services:
     figures: Figures = field(default_factory=Figures)
     observations: Observations | None = None
     """Who observes the routes, if anybody does."""
+    private: Sequence[str] = ()
+    """Names of fields that are sensitive besides those that RouteKit knows."""
 
 
 def _nothing() -> None:

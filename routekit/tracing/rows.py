@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from ..discretion import told
 from ..observing import Spot
 from ..options import masked
 from ..passage import Passage
@@ -207,7 +208,7 @@ class _Telling:
         return scrubbed(": ".join(filter(None, (said, ", ".join(hop.seen.values)))), self._texts)
 
     def _error(self, error: Exception | None) -> str:
-        return "" if error is None else scrubbed(f"{type(error).__name__}: {error}", self._texts)[:_LONG]
+        return "" if error is None else scrubbed(told(error), self._texts)[:_LONG]
 
     def _body(self, sight: Sight | None) -> int | None:
         """The number of a body, if there is one, and room for it."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from routekit import said
+
 from .destination import Destination
 from .found import Found
 from .moving import move_aside, move_with_note
@@ -57,7 +59,7 @@ class Fate:
     def _note(self, found: Found, error: Exception) -> bytes:
         reason = {
             "error": type(error).__name__,
-            "reason": str(error),
+            "reason": said(error),
             "time": self._clock().isoformat(timespec="milliseconds"),
             "message_id": found.id,
             "route": self.route,

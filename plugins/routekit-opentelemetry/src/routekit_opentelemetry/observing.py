@@ -8,7 +8,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Status, StatusCode, Tracer
 
-from routekit import Message, Outcome, Route, Spot, Target, Trace, masked, traces_of
+from routekit import Message, Outcome, Route, Spot, Target, Trace, said, traces_of
 
 from .carrying import sender_of, sent_in
 from .naming import Named
@@ -118,7 +118,7 @@ class MessageTrace:
         """End the span of the message; a dead letter and a refusal are errors."""
         self._span.set_attribute("routekit.outcome", outcome)
         if error is not None:
-            self._span.set_status(Status(StatusCode.ERROR, f"{type(error).__qualname__}: {masked(str(error))}"))
+            self._span.set_status(Status(StatusCode.ERROR, f"{type(error).__qualname__}: {said(error)}"))
         if self._count > MOST:
             self._span.set_attribute("routekit.spans.left_out", self._count - MOST)
         self._span.end()
@@ -135,6 +135,6 @@ class MessageTrace:
         """Note an error at the innermost span that it passes; the others were only on its way."""
         if isinstance(error, Exception) and self._told is not error:
             self._told = error
-            kind, text = type(error).__qualname__, masked(str(error))
+            kind, text = type(error).__qualname__, said(error)
             span.add_event("exception", {"exception.type": kind, "exception.message": text})
             span.set_status(Status(StatusCode.ERROR, f"{kind}: {text}"))
