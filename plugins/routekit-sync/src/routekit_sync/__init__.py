@@ -1,5 +1,6 @@
 """Two-way synchronisation for RouteKit: two shadows for each link, durable intents, provable convergence."""
 
+from .folder import FolderRemote as FolderRemote
 from .mapped import units_of as units_of
 from .pair import Brake as Brake
 from .pair import Breaker as Breaker

@@ -117,6 +117,9 @@ class SyncPair:
     tombstones: float = 180 * 86400.0
     """Seconds for which a deleted link is remembered, so that a late page does not bring it back."""
 
+    def __str__(self) -> str:
+        return self.name
+
     def remote(self, side: Side) -> Remote:
         """The remote of a side."""
         return self.a if side == "a" else self.b

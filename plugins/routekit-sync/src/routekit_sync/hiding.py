@@ -1,0 +1,52 @@
+"""Hiding: fields of records as people see them; those that a pair marks as personal or secret are masked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from routekit import masked
+from routekit.remotes import Fields
+
+from .pair import SyncPair
+from .units import Unit
+
+MASK = "***"
+
+
+def marks_of(pair: SyncPair) -> Mapping[str, str]:
+    """The fields of both sides that are personal or secret, each with what it is.
+
+    A unit that is marked on one side has the same on the other, whatever it is called there.
+    """
+    return {
+        name: unit.sensitive.get(name, "sensitive")
+        for unit in pair.units
+        if unit.sensitive
+        for name in (*unit.a, *unit.b)
+    }
+
+
+def hidden(fields: Fields, pair: SyncPair) -> dict[str, Any]:
+    """The fields, with the values of those that are marked masked; that one is empty can be seen."""
+    marks = marks_of(pair)
+    return {name: MASK if name in marks and not _empty(value) else _plain(value) for name, value in fields.items()}
+
+
+def said_of(text: str, fields: Fields, pair: SyncPair) -> str:
+    """What a text says, such as the reason of a refusal, without the marked values that it quotes."""
+    for name, value in fields.items():
+        if name in marks_of(pair) and isinstance(value, str) and len(value) > 2:
+            text = text.replace(value, MASK)
+    return masked(text)
+
+
+def unit_of(pair: SyncPair, name: str) -> Unit | None:
+    """The unit of that name."""
+    return next((unit for unit in pair.units if unit.name == name), None)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == [] or value == {}
+
+
+def _plain(value: Any) -> Any:
+    return masked(value) if isinstance(value, str) else value

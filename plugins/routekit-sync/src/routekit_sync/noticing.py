@@ -1,0 +1,76 @@
+"""Hints: records of which somebody says that they have changed; kept until a cycle has looked at them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+
+from routekit import Runtime, Values
+
+from .units import Side
+
+MOST = 1000
+"""Hints that one cycle takes; the others wait for the next."""
+
+
+class Noted(NamedTuple):
+    """A hint as it is kept."""
+
+    side: Side
+    id: str
+    version: int
+
+
+class Hints:
+    """The hints of one pair, which all processes that share the store give and take."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    async def add(self, side: Side, id: str) -> None:
+        """Keep a hint; the same one again counts as one, and is looked at again if a cycle is at it now."""
+        await self._values.put(f"{side}/{id}", "")
+
+    async def all(self) -> Sequence[Noted]:
+        """Those that wait, so many as one cycle takes."""
+        found = await self._values.items(limit=MOST)
+        return [Noted("a" if key[:1] == "a" else "b", key[2:], value.version) for key, value in found]
+
+    async def done(self, those: Sequence[Noted]) -> None:
+        """Forget those that were looked at; one that was given again meanwhile stays."""
+        for side, id, version in those:
+            await self._values.delete(f"{side}/{id}", version=version)
+
+
+def hints_of(name: str, runtime: Runtime) -> Hints:
+    """The hints of the pair of that name."""
+    return Hints(runtime.store.values(f"sync-hints:{name}"))
+
+
+@dataclass(eq=False)
+class Room:
+    """Where endpoints of one pair meet in one process: one cycle at a time, and a bell for hints."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    bell: anyio.Event = field(default_factory=anyio.Event)
+
+    def ring(self) -> None:
+        """Wake whoever waits for the next cycle."""
+        self.bell.set()
+
+    def hush(self) -> None:
+        """From now on only what rings later counts."""
+        if self.bell.is_set():
+            self.bell = anyio.Event()
+
+
+async def room_of(name: str, runtime: Runtime) -> Room:
+    """The room of the pair of that name."""
+    return await runtime.shared(_open_room, name)
+
+
+@asynccontextmanager
+async def _open_room(name: str) -> AsyncGenerator[Room]:
+    yield Room()

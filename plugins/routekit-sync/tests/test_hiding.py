@@ -1,0 +1,22 @@
+"""What a pair marks is masked wherever people see values."""
+
+from pathlib import Path
+
+from routekit_sync import FolderRemote, SyncPair, Unit
+from routekit_sync.hiding import hidden, said_of
+
+EMAIL = Unit("email", ["email"], ["mail"], None, None, sensitive={"email": "email"})
+NAME = Unit("name", ["name"], ["title"], None, None)
+PAIR = SyncPair("people", FolderRemote("crm", Path("crm")), FolderRemote("erp", Path("erp")), [EMAIL, NAME])
+
+
+def test_marked_fields_are_masked_on_both_sides() -> None:
+    """The other side's field has the same value, whatever it is called there; that one is empty may be seen."""
+    assert hidden({"email": "ada@example.org", "name": "Ada"}, PAIR) == {"email": "***", "name": "Ada"}
+    assert hidden({"mail": "ada@example.org", "title": "Ada"}, PAIR) == {"mail": "***", "title": "Ada"}
+    assert hidden({"email": None, "mail": ""}, PAIR) == {"email": None, "mail": ""}
+
+
+def test_reasons_do_not_quote_them() -> None:
+    """A system that refuses a value likes to repeat it."""
+    assert said_of("ada@example.org is taken", {"mail": "ada@example.org"}, PAIR) == "*** is taken"
