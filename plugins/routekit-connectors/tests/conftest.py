@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
 from time import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -133,6 +134,7 @@ class Host:
         self.stack = AsyncExitStack()
         self.open: dict[Any, Any] = {}
         self.store: Any = None
+        self.random = Random(1)
         self.now: Callable[[], float] = time
 
     def settings(self, table: str, name: str) -> Mapping[str, Any] | None:
@@ -143,6 +145,14 @@ class Host:
         if key not in self.open:
             self.open[key] = await self.stack.enter_async_context(factory(*args))
         return self.open[key]
+
+
+@pytest.fixture
+def erp(host: Host, tryton_server: Any) -> str:
+    """The real Tryton, as the connection `[http.erp]`."""
+    auth = {"kind": "basic", "user": tryton_server.user, "password": tryton_server.password}
+    host.tables["http", "erp"] = {"url": f"{tryton_server.url}/{tryton_server.database}", "auth": auth}
+    return "erp"
 
 
 @pytest.fixture

@@ -1,0 +1,7 @@
+"""Tryton ERP: parties, sales and products as remotes.
+
+The connection `[http.NAME]` has the URL of the database, such as `https://erp.example.com/company`, and `auth` of kind
+`basic` with the user and password of an account for RouteKit alone.
+"""
+
+from .parties import parties as parties

@@ -1,0 +1,258 @@
+"""Objects of Tryton as remotes: what is common to all of them, by a description that is data."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, cast
+
+from routekit import DefinitionError, Runtime
+from routekit.remotes import Abilities, Fields, Forbidden, Gone, Page, Record, Stale
+from routekit_http import client_of
+
+from ..asking import Asking
+from ..fields import Field, document_of, fields_of, iso, seconds
+from .calling import Rpc, log_in, outcomes
+from .feeding import STAMP, Table, look, since_any
+
+SIZE: Final = 200
+"""Rows of a page."""
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """One kind of object of Tryton."""
+
+    name: str
+    model: str
+    fields: Sequence[Field]
+    abilities: Abilities
+    tables: Sequence[Table]
+    """What has stamps of its own; the object itself first."""
+    reads: Sequence[str]
+    """What is read of it, beside stamps; fields behind a dot come as rows of their own."""
+    finds: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields that can be searched, each with its name in a domain."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What messages call a field."""
+    merged: str = ""
+    """The field that names the record that took its place."""
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    domain: Sequence[Any] = ()
+    """Which records there are at all."""
+    size: int = SIZE
+
+    @property
+    def stamps(self) -> Sequence[str]:
+        """What tells when it was changed, and in which version it is."""
+        prefixes = [f"{table.field}." if table.field else "" for table in self.tables]
+        merged = [self.merged] if self.merged else []
+        return [f"{prefix}{name}" for prefix in prefixes for name in (STAMP, "_timestamp")] + merged
+
+
+class TrytonSession:
+    """Objects of one kind, over JSON-RPC. A kind that is written in a way of its own has a subclass."""
+
+    def __init__(self, described: Described, rpc: Rpc) -> None:
+        self.described = described
+        self.rpc = rpc
+
+    async def changes(self, since: float | str | None, page: str | None = None) -> Page:
+        """What has changed; see `routekit.remotes.Session`. Little of it comes by one call."""
+        described = self.described
+        begin = None if since is None else iso(float(since))
+        if begin is not None and page is None:
+            domain = [since_any(described.tables, begin), *described.domain]
+            rows = await self._rows(domain, limit=described.size + 1)
+            if len(rows) <= described.size:
+                return Page(sorted((self.record(row) for row in rows), key=_order))
+        looked = await look(self.rpc, described.tables, begin, page, described.size)
+        rows = await self._read(looked.ids)
+        known = [row for row in rows if looked.tells(_parts(row, described))]
+        return Page(sorted((self.record(row) for row in known), key=_order), looked.next)
+
+    async def scan(self, page: str | None = None, *, fields: bool = True) -> Page:
+        """All records in the order of their ids, which no edit changes; see `routekit.remotes.Session`."""
+        described = self.described
+        behind = [["id", ">", int(page)]] if page else []
+        names = None if fields else described.stamps
+        rows = await self._rows([*behind, *described.domain], names, limit=described.size)
+        records = [self.record(row) for row in rows]
+        return Page(records, str(rows[-1]["id"]) if len(rows) >= described.size else None)
+
+    async def get(self, id: str) -> Record | None:
+        """One record; see `routekit.remotes.Session`. One that was merged tells into which."""
+        found = await self.many([id])
+        return found[0] if found else None
+
+    async def many(self, ids: Sequence[str]) -> Sequence[Record]:
+        """Several records; see `routekit.remotes.Session`."""
+        return [self.record(row) for row in await self._read([_number(one) for one in ids])]
+
+    async def find(self, name: str, value: Any) -> Sequence[Record]:
+        """The records with that value; see `routekit.remotes.Session`."""
+        place = self.described.finds.get(name)
+        if place is None:
+            hint = f"it finds by {', '.join(self.described.finds) or 'nothing'}"
+            raise DefinitionError(f"{self.described.name} does not find by '{name}'", hint=hint)
+        rows = await self._rows([[place, "=", self.searched(name, value)], *self.described.domain])
+        found = [self.record(row) for row in rows]
+        return [record for record in found if not record.deleted and record.fields.get(name) == value]
+
+    async def create(self, fields: Fields, *, key: str) -> Record:
+        """A new record; see `routekit.remotes.Session`."""
+        self._allowed(self.described.abilities.can_create, "make")
+        values = await self.values(fields, None)
+        made = await self._call("create", [values], doing="create")
+        return Record(str(made[0]))
+
+    async def update(self, id: str, fields: Fields, *, version: str | None = None, key: str = "") -> Record:
+        """A changed record; see `routekit.remotes.Session`.
+
+        It is read before it is written, and written only if it is still as it was read.
+        """
+        self._allowed(self.described.abilities.can_update, "change")
+        for left in reversed(range(_TRIES)):
+            row = await self._held(id, version)
+            try:
+                await self.write(id, fields, row)
+            except Stale:
+                if version is not None or not left:
+                    raise
+            else:
+                break
+        return Record(id)
+
+    async def delete(self, id: str, *, version: str | None = None) -> None:
+        """No record any more; see `routekit.remotes.Session`."""
+        self._allowed(self.described.abilities.can_delete, "delete")
+        try:
+            row = await self._held(id, version)
+            await self._call("delete", [_number(id)], doing="delete", record=id, context=self._holding(row))
+        except Gone:
+            return
+
+    def searched(self, name: str, value: Any) -> Any:
+        """A value to search by, as Tryton has it."""
+        return value
+
+    async def values(self, fields: Fields, row: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """What is written for these fields to a record that was read so; None: to a new one."""
+        return document_of(fields, self.described.fields, self.described.name, new=row is None)
+
+    async def write(self, id: str, fields: Fields, row: Mapping[str, Any]) -> None:
+        """Write these fields to a record that was read so; raises Stale if it has changed since."""
+        values = await self.values(fields, row)
+        await self._call("write", [_number(id)], values, doing="update", record=id, context=self._holding(row))
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """The record that a row is."""
+        merged = row.get(self.described.merged) if self.described.merged else None
+        return Record(
+            str(row["id"]),
+            {} if merged is not None else self.fields(row),
+            _version(row, self.described),
+            seconds(_stamp(row, self.described)),
+            merged is not None,
+            None if merged is None else str(merged),
+        )
+
+    def fields(self, row: Mapping[str, Any]) -> Fields:
+        """The fields that a row has."""
+        return fields_of(row, self.described.fields)
+
+    async def _held(self, id: str, version: str | None) -> Mapping[str, Any]:
+        """The record as it is now, raises Gone without one, and Stale if it has another version than this."""
+        rows = await self._read([_number(id)])
+        if not rows:
+            raise Gone(f"{self.described.name}: there is no record {id}")
+        merged = rows[0].get(self.described.merged) if self.described.merged else None
+        if merged is not None:
+            raise Gone(f"{self.described.name}: record {id} was merged", merged_into=str(merged))
+        if version is not None and _version(rows[0], self.described) != version:
+            raise Stale(f"{self.described.name}: record {id} was changed meanwhile")
+        return rows[0]
+
+    def _holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"_timestamp": dict(_timestamps(row, self.described))}
+
+    async def _read(self, ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        known = [one for one in ids if one >= 0]
+        return await self._rows([["id", "in", known]]) if known else []
+
+    async def _rows(
+        self, domain: Sequence[Any], names: Sequence[str] | None = None, limit: int | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        described = self.described
+        asked = [*described.stamps, *(described.reads if names is None else ())]
+        context = described.context
+        return await self.rpc.search_read(described.model, domain, asked, "id", limit, context=context)
+
+    async def _call(self, method: str, *arguments: Any, context: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        context = {**self.described.context, **(context or {})}
+        return await self.rpc.call(self.described.model, method, *arguments, context=context, **more)
+
+    def _allowed(self, can: bool, what: str) -> None:
+        if not can:
+            raise Forbidden(f"{self.described.name} cannot {what} records", hint="see its abilities")
+
+
+@dataclass(frozen=True)
+class TrytonRemote:
+    """One kind of object of Tryton, over the connection `[http.NAME]`."""
+
+    described: Described
+    connection: str
+
+    @property
+    def name(self) -> str:
+        """Such as `tryton parties`."""
+        return self.described.name
+
+    @property
+    def abilities(self) -> Abilities:
+        """As seen on a real server."""
+        return self.described.abilities
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncGenerator[TrytonSession]:
+        """A session; it logs in with the first call, and again when its login has ended."""
+        client = await client_of(runtime, self.connection, log_in)
+        rpc = Rpc(Asking(client, outcomes(self.name), runtime.now), self.described.labels)
+        yield self.session(rpc)
+
+    def session(self, rpc: Rpc) -> TrytonSession:
+        """The session of this kind of object."""
+        return TrytonSession(self.described, rpc)
+
+
+def _order(record: Record) -> tuple[float, int]:
+    return record.stamp or 0.0, int(record.id)
+
+
+def _parts(row: Mapping[str, Any], described: Described) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """The rows that make up a record, each with its model."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for table in described.tables:
+        rows = [row] if not table.field else cast("Sequence[Mapping[str, Any]]", row.get(f"{table.field}.") or ())
+        found += [(table.model, one) for one in rows]
+    return found
+
+
+def _timestamps(row: Mapping[str, Any], described: Described) -> Sequence[tuple[str, str]]:
+    return [(f"{model},{part['id']}", part["_timestamp"]) for model, part in _parts(row, described)]
+
+
+def _version(row: Mapping[str, Any], described: Described) -> str:
+    return sha256(json.dumps(sorted(_timestamps(row, described))).encode()).hexdigest()[:24]
+
+
+def _stamp(row: Mapping[str, Any], described: Described) -> str:
+    return max(part[STAMP] for _, part in _parts(row, described))
+
+
+def _number(id: str) -> int:
+    """An id of Tryton; what can be none is one that no record has."""
+    return int(id) if id.isascii() and id.isdigit() and len(id) < 10 else -1
