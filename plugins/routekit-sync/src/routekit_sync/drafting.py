@@ -6,7 +6,7 @@ from typing import Any
 
 from .plans import Change, Dispute, LinkPlan, Write
 from .units import Side, Unit
-from .views import View, other
+from .views import View, empty, other
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class Half:
     moves: dict[str, Any] = field(default_factory=dict[str, Any])
     held: set[str] = field(default_factory=set[str])
     """Fields whose shadow must stay, as what they say is not done for every unit that reads them."""
+    marks: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the shadow of a link that is new has, where it does not move."""
     touched: set[str] = field(default_factory=set[str])
     """Fields of units that are written: their shadow moves when that is done, and not before."""
 
@@ -57,6 +59,11 @@ class Draft:
         if b.changed or len(b.value) != len(b.base):
             self.b.moves.update(b.value)
 
+    def mark(self, a: View, b: View) -> None:
+        """Note of a link that is new that nothing was known of a unit: what has a value is news until it is written."""
+        self.a.marks.update({name: value if empty(value) else None for name, value in a.value.items()})
+        self.b.marks.update({name: value if empty(value) else None for name, value in b.value.items()})
+
     def write(
         self, side: Side, unit: Unit, fields: Mapping[str, Any], view: View, source: Mapping[str, Any], why: str,
         *, done: bool = True,
@@ -84,8 +91,8 @@ class Draft:
             frozen=tuple(self.frozen),
             blocked=tuple(self.blocked),
             waits_for=self.waits_for,
-            moves_a=_without(self.a.moves, self.a.held | self.a.touched),
-            moves_b=_without(self.b.moves, self.b.held | self.b.touched),
+            moves_a=self.a.marks | _without(self.a.moves, self.a.held | self.a.touched),
+            moves_b=self.b.marks | _without(self.b.moves, self.b.held | self.b.touched),
         )
 
     def _writes(self) -> Iterable[Write]:

@@ -73,9 +73,13 @@ def _compared(asked: Asked) -> LinkPlan:
     """Both records are there: each unit by itself."""
     link, draft = asked.link, Draft(asked.link.id)
     fresh = not (link.a and link.a.fields) and not (link.b and link.b.fields)
+    if fresh and (asked.a is None or asked.b is None):
+        return LinkPlan(link.id, why="it is new: both sides have to be looked at first")
     for unit in asked.pair.units:
         a, b = look(unit.a, asked.a, link.a, fresh=fresh), look(unit.b, asked.b, link.b, fresh=fresh)
         Compared(asked, draft, unit, a, b).step()
+        if fresh:
+            draft.mark(a, b)
     return draft.finished()
 
 

@@ -122,7 +122,7 @@ def _updated(link: Link, intent: Intent, answer: Record, pair: SyncPair, now: fl
 def _created(link: Link, intent: Intent, answer: Record, pair: SyncPair, now: float) -> dict[str, Any]:
     side, opposite = intent.side, other(intent.side)
     names = _all(pair, side)
-    fields = {name: value for name, value in answer.fields.items() if name in names}
+    fields = {name: answer.fields.get(name) for name in names}
     made = Shadow(id=answer.id, fields=fields, version=answer.version, stamp=answer.stamp, seen=now)
     source, before = _shadow(link, opposite), _shadow(link, side)
     if source is not None:

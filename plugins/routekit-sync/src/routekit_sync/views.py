@@ -43,12 +43,14 @@ def look(names: Sequence[str], record: Record | None, shadow: Shadow | None, *, 
     """Compare a report with what was reported before; without one, all is as it was.
 
     A field that is seen for the first time has not changed, unless the whole link is `fresh`: then what has a value
-    is news, and what is empty says nothing.
+    is news, and what is empty says nothing. One that was never reported and is not now has nothing.
     """
     known: Fields = shadow.fields if shadow else {}
     reported: Fields = record.fields if record else {}
     base = {name: known[name] for name in names if name in known}
     value = base | {name: reported[name] for name in names if name in reported}
+    if record is not None and not record.deleted and len(value) < len(names):
+        value |= {name: None for name in names if name not in value}
     changed = any(_news(name, value[name], base, fresh) for name in value)
     return View(value, base, changed)
 
