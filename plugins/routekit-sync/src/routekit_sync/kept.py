@@ -22,7 +22,9 @@ class Cursor(Document):
     epoch: int = 0
     """How often the feed was begun anew, such as after a token had expired."""
     begun: float | None = None
-    """Of a first reading that is under way, what the side's clock said when it began."""
+    """Of a reading that is under way, what the side's clock said when it began."""
+    page: str | None = None
+    """Of a reading that is under way, the page that comes next."""
     complete: bool = False
     """Whether all of the side has been read once in this epoch."""
     swept: float = 0.0
@@ -56,6 +58,8 @@ class Conflict(Document):
     decided_by: str = "rule"
     decided: float | None = None
     """When a person decided it."""
+    taken: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Of one that a person has decided by a value, that, as side a has it."""
 
     @property
     def open(self) -> bool:

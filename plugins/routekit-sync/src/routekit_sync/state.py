@@ -71,8 +71,14 @@ class Link(Document):
     """Units that the other side refuses, each with the reason: the rest goes on."""
     refused: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
     """Of blocked units, the fields that the refused write was made of: only other ones are sent again."""
-    gone: list[Side] = Field(default_factory=list[Side])
-    """Sides that have reported it deleted, which is still to be carried out."""
+    gone: dict[Side, float | None] = Field(default_factory=dict[Side, float | None])
+    """Sides that have it no more, each with when it was deleted by its clock, as far as that is known."""
+    merged: str = ""
+    """The link of the record that its own was merged into."""
+    keys: list[str] = Field(default_factory=list[str])
+    """Of a half link: the match keys under which it is kept."""
+    given_up: str = ""
+    """Of a link in quarantine, a digest of what its records said: another one, and it is tried again."""
     conflicts: dict[str, str] = Field(default_factory=dict[str, str])
     """Units that wait for a person, each with the id of its conflict."""
     drift: list[str] = Field(default_factory=list[str])

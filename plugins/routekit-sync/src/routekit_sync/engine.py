@@ -1,0 +1,289 @@
+"""Engine: one cycle of a pair. It finds what has changed, plans each link, writes what that needs, and remembers.
+
+A cycle may end anywhere: what it has done is kept, what it had in hand is looked up by the next one, and no cursor
+has passed what was not dealt with. So it is simply run again, by a schedule, an event, or by hand.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from random import Random
+from typing import NamedTuple
+
+import anyio
+
+from routekit import Runtime
+from routekit.remotes import Busy, RemoteError, Session, Unclear, Unsent
+
+from .bench import Bench, Dirty, Halted, shadow, silent
+from .calling import Calls
+from .deleting import delete
+from .discovering import Scanned, absent, changed, due, hinted, looked_at
+from .executing import carry_out, resting
+from .failing import attempt, postponed
+from .kept import RunRecord
+from .ledger import Changed, LeaseLost, Ledger
+from .linking import counterpart
+from .pair import SyncPair
+from .plans import LinkPlan
+from .recovering import recover
+from .rehearsing import Overlay
+from .summary import Progress, Summary
+from .units import Side
+
+LEASE = 300.0
+"""Seconds for which a process has a pair without a sign of life."""
+
+_SIDES: tuple[Side, Side] = ("a", "b")
+
+
+class Hint(NamedTuple):
+    """A record of which somebody says that it has changed."""
+
+    side: Side
+    id: str
+
+
+class Engine:
+    """A pair that is open. One cycle at a time; `kin` gives the ledgers of the pairs that `parents` names."""
+
+    def __init__(
+        self,
+        pair: SyncPair,
+        ledger: Ledger,
+        a: Session,
+        b: Session,
+        *,
+        now: Callable[[], float],
+        random: Random,
+        report: Callable[[Progress], None] = silent,
+        kin: Callable[[str], Ledger] | None = None,
+        partition: int = 0,
+    ) -> None:
+        self.pair = pair
+        self.ledger = ledger
+        self.report = report
+        self._now = now
+        self._random = random
+        self._kin = kin
+        self._partition = partition
+        self.rehearsed = ledger
+        """What would be remembered after the last plan."""
+        self._calls: dict[Side, Calls] = {
+            "a": Calls("a", a, pair.a.abilities, now),
+            "b": Calls("b", b, pair.b.abilities, now),
+        }
+        ledger.tombstones = pair.tombstones
+
+    async def cycle(self, full: bool = False, hints: Sequence[Hint] = (), only: Sequence[str] = ()) -> Summary:
+        """Bring the pair in step, as far as it can be done now; with `full` by a comparison of all records.
+
+        With `only` just those links are looked at, by their ids. It raises what the store raises, and nothing that a
+        side answers: `Summary.note` says what stopped it.
+        """
+        begun = self._now()
+        before: dict[Side, int] = {side: self._calls[side].count for side in _SIDES}
+        summary = Summary(self.pair.name)
+        if not await self.ledger.acquire(self._partition, seconds=LEASE):
+            summary.complete, summary.note = False, "another process works at this pair"
+            return summary
+        bench = self._bench(self.ledger, summary)
+        for calls in self._calls.values():
+            calls.trouble = None
+        try:
+            await self._run(bench, full, hints, only)
+        except (Halted, RemoteError) as error:
+            summary.complete, summary.note = False, str(error)
+        except LeaseLost as error:
+            summary.complete, summary.note = False, str(error)
+            return self._finished(summary, begun, before)
+        done = self._finished(summary, begun, before)
+        await self.ledger.ran(RunRecord(at=begun, seconds=done.seconds, figures=done.figures(), note=done.note))
+        bench.tell("done")
+        return done
+
+    async def plan(self, full: bool = False, hints: Sequence[Hint] = ()) -> AsyncGenerator[LinkPlan]:
+        """What a cycle would do now, link by link. Nothing is written anywhere, and no lease is needed."""
+        overlay = Overlay(self.ledger.values, self._now)
+        self.rehearsed = self.ledger.over(overlay)
+        bench = self._bench(self.rehearsed, Summary(self.pair.name))
+        bench.rehearsal = []
+        async with aclosing(self._batches(bench, full, hints)) as batches:
+            async for batch in batches:
+                await self._work(bench, batch)
+                for each in bench.rehearsal:
+                    yield each
+                bench.rehearsal.clear()
+        await delete(bench)
+        for each in bench.rehearsal:
+            yield each
+
+    def bench(self) -> Bench:
+        """What works at the pair beside its cycles works with: a comparison, a back-fill."""
+        return self._bench(self.ledger, Summary(self.pair.name))
+
+    def left(self) -> float:
+        """How many calls the side with the smaller rest of its budget may still make in its window; -1: no limit."""
+        rests = [rest for calls in self._calls.values() if (rest := calls.left) is not None]
+        return float(min(rests, default=-1))
+
+    def _bench(self, ledger: Ledger, summary: Summary) -> Bench:
+        return Bench(
+            self.pair,
+            ledger,
+            self._calls["a"],
+            self._calls["b"],
+            self._now,
+            self._random,
+            summary,
+            self.report,
+            self._kin or (lambda _: ledger),
+            partition=self._partition,
+        )
+
+    def _finished(self, summary: Summary, begun: float, before: dict[Side, int]) -> Summary:
+        summary.seconds = self._now() - begun
+        for calls in self._calls.values():
+            if isinstance(calls.trouble, Busy):
+                summary.wait = max(summary.wait, calls.trouble.after)
+        summary.calls_a = self._calls["a"].count - before["a"]
+        summary.calls_b = self._calls["b"].count - before["b"]
+        return summary.finish()
+
+    async def _run(self, bench: Bench, full: bool, hints: Sequence[Hint], only: Sequence[str]) -> None:
+        await self._recover(bench, only)
+        if only:
+            links = list((await self.ledger.many(list(only))).values())
+            await self._work(bench, await looked_at(bench, links))
+            bench.go_on()
+            return
+        async with aclosing(self._batches(bench, full, hints)) as batches:
+            async for batch in batches:
+                await self._work(bench, batch)
+                bench.go_on()
+        bench.tell("deleting")
+        await delete(bench)
+        bench.go_on()
+
+    async def _recover(self, bench: Bench, only: Sequence[str]) -> None:
+        """Look up the writes of which nobody knows the outcome, before anything else is read."""
+        async for own, _ in bench.ledger.todo():
+            if not bench.mine(own) or (only and own not in only):
+                continue
+            known = await bench.ledger.link(own)
+            if known is not None and known.link.intents and known.link.state != "parked":
+                with suppress(Changed):
+                    await recover(bench, known)
+                bench.go_on()
+
+    async def _batches(self, bench: Bench, full: bool, hints: Sequence[Hint]) -> AsyncGenerator[list[Dirty]]:
+        """The links to be worked at, a batch at a time."""
+        if hints:
+            yield await hinted(bench, hints)
+        scanned = Scanned()
+        async with aclosing(changed(bench, full=full, scanned=scanned)) as batches:
+            async for batch in batches:
+                yield batch
+        for side, seen in scanned.ids.items():
+            bench.tell("comparing")
+            await absent(bench, side, seen)
+        bench.tell("creating")
+        async with aclosing(due(bench)) as links:
+            async for known in links:
+                await bench.ledger.renew()
+                waiting = [each for each in known if not each.link.gone and not resting(each.link)]
+                yield await looked_at(bench, waiting)
+
+    async def _work(self, bench: Bench, batch: Sequence[Dirty]) -> None:
+        """Work at some links, several at once; what belongs to one link is done in order."""
+        bench.summary.changed += len(batch)
+        await _look_first(bench, batch)
+        queue = iter(batch)
+        failures: list[Exception] = []
+
+        async def worker() -> None:
+            for dirty in queue:
+                if bench.halted is not None or failures:
+                    return
+                try:
+                    await self._one(bench, dirty)
+                except Exception as error:  # the others end first: then it is raised as it is
+                    failures.append(error)
+
+        if bench.rehearsal is not None or len(batch) < 2 or self.pair.at_once < 2:
+            await worker()
+        else:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(min(self.pair.at_once, len(batch))):
+                    tasks.start_soon(worker)
+        if failures:
+            raise failures[0]
+
+    async def _one(self, bench: Bench, dirty: Dirty) -> None:
+        """Work at one link; what goes wrong with it concerns no other."""
+        try:
+            whole = await self._matched(bench, dirty)
+            if whole is not None:
+                await carry_out(bench, whole)
+        except Changed:
+            return  # somebody else works at it: it is looked at by the next cycle
+        except RemoteError as error:
+            if bench.rehearsal is None:
+                await _refused(bench, dirty, error)
+
+    async def _matched(self, bench: Bench, dirty: Dirty) -> Dirty | None:
+        link = dirty.known.link
+        if link.state == "half" and not resting(link) and (link.a is None or link.b is None):
+            return await counterpart(bench, dirty)
+        return dirty
+
+
+async def _refused(bench: Bench, dirty: Dirty, error: RemoteError) -> None:
+    """A look for the sake of one link failed: it is tried again later."""
+    known = await bench.ledger.link(dirty.known.link.id)
+    if known is None or known.link.intents:
+        return
+    dirty.known = known
+    if isinstance(error, Unsent | Unclear | Busy):
+        await postponed(bench, dirty, at_once=isinstance(error, Busy))
+    else:
+        await attempt(bench, dirty, "b" if known.link.a is not None else "a", error, {})
+
+
+async def _look_first(bench: Bench, batch: Sequence[Dirty]) -> None:
+    """Read, in as few calls as can be, the records that are about to be written where the side checks nothing."""
+    for side in _SIDES:
+        able = bench.abilities(side)
+        wanted: dict[str, Dirty] = {}
+        for dirty in batch:
+            kept = shadow(dirty.known.link, side)
+            if kept is None or not kept.present or dirty.record(side) is not None or resting(dirty.known.link):
+                continue
+            if not able.compare_and_set or kept.version is None:
+                wanted[kept.id] = dirty
+        if len(wanted) < 2 or able.batch < 2:
+            continue
+        for own, record in (await bench.calls(side).many(list(wanted))).items():
+            if own in wanted:
+                wanted[own].saw(side, record)
+
+
+@asynccontextmanager
+async def opened(
+    pair: SyncPair, runtime: Runtime, *, report: Callable[[Progress], None] = silent, partition: int = 0
+) -> AsyncGenerator[Engine]:
+    """The engine of a pair, with both sides open, on the store of the runtime."""
+    store = runtime.store
+
+    def kin(name: str) -> Ledger:
+        return Ledger(store.values(f"sync:{name}"), runtime.now, owner=store.owner)
+
+    ledger = kin(pair.name)
+    async with pair.a.open(runtime) as a, pair.b.open(runtime) as b:
+        engine = Engine(
+            pair, ledger, a, b, now=runtime.now, random=runtime.random, report=report, kin=kin, partition=partition
+        )
+        try:
+            yield engine
+        finally:
+            with anyio.CancelScope(shield=True):
+                await ledger.release()

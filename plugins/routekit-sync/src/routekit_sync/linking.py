@@ -1,0 +1,247 @@
+"""Linking: records that have no counterpart yet. They are matched before one is created.
+
+A record without a link gets a half one at once, with its match keys as an index: so the cursor may move on, and a
+record of the other side finds it, whichever comes first. What has no match when both sides have been read is created.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from routekit import Value, ValueChange
+from routekit.remotes import Record
+
+from .bench import Bench, Dirty, opposite, shadow
+from .ledger import Known, Saving, digest
+from .pair import Match, SyncPair
+from .settling import half, matched
+from .state import Link
+from .units import Side
+
+_MOST = 10
+"""So many records with one key are remembered: more are not told apart by it anyway."""
+
+
+async def keep(bench: Bench, side: Side, records: Sequence[Record]) -> None:
+    """Make links of records that have none: whole ones for those with a match, half ones for the others."""
+    scope = bench.pair.scope_a if side == "a" else bench.pair.scope_b
+    records = [each for each in records if scope is None or scope(each)]
+    if not records or bench.partition != 0:
+        return
+    records = await _ours(bench, side, records)
+    keys = {each.id: keys_of(bench.pair, side, each) for each in records}
+    index = _Index(bench, await bench.ledger.values.many(_places(side, keys.values())))
+    await index.load()
+    for record in records:
+        index.place(side, record, keys[record.id])
+    await index.save()
+
+
+def keys_of(pair: SyncPair, side: Side, record: Record) -> dict[str, str]:
+    """The match keys of a record, by the rule; a rule that finds nothing to go by is left out."""
+    found: dict[str, str] = {}
+    for rule in pair.match:
+        text = key_of(rule, side, record.fields)
+        if text:
+            found[rule.name] = text
+    return found
+
+
+def key_of(rule: Match, side: Side, fields: Mapping[str, object]) -> str | None:
+    """What a rule goes by in a record; None if it says nothing."""
+    names = rule.a if side == "a" else rule.b
+    make = (rule.key_b or rule.key) if side == "b" else rule.key
+    if make is not None:
+        return make({name: fields.get(name) for name in names}) or None
+    values = [fields.get(name) for name in names]
+    if any(value is None or value in ("", []) for value in values):
+        return None
+    return json.dumps(values, sort_keys=True, default=str)
+
+
+def _place(side: Side, rule: str, text: str) -> str:
+    return f"key/{side}/{rule}/{digest(text)}"
+
+
+def _places(side: Side, keys: Iterable[Mapping[str, str]]) -> list[str]:
+    return list({_place(each, rule, text) for own in keys for rule, text in own.items() for each in ("a", "b")})
+
+
+class _Index:
+    """The match keys of one page of records, with the half links that have them."""
+
+    def __init__(self, bench: Bench, found: Mapping[str, Value]) -> None:
+        self._bench = bench
+        self._lists: dict[str, list[str]] = {key: json.loads(value.text) for key, value in found.items()}
+        self._touched: set[str] = set()
+        self._halves: dict[str, Known] = {}
+        self._savings: list[Saving] = []
+
+    async def load(self) -> None:
+        """Read the half links that the keys name."""
+        links = {link for held in self._lists.values() for link in held}
+        self._halves = await self._bench.ledger.many(list(links))
+
+    def place(self, side: Side, record: Record, keys: Mapping[str, str]) -> None:
+        """Link a record with the half link that it matches, or make one for it."""
+        for rule in self._bench.pair.match:
+            if rule.name not in keys:
+                continue
+            place = _place(opposite(side), rule.name, keys[rule.name])
+            found = [each for each in self._lists.get(place, ()) if self._waits(each, opposite(side))]
+            if len(found) == 1 and not rule.review:
+                self._join(self._halves[found[0]], side, record)
+                return
+            if found:
+                self._add(side, record, keys, f"{rule.name}: may be that of {', '.join(found)}")
+                return
+        self._add(side, record, keys, "")
+
+    def _waits(self, link: str, side: Side) -> bool:
+        known = self._halves.get(link)
+        return known is not None and known.link.state == "half" and shadow(known.link, side) is not None
+
+    def _join(self, known: Known, side: Side, record: Record) -> None:
+        whole = join(known.link, side, record, self._bench.now())
+        self._bench.summary.linked += 1
+        self._forget(known.link)
+        self._savings.append(Saving(known, whole))
+        self._halves.pop(known.link.id)
+
+    def _forget(self, link: Link) -> None:
+        for place in link.keys:
+            held = self._lists.get(place)
+            if held and link.id in held:
+                held.remove(link.id)
+                self._touched.add(place)
+
+    def _add(self, side: Side, record: Record, keys: Mapping[str, str], review: str) -> None:
+        now = self._bench.now()
+        own = digest(self._bench.pair.name, side, record.id, now)
+        places = [_place(side, rule, text) for rule, text in keys.items()]
+        link = half(own, side, record, now=now).model_copy(update={"due": now or 1e-9, "keys": places})
+        if review:
+            link = link.model_copy(update={"state": "parked", "why": f"to be confirmed: {review}"})
+            self._bench.summary.parked += 1
+        for place in places:
+            held = self._lists.setdefault(place, [])
+            if len(held) < _MOST:
+                held.append(own)
+                self._touched.add(place)
+        self._halves[own] = Known(link, 0)
+        self._savings.append(Saving(None, link))
+
+    async def save(self) -> None:
+        """Write all at once."""
+        latest: dict[str, Saving] = {}
+        for saving in self._savings:
+            own = saving.after.id if saving.after else ""
+            first = latest.get(own)
+            latest[own] = saving if first is None else Saving(first.before, saving.after)
+        lists = [
+            ValueChange(place, json.dumps(self._lists[place]) if self._lists[place] else None)
+            for place in sorted(self._touched)
+        ]
+        await self._bench.ledger.save(*latest.values(), extra=lists)
+
+
+async def unkeyed(bench: Bench, link: Link) -> list[ValueChange]:
+    """What takes a link out of the index of match keys, once it is no half link any more."""
+    found = await bench.ledger.values.many(link.keys)
+    changes: list[ValueChange] = []
+    for place, value in found.items():
+        rest = [each for each in json.loads(value.text) if each != link.id]
+        changes.append(ValueChange(place, json.dumps(rest) if rest else None, value.version))
+    return changes
+
+
+def join(link: Link, side: Side, record: Record, now: float) -> Link:
+    """A half link, made whole by a record of the other side; nothing is known of before."""
+    here = shadow(link, opposite(side))
+    known = Record("") if here is None else Record(here.id, {}, here.version, here.stamp)
+    a, b = (record, known) if side == "a" else (known, record)
+    whole = matched(link.id, a, b, now=now)
+    return whole.model_copy(
+        update={"due": now or 1e-9, "aliases_a": link.aliases_a, "aliases_b": link.aliases_b, "keys": []}
+    )
+
+
+async def _ours(bench: Bench, side: Side, records: Sequence[Record]) -> Sequence[Record]:
+    """The records without those that we have created ourselves, though we have not heard of it: they are taken."""
+    name = bench.abilities(side).external_key
+    marked = {str(each.fields[name]): each for each in records if name and each.fields.get(name)}
+    known = await bench.ledger.many(list(marked)) if marked else {}
+    taken: set[str] = set()
+    for link, found in known.items():
+        if found.link.state != "dead" and shadow(found.link, side) is None:
+            taken.add(marked[link].id)  # its intent is settled with it, when the link is looked at
+            again = found.link.model_copy(update={"due": bench.now() or 1e-9})
+            await bench.save(found, again)
+    return [each for each in records if each.id not in taken]
+
+
+async def counterpart(bench: Bench, dirty: Dirty) -> Dirty | None:
+    """Look on the other side for the record that a half link lacks; None if a person has to say which one it is."""
+    link = dirty.known.link
+    side: Side = "a" if link.a is not None else "b"
+    there = opposite(side)
+    record = dirty.record(side)
+    if record is None:
+        return dirty
+    for rule in bench.pair.match:
+        text = key_of(rule, side, record.fields)
+        if not text:
+            continue
+        found = await _found(bench, rule, there, record, text)
+        free = await _free(bench, there, found)
+        if len(free) == 1 and not rule.review:
+            return await _taken(bench, dirty, there, free[0])
+        if free:
+            await _reviewed(bench, dirty, rule, free)
+            return None
+    return dirty
+
+
+async def _found(bench: Bench, rule: Match, there: Side, record: Record, text: str) -> list[Record]:
+    """Records of the other side with the same key, as far as it can be asked for them."""
+    able = bench.abilities(there)
+    theirs, ours = (rule.b, rule.a) if there == "b" else (rule.a, rule.b)
+    for name, own in zip(theirs, ours, strict=False):
+        if name not in (*able.findable, able.external_key) or record.fields.get(own) in (None, ""):
+            continue
+        found = list(await bench.calls(there).find(name, record.fields[own]))
+        if not found and len(theirs) == 1 and text not in (record.fields[own], json.dumps([record.fields[own]])):
+            found = list(await bench.calls(there).find(name, text))
+        return [each for each in found if key_of(rule, there, each.fields) == text]
+    return []
+
+
+async def _free(bench: Bench, side: Side, found: Sequence[Record]) -> list[Record]:
+    """Those that are in scope and not another live link's, half ones excepted."""
+    scope = bench.pair.scope_a if side == "a" else bench.pair.scope_b
+    known = await bench.ledger.linked(side, [each.id for each in found]) if found else {}
+    free = [each for each in found if each.id not in known or known[each.id].link.state == "half"]
+    return [each for each in free if scope is None or scope(each)]
+
+
+async def _taken(bench: Bench, dirty: Dirty, there: Side, record: Record) -> Dirty:
+    """Make the link whole with a record that was found; a half link of its own ends."""
+    link = dirty.known.link
+    other = (await bench.ledger.linked(there, [record.id])).get(record.id)
+    whole = join(link, there, record, bench.now())
+    extra = await unkeyed(bench, link)
+    savings = [Saving(dirty.known, whole, extra)]
+    if other is not None:
+        savings.append(Saving(other, None, await unkeyed(bench, other.link)))
+    await bench.ledger.save(*savings)
+    bench.summary.linked += 1
+    found = Dirty(Known(whole, dirty.known.version + 1), dirty.a, dirty.b)
+    found.saw(there, record)
+    return found
+
+
+async def _reviewed(bench: Bench, dirty: Dirty, rule: Match, found: Sequence[Record]) -> None:
+    names = ", ".join(each.id for each in found)
+    update = {"state": "parked", "why": f"to be confirmed: {rule.name}: may be that of {names}"}
+    await bench.save(dirty.known, dirty.known.link.model_copy(update=update))
+    bench.summary.parked += 1
+    bench.alert(f"link {dirty.known.link.id} may be that of {names}, by {rule.name}: a person has to say")
