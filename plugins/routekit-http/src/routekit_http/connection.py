@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from random import Random
 from typing import Any, Final, TypeVar, cast
 
 import aiohttp
@@ -145,12 +146,17 @@ _url = lru_cache(maxsize=1024)(httpx.URL)
 
 @asynccontextmanager
 async def open_connection(
-    label: str, settings: ConnectionSettings, now: Callable[[], float], store: Store, login: Login | None
+    label: str,
+    settings: ConnectionSettings,
+    now: Callable[[], float],
+    store: Store,
+    random: Random,
+    login: Login | None,
 ) -> AsyncGenerator[Connection]:
     """A connection; nothing is asked yet."""
     limiter = Limiter(label, settings.rate, settings.max_wait)
     async with open_client(label, settings, guarded=False) as client:
-        desk = Desk(label, client, now, store)
+        desk = Desk(label, client, now, store, random)
         signer = _logging_in(settings, desk, login) if login else settings.auth and settings.auth.signer(desk)
         yield Connection(label, settings, client, signer, limiter, now)
 
@@ -174,8 +180,8 @@ async def connection_of(
 ) -> tuple[Connection, Guarded]:
     """The connection that all routes with these settings share, and what gives its guarded client."""
     given = cast("Any", settings)  # hashable, since frozen; pydantic does not tell pyright
-    store = cast("Any", runtime.store)
-    connection = await runtime.shared(open_connection, label, given, runtime.now, store, login)
+    store, chance = cast("Any", runtime.store), cast("Any", runtime.random)
+    connection = await runtime.shared(open_connection, label, given, runtime.now, store, chance, login)
 
     async def guarded() -> httpx.AsyncClient:
         return await runtime.shared(open_guarded, label, given)

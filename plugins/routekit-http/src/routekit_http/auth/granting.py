@@ -34,7 +34,7 @@ class ClientCredentialsAuth(AuthSettings):
         """Fetches a token when there is none, and shortly before it expires."""
         form = {"grant_type": "client_credentials", **({"scope": self.scope} if self.scope else {}), **dict(self.extra)}
         fetch = partial(ask_for_token, desk, self.token_url, form, self.client_id, self.client_secret, self.client_auth)
-        return TokenSigner(fetch, desk.now)
+        return TokenSigner(fetch, desk)
 
 
 class JwtBearerAuth(AuthSettings):
@@ -54,7 +54,7 @@ class JwtBearerAuth(AuthSettings):
 
     def signer(self, desk: Desk) -> Signer:
         """Signs an assertion whenever a token is needed."""
-        return TokenSigner(partial(self._fetch, desk), desk.now)
+        return TokenSigner(partial(self._fetch, desk), desk)
 
     async def _fetch(self, desk: Desk) -> Token:
         try:

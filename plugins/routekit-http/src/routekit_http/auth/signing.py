@@ -1,7 +1,8 @@
 """The contract of logging in: a signer adds credentials to requests, and may get new ones when they are refused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random
 from typing import Protocol
 
 import httpx
@@ -24,12 +25,13 @@ class Signer(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """What a signer may ask for: the connection's own client, wall time in seconds since 1970, and durable state."""
+    """What a signer may ask for: the connection's own client, wall time in seconds since 1970, state, chance."""
 
     connection: str
     client: httpx.AsyncClient
     now: Callable[[], float]
     store: Store
+    random: Random = field(default_factory=Random)
 
 
 class AuthSettings(BaseModel):

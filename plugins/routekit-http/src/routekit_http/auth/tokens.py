@@ -18,7 +18,12 @@ EXPIRY = 3600.0
 """Seconds that a token is taken to last which does not say how long."""
 _AHEAD = 0.1
 """A token is renewed when this share of its life is left, but never more than a minute ahead."""
-_TIMEOUT = 30.0
+_EARLIER = 1.0
+"""Who renews does so earlier by up to this share of that: so that not all of many processes do it at one moment."""
+_SKEW = 5.0
+"""Seconds before its end from which a token is not used any more: clocks differ."""
+TIMEOUT = 30.0
+"""Seconds that the token endpoint may take."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +35,34 @@ class Token:
     life: float
     answer: Mapping[str, Any]
 
-    def fresh(self, now: float) -> bool:
-        """Whether it need not be renewed yet."""
-        return now < self.expires - min(60.0, self.life * _AHEAD)
+    def fresh(self, now: float, earlier: float = 0.0) -> bool:
+        """Whether it need not be renewed yet; `earlier` is by which share of the usual time that is done earlier."""
+        return now < self.expires - min(60.0, self.life * _AHEAD) * (1 + earlier)
+
+    def holds(self, now: float) -> bool:
+        """Whether it can be used, though it is to be renewed."""
+        return now < self.expires - min(_SKEW, self.life * _AHEAD / 2)
 
 
 class TokenSigner:
-    """Adds the current token. However many need a new one at once, it is fetched once."""
+    """Adds the current token. However many need a new one at once, it is fetched once.
 
-    def __init__(self, fetch: Callable[[], Awaitable[Token]], now: Callable[[], float]) -> None:
+    While it is fetched the others go on with the old one, as long as that holds.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Token]], desk: Desk) -> None:
         self._fetch = fetch
-        self._now = now
+        self._now = desk.now
+        self._earlier = desk.random.random() * _EARLIER
         self._token: Token | None = None
         self._fetching = anyio.Lock()
 
     async def sign(self, request: httpx.Request) -> None:
         """Add the token as a bearer; raises HttpUnavailable if none is to be had."""
         token = self._token
-        if token is None or not token.fresh(self._now()):
-            token = await self._next(token)
+        if token is None or not token.fresh(self._now(), self._earlier):
+            used = token is not None and self._fetching.locked() and token.holds(self._now())
+            token = token if used and token is not None else await self._next(token)
         request.headers["authorization"] = f"Bearer {token.value}"
 
     async def renew(self, request: httpx.Request) -> bool:
@@ -65,9 +79,9 @@ class TokenSigner:
             try:
                 token = self._token = await self._fetched()
             except HttpUnavailable:
-                if refused or old is None or self._now() >= old.expires:
+                if refused or old is None or not old.holds(self._now()):
                     raise
-                return old  # it still holds for a while
+                return old
             return token
 
     async def _fetched(self) -> Token:
@@ -77,7 +91,13 @@ class TokenSigner:
 
 
 async def ask_for_token(
-    desk: Desk, url: str, form: Mapping[str, str], client_id: str, secret: SecretStr | None, method: str
+    desk: Desk,
+    url: str,
+    form: Mapping[str, str],
+    client_id: str,
+    secret: SecretStr | None,
+    method: str,
+    timeout: float = TIMEOUT,
 ) -> Token:
     """Post a form to a token endpoint (RFC 6749); raises HttpUnavailable, which shows no secret.
 
@@ -92,13 +112,14 @@ async def ask_for_token(
         if secret is not None:
             fields["client_secret"] = secret.get_secret_value()
     where = f"[http.{desk.connection}] auth"
+    asked = desk.now()  # its life may have begun before the answer is here
     try:
-        with anyio.fail_after(_TIMEOUT):
+        with anyio.fail_after(timeout):
             response = await desk.client.post(url, data=fields, headers=headers)
     except (httpx.HTTPError, TimeoutError) as error:
         found = f"{where}: the token endpoint cannot be reached: {type(error).__name__}"
         raise HttpUnavailable(found, sent=False) from error
-    return _token(response, where, desk.now())
+    return _token(response, where, asked)
 
 
 def _token(response: httpx.Response, where: str, now: float) -> Token:
