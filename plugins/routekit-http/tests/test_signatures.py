@@ -30,6 +30,11 @@ def signed(scheme: str, secret: str = "s3cret", now: float = NOW, body: bytes = 
     stamp = str(int(now))
     if scheme == "stripe":
         return {"stripe-signature": f"t={stamp},v0=old,v1={mac(secret, stamp.encode() + b'.' + body).hexdigest()}"}
+    if scheme == "bottlecrm":
+        return {"x-bottlecrm-signature": f"t={stamp},v1={mac(secret, stamp.encode() + b'.' + body).hexdigest()}"}
+    if scheme in ("hubspot_v1", "hubspot_v2"):
+        asked = b"POSThttps://hooks.example/crm?a=1" if scheme == "hubspot_v2" else b""
+        return {"x-hubspot-signature": sha256(secret.encode() + asked + body).hexdigest()}
     if scheme == "shopify":
         return {"x-shopify-hmac-sha256": b64encode(mac(secret, body).digest()).decode()}
     if scheme == "github":
@@ -56,15 +61,15 @@ def signed(scheme: str, secret: str = "s3cret", now: float = NOW, body: bytes = 
     return {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": f"v1a,other v1,{signature}"}
 
 
-SCHEMES = ["stripe", "shopify", "github", "hubspot", "zendesk", "frappe", "standard"]
-TIMED = ["stripe", "hubspot", "zendesk", "standard"]
+TIMED = ["stripe", "bottlecrm", "hubspot", "zendesk", "standard"]
+SCHEMES = [*TIMED, "shopify", "github", "hubspot_v1", "hubspot_v2", "frappe"]
 
 
 def verifier(scheme: str, *secrets: str, **more: Any) -> Verifier:
     given_ = secrets or ("s3cret",)
     if scheme == "standard":
         given_ = tuple("whsec_" + b64encode(secret.encode()).decode() for secret in given_)
-    if scheme == "hubspot":
+    if scheme in ("hubspot", "hubspot_v2"):
         more = {"public_url": "https://hooks.example", **more}
     return Verifier(SignatureSettings.model_validate({"scheme": scheme, "secrets": given_, **more}))
 
@@ -219,6 +224,41 @@ class TestServed:
         assert statuses == [401, 401, 202, 202, 202]
         assert refused.json() == {"type": "about:blank", "title": "Unauthorized", "status": 401}
         assert out.bodies == [BODY, BODY], "the second of the same signature was not handled again"
+
+    async def test_a_delivery_that_is_sent_again_is_served_once(self, at: Any, serve_routes: Any) -> None:
+        """By its name, also where the signature has no time, or another one; a delivery without a name comes twice."""
+        out = Sink()
+        github = {"scheme": "github", "secrets": ["s3cret"]}
+        standard = {"scheme": "standard", "secrets": ["whsec_" + b64encode(b"s3cret").decode()]}
+        tables = {("http_signature", "hub"): github, ("http_signature", "new"): standard}
+        flows = [from_(at(f"/{name}", f"signature={name}"), bytes).to(out) for name in ("hub", "new")]
+        async with serve_routes(*flows, tables=tables, now=lambda: float(NOW)) as site:
+            calls = [
+                ("/hub", signed("github") | {"x-github-delivery": "one"}),
+                ("/hub", signed("github") | {"x-github-delivery": "one"}),
+                ("/hub", signed("github") | {"x-github-delivery": "two"}),
+                ("/hub", signed("github")),
+                ("/hub", signed("github")),
+                ("/new", signed("standard")),
+                ("/new", signed("standard", now=NOW + 60)),
+            ]
+            for path, headers in calls:
+                assert (await site.call("POST", path, content=BODY, headers=headers)).status_code in (200, 204)
+        assert len(out.bodies) == 5
+
+    async def test_who_asks_whether_somebody_listens_gets_his_word_back(self, at: Any, serve_routes: Any) -> None:
+        """As text that no browser takes for a page, and nothing is handled; without it, 401 as ever."""
+        out = Sink()
+        table = {"scheme": "stripe", "secrets": ["s3cret"], "challenge": "hub.challenge"}
+        flow = from_(at("/hook", "signature=shop&method=GET,POST"), bytes).to(out)
+        async with serve_routes(flow, tables={("http_signature", "shop"): table}, now=lambda: float(NOW)) as site:
+            said = await site.call("GET", "/hook?hub.challenge=<b>4711</b>")
+            other = await site.call("GET", "/hook?other=4711")
+        assert (said.status_code, said.text) == (200, "<b>4711</b>")
+        assert said.headers["content-type"].startswith("text/plain")
+        assert said.headers["x-content-type-options"] == "nosniff"
+        assert other.status_code == 401
+        assert out.bodies == []
 
     async def test_what_failed_may_come_again(self, at: Any, serve_routes: Any, tables: Any) -> None:
         """Only what is done is known by its signature."""

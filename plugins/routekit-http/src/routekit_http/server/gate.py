@@ -20,7 +20,7 @@ _MOST = 10_000
 
 
 class Replays:
-    """Signatures with a time that were accepted: who sends one again has been served already.
+    """Deliveries, or signatures with a time, that were accepted: who sends one again has been served already.
 
     Of one process, and of the last 10,000.
     """
@@ -30,12 +30,12 @@ class Replays:
 
     def seen(self, proof: Proof, now: float) -> bool:
         """Whether a message with this signature is done."""
-        return self._until.get(proof.signature, 0.0) >= now
+        return self._until.get(proof.known, 0.0) >= now
 
     def done(self, proof: Proof) -> None:
         """It is."""
         if proof.until is not None:
-            self._until[proof.signature] = proof.until
+            self._until[proof.known] = proof.until
             if len(self._until) > _MOST:
                 self._until.popitem(last=False)
 
@@ -43,10 +43,13 @@ class Replays:
 class Gate:
     """Checks what a route asks for; either may be None."""
 
-    def __init__(self, verifier: Verifier | None, bearers: Bearers | None, now: Callable[[], float]) -> None:
+    def __init__(
+        self, verifier: Verifier | None, bearers: Bearers | None, now: Callable[[], float], challenge: str = ""
+    ) -> None:
         self._verifier = verifier
         self._bearers = bearers
         self._now = now
+        self._challenge = challenge
         self.replays = Replays()
         self.wants_claims = bearers is not None
 
@@ -55,6 +58,10 @@ class Gate:
         if self._bearers is None:
             return None
         return await self._bearers.claims(request.headers.get("authorization", ""))
+
+    def challenged(self, request: Request) -> str | None:
+        """What is to be sent back to who asks whether somebody listens here."""
+        return request.query_params.get(self._challenge) if self._challenge else None
 
     def proof(self, request: Request, raw: bytes) -> Proof | None:
         """That the content is signed, if it has to be; raises Refusal."""
@@ -75,13 +82,15 @@ class Gate:
 async def gate_of(runtime: Runtime, signature: str, jwt: str) -> Gate:
     """The gate by the tables of these names; raises UnknownName or BadOption."""
     verifier = bearers = None
+    challenge = ""
     if signature:
         example = 'scheme = "stripe" and secrets = ["..."]'
-        verifier = Verifier(table_of(runtime, "http_signature", signature, SignatureSettings, example))
+        table = table_of(runtime, "http_signature", signature, SignatureSettings, example)
+        verifier, challenge = Verifier(table), table.challenge
     if jwt:
         settings = table_of(runtime, "http_jwt", jwt, JwtSettings, 'issuer = "https://..."')
         bearers = Bearers(settings, await _fetching(runtime, settings), runtime.now)
-    return Gate(verifier, bearers, runtime.now)
+    return Gate(verifier, bearers, runtime.now, challenge)
 
 
 async def _fetching(runtime: Runtime, settings: JwtSettings) -> Any:

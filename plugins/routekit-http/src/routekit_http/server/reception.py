@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from routekit import Codec, Deliver, Message, Unavailable
+from routekit import Codec, Deliver, Message, Unavailable, said
 
 from ..values import TRACING
 from .forms import query_of
@@ -17,6 +17,9 @@ from .gate import Gate
 from .incoming import Incoming, Stream, whole
 from .outgoing import response_of
 from .problems import Refusal, problem_of
+
+_CHALLENGE = 1000
+"""Characters of a challenge that are sent back."""
 
 _log = logging.getLogger("routekit.http")
 
@@ -82,6 +85,9 @@ class Reception:
         try:
             if len(self._inside) >= self._endpoint.most:
                 raise Unavailable("too many requests are at work")  # noqa: TRY301 - it is answered like any other
+            challenge = self._gate.challenged(request)
+            if challenge is not None:
+                return PlainTextResponse(challenge[:_CHALLENGE], headers={"x-content-type-options": "nosniff"})
             reply = await self._inner(request, params)
             endpoint = self._endpoint
             silent = endpoint.reply == "none"
@@ -91,7 +97,7 @@ class Reception:
         except Exception as error:  # whatever a route raises is the caller's to know
             response = problem_of(error)
             if response.status_code == 500:
-                _log.error("%s %s failed: %r", request.method, request.url.path, error)
+                _log.error("%s %s failed: %s: %s", request.method, request.url.path, type(error).__name__, said(error))
             return response
 
     async def _inner(self, request: Request, params: Mapping[str, str]) -> Message[Any] | None:

@@ -16,6 +16,8 @@ from routekit import Seconds
 
 from .schemes import SCHEMES, Scheme
 
+REMEMBERED = 3600.0
+"""Seconds for which the name of a delivery is remembered whose signature has no time."""
 _HOLE = re.compile(rb"\{(id|timestamp|method|url|body)\}")
 
 
@@ -29,7 +31,21 @@ class SignatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scheme: Literal["stripe", "shopify", "github", "hubspot", "zendesk", "frappe", "standard", "hmac", "token", "basic"]
+    scheme: Literal[
+        "stripe",
+        "bottlecrm",
+        "shopify",
+        "github",
+        "hubspot",
+        "hubspot_v1",
+        "hubspot_v2",
+        "zendesk",
+        "frappe",
+        "standard",
+        "hmac",
+        "token",
+        "basic",
+    ]
     secrets: Annotated[tuple[SecretStr, ...], BeforeValidator(_several)] = Field(
         min_length=1, description="any of them counts, so that they can be rotated"
     )
@@ -41,6 +57,8 @@ class SignatureSettings(BaseModel):
     encoding: Literal["hex", "base64"] | None = None
     prefix: str = Field(default="", description="what a signature begins with")
     timestamp: str = Field(default="", description="the header of the time that is signed")
+    delivery: str = Field(default="", description="the header that names a delivery, the same when it is sent again")
+    challenge: str = Field(default="", description="query parameter that is sent back as it is, to prove who listens")
 
     @model_validator(mode="after")
     def _fits(self) -> "SignatureSettings":
@@ -64,9 +82,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A signature that is right; `until` is when it stops being so, in seconds since 1970, if it ever does."""
+    """A signature that is right; `until` is when it stops being so, in seconds since 1970, if it ever does.
 
-    signature: str
+    `known` is what tells the request from others: the name of its delivery, else the signature.
+    """
+
+    known: str
     until: float | None
 
 
@@ -93,8 +114,12 @@ class Verifier:
         content = self._content(received, stamp)
         right = [self._signature(secret, content) for secret in self._secrets]
         matches = [each for each in candidates[:20] for other in right if _same(each, other)]
-        until = moment + self._settings.tolerance if self._scheme.timestamp else None
-        return Proof(matches[0], until) if matches else None
+        if not matches:
+            return None
+        delivery = received.headers.get(self._scheme.delivery, "") if self._scheme.delivery else ""
+        if self._scheme.timestamp:
+            return Proof(delivery or matches[0], moment + self._settings.tolerance)
+        return Proof(delivery, now + REMEMBERED if delivery else None)
 
     def _token(self, received: Received) -> Proof | None:
         settings = self._settings
@@ -135,7 +160,7 @@ class Verifier:
     def _signature(self, secret: str, content: bytes) -> str:
         assert self._scheme is not None
         key = b64decode(secret.removeprefix("whsec_")) if self._scheme.key_is == "base64" else secret.encode()
-        digest = hmac(key, content, sha256)
+        digest = sha256(key + content) if self._scheme.plain else hmac(key, content, sha256)
         return digest.hexdigest() if self._scheme.encoding == "hex" else b64encode(digest.digest()).decode()
 
 
@@ -147,6 +172,7 @@ def _scheme(settings: SignatureSettings) -> Scheme:
         "encoding": settings.encoding,
         "prefix": settings.prefix,
         "timestamp": settings.timestamp.lower(),
+        "delivery": settings.delivery.lower(),
     }
     return replace(base, **{name: value for name, value in changes.items() if value})
 
