@@ -87,7 +87,7 @@ class Reception:
                 raise Unavailable("too many requests are at work")  # noqa: TRY301 - it is answered like any other
             challenge = self._gate.challenged(request)
             if challenge is not None:
-                return PlainTextResponse(challenge[:_CHALLENGE], headers={"x-content-type-options": "nosniff"})
+                return PlainTextResponse(challenge[:_CHALLENGE])
             reply = await self._inner(request, params)
             endpoint = self._endpoint
             silent = endpoint.reply == "none"
