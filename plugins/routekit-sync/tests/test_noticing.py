@@ -13,8 +13,8 @@ async def test_a_hint_is_kept_until_it_is_done() -> None:
     """The same one twice counts as one; what is done is forgotten."""
     async with Catalog().open_store("memory:", lambda: 1.0) as store:
         hints = Hints(store.values("sync-hints:people"))
-        for side, id in (("a", "7"), ("b", "x/y"), ("a", "7")):
-            await hints.add("a" if side == "a" else "b", id)
+        for side, own in (("a", "7"), ("b", "x/y"), ("a", "7")):
+            await hints.add("a" if side == "a" else "b", own)
         noted = await hints.all()
         assert [(one.side, one.id) for one in noted] == [("a", "7"), ("b", "x/y")]
         await hints.done(noted)

@@ -1,5 +1,7 @@
 """Two-way synchronisation for RouteKit: two shadows for each link, durable intents, provable convergence."""
 
+from routekit import Endpoint, hookimpl
+
 from .folder import FolderRemote as FolderRemote
 from .mapped import units_of as units_of
 from .pair import Brake as Brake
@@ -9,6 +11,10 @@ from .pair import Match as Match
 from .pair import Outside as Outside
 from .pair import Retrying as Retrying
 from .pair import SyncPair as SyncPair
+from .sink import SyncSink as SyncSink
+from .source import SyncSource as SyncSource
+from .summary import Summary as Summary
+from .telling import Trouble as Trouble
 from .units import Clash as Clash
 from .units import Decision as Decision
 from .units import Rule as Rule
@@ -17,3 +23,9 @@ from .units import Unit as Unit
 
 routekit_interface = 1
 """The plugin interface that this is written for."""
+
+
+@hookimpl
+def register_endpoints() -> list[type[Endpoint]]:
+    """The source and the sink of the scheme `sync`."""
+    return [SyncSource, SyncSink]

@@ -6,8 +6,9 @@ from typing import Any
 from routekit import masked
 from routekit.remotes import Fields
 
+from .kept import Quarantined
+from .ledger import Ledger
 from .pair import SyncPair
-from .units import Unit
 
 MASK = "***"
 
@@ -39,9 +40,14 @@ def said_of(text: str, fields: Fields, pair: SyncPair) -> str:
     return masked(text)
 
 
-def unit_of(pair: SyncPair, name: str) -> Unit | None:
-    """The unit of that name."""
-    return next((unit for unit in pair.units if unit.name == name), None)
+async def reason_of(given: Quarantined, ledger: Ledger, pair: SyncPair) -> str:
+    """Why something was given up, without the marked values of its records."""
+    known = await ledger.link(given.link)
+    shadows = [] if known is None else [known.link.a, known.link.b]
+    text = said_of(given.why, given.fields, pair)
+    for shadow in shadows:
+        text = text if shadow is None else said_of(text, shadow.fields, pair)
+    return text
 
 
 def _empty(value: Any) -> bool:

@@ -40,8 +40,8 @@ class Hints:
 
     async def done(self, those: Sequence[Noted]) -> None:
         """Forget those that were looked at; one that was given again meanwhile stays."""
-        for side, id, version in those:
-            await self._values.delete(f"{side}/{id}", version=version)
+        for side, own, version in those:
+            await self._values.delete(f"{side}/{own}", version=version)
 
 
 def hints_of(name: str, runtime: Runtime) -> Hints:

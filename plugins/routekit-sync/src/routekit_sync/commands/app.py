@@ -1,0 +1,89 @@
+"""The application `routekit sync`, and what its commands share: the pairs of the project, and the way to a ledger."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from routekit import DefinitionError, Runtime, Unavailable
+from routekit.commanding import ROUTES, Project, chosen, deed, project
+
+from ..kept import Lease
+from ..ledger import Ledger
+from ..pair import SyncPair
+
+R = TypeVar("R")
+
+sync = typer.Typer(
+    help="Plan, run and look after pairs of systems that are kept in step.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Routes = Annotated[Path, typer.Option("--routes", help="folder of route modules, where the pairs are")]
+OnePair = Annotated[str, typer.Argument(help="the name of the pair")]
+AnyPair = Annotated[str | None, typer.Argument(help="the name of the pair; else all of them")]
+OfPair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="only of this pair")]
+Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
+
+Ledgers = Mapping[str, Ledger]
+"""What pairs remember, by their names."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pairs of a project that a command is about."""
+
+    project: Project
+    pairs: Sequence[SyncPair]
+
+    def run(self, work: Callable[[Runtime], Awaitable[R]], *, keeps: bool = False) -> R:
+        """What `work` gives, with connections, store and settings of the project."""
+        return self.project.run(work, "sync", keeps=keeps)
+
+    def look(self, work: Callable[[Ledgers], Awaitable[R]]) -> R:
+        """What `work` makes of what the pairs remember; a store that is not there looks empty."""
+
+        async def looking(runtime: Runtime) -> R:
+            return await work({pair.name: ledger_of(pair, runtime) for pair in self.pairs})
+
+        return self.run(looking)
+
+
+def found(routes: Path = ROUTES, name: str | None = None) -> Found:
+    """The pair of that name, or all; raises UnknownName if there is none, DefinitionError if a name is there twice."""
+    here = project(routes)
+    places: dict[str, str] = {}
+    pairs: dict[str, SyncPair] = {}
+    for place, pair in here.values(SyncPair).items():
+        if pair.name in pairs:
+            twice = f"both {places[pair.name]} and {place} are the pair '{pair.name}'"
+            raise DefinitionError(twice, hint="the name names the state in the store: give each its own")
+        pairs[pair.name], places[pair.name] = pair, place
+    if name is not None:
+        return Found(here, [chosen(name, pairs, "pair")])
+    if not pairs:
+        hint = "a pair is a module-level variable of a route module: customers = SyncPair(...)"
+        raise DefinitionError(f"there is no pair in '{routes}'", hint=hint)
+    return Found(here, [pairs[each] for each in sorted(pairs)])
+
+
+def ledger_of(pair: SyncPair, runtime: Runtime) -> Ledger:
+    """What a pair remembers."""
+    values = runtime.store.values(f"sync:{pair.name}")
+    return Ledger(values, runtime.now, owner=runtime.store.owner, tombstones=pair.tombstones)
+
+
+async def noted(runtime: Runtime, who: str, action: str, pair: SyncPair, what: str, details: str = "") -> None:
+    """Write into the audit what somebody did to a pair."""
+    await deed(runtime, who, f"sync.{action}", f"{pair.name}: {what}" if what else pair.name, details)
+
+
+def at_work(pair: SyncPair, lease: Lease | None) -> Unavailable:
+    """The error for a pair that another process works at."""
+    owner = "another process" if lease is None or not lease.owner else f"process {lease.owner}"
+    hint = "wait until its cycle is done; if it does not end, stop its route: routekit stop ROUTE"
+    return Unavailable(f"{owner} works at the pair '{pair.name}' now", hint=hint)

@@ -1,0 +1,342 @@
+"""`routekit sync` as people use it: in a project of two folders of JSON files."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from routekit import BadOption, DefinitionError, Unavailable, UnknownName
+from routekit_sync.commands import sync
+
+ROUTES = """
+from pathlib import Path
+from routekit import from_
+from routekit.remotes import Refused
+from routekit_sync import Brake, Deleted, FolderRemote, Match, Retrying, Rule, SyncPair, SyncSource, Unit
+from routekit_sync.folder import FolderSession
+
+
+class Picky(FolderSession):
+    def _write(self, id, fields):
+        if fields.get("title") == "Nobody":
+            raise Refused(f"{fields['mail']} is no customer")
+        return super()._write(id, fields)
+
+
+class PickyRemote(FolderRemote):
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def open(self, runtime=None):
+        if (self.folder / "away").exists():
+            from routekit import Unavailable
+            raise Unavailable("erp does not answer", hint="is it up?")
+        yield Picky(self.folder)
+
+
+def both(a, b, **more):
+    return Unit(a, [a], [b], lambda one: {b: one.get(a)}, lambda one: {a: one.get(b)}, **more)
+
+
+customers = SyncPair(
+    "customers",
+    FolderRemote("crm", Path("crm")),
+    PickyRemote("erp", Path("erp")),
+    [
+        both("name", "title"),
+        both("email", "mail", sensitive={"email": "email"}),
+        both("phone", "phone", rule=Rule.MANUAL),
+    ],
+    match=[Match("e-mail", ["email"], ["mail"], key=lambda c: c.get("email"), key_b=lambda p: p.get("mail"))],
+    deletes=Deleted.DELETE,
+    brake=Brake(count=1, ratio=0.0),
+    retry=Retrying(attempts=1, first=0.0, longest=0.0),
+    every=0.05,
+)
+
+kept = from_(SyncSource(pair=customers, gives="both", quiet=True)).log("{body.pair}")
+"""
+
+
+@dataclass
+class Project:
+    """A project in a folder of its own; commands run in it."""
+
+    folder: Path
+
+    def write(self, side: str, id: str, **fields: Any) -> None:
+        (self.folder / side / f"{id}.json").write_text(json.dumps(fields))
+
+    def records(self, side: str) -> list[dict[str, Any]]:
+        found = [json.loads(file.read_text()) for file in (self.folder / side).glob("*.json")]
+        return sorted(found, key=str)
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """What a command prints; it must not fail, and end with that code."""
+        done = CliRunner().invoke(sync, list(words))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self(*words, "--json", code=code))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    for name in ("routes", "crm", "erp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "routes" / "shop.py").write_text(ROUTES)
+    here = Project(tmp_path)
+    here.write("crm", "ada", name="Ada", email="ada@example.org", phone="1")
+    here.write("crm", "bob", name="Bob", email="bob@example.org")
+    here.write("erp", "1001", title="Ada", mail="ada@example.org", phone=None)
+    return here
+
+
+def test_a_plan_writes_nothing(project: Project) -> None:
+    """Every write with its fields before and after, marked ones masked; no file and no store is touched."""
+    before = project.records("crm"), project.records("erp")
+    lines = project("plan", "--diff").splitlines()
+    assert lines[0] == "customers: A→B erp: 1 create, 1 update"
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "create erp for crm bob",
+        'title "Bob" new in a',
+        'mail "***" new in a',
+        "update erp 1001 for crm ada",
+        'phone null -> "1" changed in a',
+    ]
+    assert "example.org" not in "".join(lines)
+    assert (project.records("crm"), project.records("erp")) == before
+    assert not (project.folder / "data").exists()
+
+
+def test_a_plan_is_what_the_run_writes(project: Project) -> None:
+    """As JSON the same, and after the run there is nothing left to plan."""
+    planned = project.json("plan", "customers")
+    assert sorted((write["remote"], write["op"]) for link in planned for write in link["writes"]) == [
+        ("erp", "create"),
+        ("erp", "update"),
+    ]
+    assert "example.org" not in json.dumps(planned)
+    assert project("run").startswith("customers  A→B 1 created 1 updated  conflicts 0  quarantined 0  lag p99")
+    assert project.records("erp") == [
+        {"title": "Ada", "mail": "ada@example.org", "phone": "1"},
+        {"title": "Bob", "mail": "bob@example.org"},
+    ]
+    assert project("plan") == "customers: in step, nothing to write\n"
+
+
+def test_status_tells_what_was_done(project: Project) -> None:
+    """Before the first cycle, and after one; as a table and as JSON."""
+    assert "has not run yet" in project("status")
+    project("run")
+    (state,) = project.json("status")
+    assert (state["pair"], state["a"], state["b"], state["worker"]) == ("customers", "crm", "erp", "")
+    assert (state["scanned"], state["written"], state["failed"], state["conflicts"]) == (3, 2, 0, 0)
+    head, row = project("status").splitlines()
+    assert head.split()[:8] == ["pair", "last", "scanned", "changed", "written", "failed", "quarantined", "conflicts"]
+    assert row.split()[0] == "customers"
+    assert row.rstrip().endswith("rests")
+
+
+def conflicted(project: Project) -> str:
+    """A conflict that waits for a person; gives its id."""
+    project("run")
+    project.write("crm", "ada", name="Ada", email="ada@example.org", phone="2")
+    project.write("erp", "1001", title="Ada", mail="ada@example.org", phone="3")
+    project("run")
+    (conflict,) = project.json("conflicts", "list")
+    return conflict["id"]
+
+
+@pytest.mark.parametrize(
+    ("take", "phone"), [("a", "2"), ("b", "3"), ('"7"', "7"), ('{"phone": "8"}', "8"), ("+9", "+9")]
+)
+def test_a_conflict_is_resolved(project: Project, take: str, phone: str) -> None:
+    """By the value of a side or another one, which the next cycle writes where it is not; the audit has who did it."""
+    conflict = conflicted(project)
+    assert "phone" in project("conflicts", "list", "--pair", "customers")
+    shown = project("conflicts", "show", conflict[:6])
+    assert 'phone: "1" -> "2"' in shown
+    assert 'phone: "1" -> "3"' in shown
+    assert "1 conflicts wait" in project("status")
+    project("conflicts", "resolve", conflict, "--take", take, "--as", "ada", "--why", "she was called")
+    project("run")
+    assert [one["phone"] for one in (*project.records("crm"), *project.records("erp")) if "phone" in one] == [phone] * 2
+    assert project("conflicts", "list") == "no conflicts wait for a person\n"
+    (kept,) = project.json("conflicts", "list", "--all")
+    assert (kept["decided_by"], kept["value_a"], kept["value_b"]) == ("ada", {"phone": "2"}, {"phone": "3"})
+    assert ("ada", "sync.conflicts.resolve", f"customers: {conflict}") in audit(project)
+
+
+def audit(project: Project) -> list[tuple[str, str, str]]:
+    """What was done by whom."""
+    command = [str(Path(sys.executable).with_name("routekit")), "letters", "audit", "--json"]
+    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
+    return [(deed["who"], deed["action"], deed["what"]) for deed in json.loads(done.stdout)]
+
+
+def test_a_value_that_does_not_fit_is_refused(project: Project) -> None:
+    """Nothing is decided by it."""
+    conflict = conflicted(project)
+    with pytest.raises(BadOption, match="is no value of 'phone'"):
+        project("conflicts", "resolve", conflict, "--take", '{"fax": "2"}')
+    with pytest.raises(UnknownName, match="there is no conflict 'zzz'"):
+        project("conflicts", "resolve", "zzz", "--take", "a")
+    assert len(project.json("conflicts", "list")) == 1
+
+
+def quarantined(project: Project) -> dict[str, Any]:
+    """A record that the ERP will not take."""
+    project("run")
+    project.write("crm", "bob", name="Nobody", email="bob@example.org")
+    project("run", code=1)
+    (given,) = project.json("quarantine", "list")
+    return given
+
+
+def test_a_record_in_quarantine_is_tried_again(project: Project) -> None:
+    """It is listed with the reason, which quotes no marked value, and goes on once it is replayed and taken."""
+    given = quarantined(project)
+    assert given["side"] == "b"
+    listed, shown = project("quarantine", "list"), project("quarantine", "show", given["link"][:8])
+    assert "erp" in listed
+    assert "example.org" not in listed + shown + json.dumps(given)
+    project.write("crm", "bob", name="Nobody at all", email="bob@example.org")
+    assert project("quarantine", "replay", "--all", "--as", "ada") == "1 will be tried again by the next cycle\n"
+    project("run")
+    assert project("quarantine", "list") == "nothing is in quarantine\n"
+    assert "Nobody at all" in [one["title"] for one in project.records("erp")]
+    assert ("ada", "sync.quarantine.replay", f"customers: {given['link']}") in audit(project)
+
+
+def test_a_record_in_quarantine_is_discarded(project: Project) -> None:
+    """With a reason; nothing is tried again until its record changes."""
+    given = quarantined(project)
+    project("quarantine", "discard", given["link"], "--why", "not ours")
+    project("run")
+    assert project("quarantine", "list") == "nothing is in quarantine\n"
+    with pytest.raises(UnknownName, match="which records"):
+        project("quarantine", "replay")
+    with pytest.raises(UnknownName, match="nothing in quarantine is called 'zzz'"):
+        project("quarantine", "replay", "zzz")
+
+
+def test_the_brake_holds_deletions_until_a_person_lets_them_go(project: Project) -> None:
+    """More than it allows are held; released, the next cycle carries them out."""
+    project("run")
+    for file in (project.folder / "crm").glob("*.json"):
+        file.unlink()
+    project("run", "--full")
+    assert len(project.records("erp")) == 2
+    assert "2 deletions are held" in project("status")
+    assert (
+        project("brake", "release", "customers", "--as", "ada") == "2 deletions go with the next cycle of customers\n"
+    )
+    project("run", "--full")
+    assert project.records("erp") == []
+    with pytest.raises(UnknownName, match="no deletions are held"):
+        project("brake", "release", "customers")
+
+
+def test_cursors_are_seen_and_moved(project: Project) -> None:
+    """Back, to a time, or to the beginning: nothing is written twice by that."""
+    project("run")
+    a, b = project.json("cursor", "get")
+    assert (a["side"], b["side"], a["complete"]) == ("a", "b", True)
+    project("cursor", "rewind", "customers", "a", "--by", "2h")
+    assert project.json("cursor", "get")[0]["value"] == pytest.approx(a["value"] - 7200.0)
+    project("cursor", "rewind", "customers", "a")
+    assert (project.json("cursor", "get")[0]["value"], project.json("cursor", "get")[0]["epoch"]) == (
+        None,
+        a["epoch"] + 1,
+    )
+    project("cursor", "set", "customers", "b", "2026-01-31T08:00")
+    assert project.json("cursor", "get")[1]["value"] == 1769846400.0
+    assert project("run") == "customers  nothing to write  conflicts 0  quarantined 0\n"
+    with pytest.raises(BadOption, match="'tomorrow' is no time"):
+        project("cursor", "set", "customers", "b", "tomorrow")
+
+
+def test_nothing_is_parked(project: Project) -> None:
+    """What is parked is listed before it is unparked; an id that is not is told."""
+    project("run")
+    assert project("unpark", "customers") == "nothing is parked\n"
+    with pytest.raises(UnknownName, match="no parked link is called 'zzz'"):
+        project("unpark", "customers", "zzz")
+
+
+@pytest.mark.parametrize("command", [["plan", "custmers"], ["run", "custmers"], ["status", "custmers"]])
+def test_a_wrong_name_is_told_with_the_nearest(project: Project, command: list[str]) -> None:
+    """For each command that takes a pair."""
+    with pytest.raises(UnknownName) as caught:
+        project(*command)
+    assert str(caught.value) == "there is no pair 'custmers'; did you mean 'customers'?"
+
+
+def test_two_pairs_of_one_name_are_refused(project: Project) -> None:
+    """They would share their state in the store."""
+    (project.folder / "routes" / "other.py").write_text(ROUTES)
+    with pytest.raises(DefinitionError, match=r"both other.customers and shop.customers are the pair 'customers'"):
+        project("status")
+
+
+def test_a_folder_without_a_pair_says_what_one_is(project: Project) -> None:
+    """So that a newcomer knows what to write."""
+    (project.folder / "routes" / "shop.py").write_text("x = 1\n")
+    with pytest.raises(DefinitionError, match="there is no pair in 'routes'"):
+        project("status")
+
+
+def test_a_side_that_is_away_is_told(project: Project) -> None:
+    """In one sentence; the rest of the commands, which ask no side, work."""
+    (project.folder / "erp" / "away").touch()
+    for command in ("plan", "run"):
+        with pytest.raises(Unavailable, match="erp does not answer"):
+            project(command)
+    assert "customers" in project("status")
+
+
+def test_a_pair_that_somebody_works_at_is_left_to_him(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would collide with his cycle says who he is and what to do; what looks and decides works."""
+    project("run")
+    lease = """
+import anyio
+from time import time
+from routekit.testing import Catalog
+from routekit_sync.ledger import Ledger
+async def work():
+    async with Catalog().open_store("sqlite:data/routekit.db", time) as store:
+        assert await Ledger(store.values("sync:customers"), time, owner="the daemon").acquire()
+anyio.run(work)
+"""
+    stores = list((project.folder / "data").glob("*.db"))
+    code = lease.replace("data/routekit.db", str(stores[0]))
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=project.folder)
+    for command in (["run"], ["cursor", "rewind", "customers", "a"]):
+        with pytest.raises(Unavailable, match="process the daemon works at the pair 'customers' now"):
+            project(*command)
+    assert "the daemon works at it" in project("status")
+    assert project("plan") == "customers: in step, nothing to write\n"
+
+
+def test_exit_codes_of_the_command_itself(project: Project) -> None:
+    """As all of `routekit`: 2 for what cannot be done as it is written, 1 for what failed; in a real process."""
+
+    def run(*words: str) -> tuple[int, str]:
+        command = [str(Path(sys.executable).with_name("routekit")), "sync", *words]
+        done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    assert run("plan", "custmers") == (2, "error: there is no pair 'custmers'\n  did you mean 'customers'?\n")
+    (project.folder / "erp" / "away").touch()
+    assert run("run") == (1, "error: erp does not answer\n  is it up?\n")
+    assert run("status")[0] == 0
