@@ -15,9 +15,9 @@ export PYRIGHT_PYTHON_FORCE_VERSION := $(shell sed -n 's/^pyright==//p' constrai
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-serve: for-serve ## Run the routes of routes/ with everything embedded; Ctrl-C stops
+serve: for-serve ## Run the leads of routes/ with everything embedded; Ctrl-C stops
 	@tools/samples.sh
-	@$(BIN)/python tools/foreground.py $(BIN)/routekit serve routes/ $(ARGS)
+	@$(BIN)/python tools/foreground.py $(BIN)/routekit serve routes/ --route 'leads.*' --route 'duplicates.*' $(ARGS)
 
 test: lint types wheels unit ## Check and test everything: lint, types, wheels, unit
 

@@ -2,7 +2,8 @@
 
 Drop a file into `data/leads/web`, `fair` or `partner`. Each row is read, checked, cleansed and stored once, known by
 its e-mail address; sales gets big ones in `data/leads/alerts` too. A row that is refused goes to
-`data/leads/rejects/rejects.csv` with file, row, column and reason. A line for each file tells what became of it.
+`data/leads/rejects/rejects.csv` with file, row, column and reason. A line for each file tells what became of it, and a
+report in `data/leads/reports` how good it was. `duplicates` compares what is stored.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from routekit import BodyError, Flow, Letter, Message, Policy, Records, Retry, T
 
 from .cleansing import as_contact, as_reject, fair_lead, partner_lead, web_lead
 from .models import Contact, FairLead, Lead, PartnerLead, Reject, WebLead
+from .quality import Quality, counted, refused, report, report_line
 
 R = TypeVar("R")
 
@@ -28,6 +30,7 @@ def contacts(leads: Flow[Lead]) -> Flow[Contact]:
         leads.transform(as_contact)
         .idempotent("lead-contacts", key=lambda contact: contact.email)
         .to("sql:crm/contacts?mode=upsert&key=email", retry=AWAY)
+        .to("sql:crm/unchecked?mode=upsert&key=email&columns=email", retry=AWAY)
         .choice()
         .when(lambda contact: contact.vip, alerted)
         .otherwise(lambda rest: rest)
@@ -46,7 +49,11 @@ def alert_name(contact: Contact) -> str:
 
 def rejected(letters: Flow[Letter]) -> Flow[Reject]:
     """Refused rows, as rows of the file that goes back to their source."""
-    return letters.transform(reject_of).to(f"file:{FOLDER}/rejects?name=rejects.csv&exists=append", codec="csv")
+    return (
+        letters.transform(reject_of)
+        .transform(refused)
+        .to(f"file:{FOLDER}/rejects?name=rejects.csv&exists=append", codec="csv")
+    )
 
 
 def reject_of(letter: Letter, message: Message[Letter]) -> Reject:
@@ -64,17 +71,27 @@ def summary(tally: Tally, message: Message[Tally]) -> str:
     )
 
 
+def reported(tallies: Flow[Tally]) -> Flow[Quality]:
+    """How good the file was: a line, and a JSON file under its name."""
+    return (
+        tallies.transform(report)
+        .log(report_line)
+        .to(f"file:{FOLDER}/reports?exists=replace", name=lambda found: f"{found.file}.json", codec="json")
+    )
+
+
 def lead_files(source: str, row: type[R], translate: Callable[[R], Lead], codec: dict[str, Any]) -> Flow[Tally]:
     """The route for the files of one source: a template, since the sources differ in nothing but their rows."""
     return (
         from_(f"file:{FOLDER}/{source}?read=path&after=move", Path, policy=Policy(concurrency=2))
         .for_each(
             Records(row, codec=codec),
-            lambda rows: rows.transform(translate).apply(contacts),
+            lambda rows: rows.transform(translate).transform(counted).apply(contacts),
             parallel=256,
             on_error=dead_letters(rejected),
         )
         .log(summary)
+        .tap(reported)
     )
 
 

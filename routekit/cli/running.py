@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -54,7 +55,11 @@ Workers = Annotated[int | None, typer.Option(min=1, help="processes that share t
 Worker = Annotated[str | None, typer.Option(hidden=True, help="be the worker of that name, for a supervisor")]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--route", help="only this route, may be repeated", autocompletion=written_routes),
+    typer.Option(
+        "--route",
+        help="only this route, or those of a pattern: 'shop.*'; may be repeated",
+        autocompletion=written_routes,
+    ),
 ]
 
 
@@ -142,12 +147,17 @@ def checked(path: Path, only: list[str] | None, given: Settings) -> list[Route]:
 
 
 def chosen(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
-    """The routes named, or all; raises UnknownName for a name that does not exist."""
+    """The routes named, or all; raises UnknownName for a name that does not exist, or a pattern that nothing fits."""
     names = [route.name for route in routes]
     for name in only or ():
-        if name not in names:
+        if not any(fnmatchcase(known, name) for known in names):
             raise UnknownName(f"there is no route '{name}'", hint=did_you_mean(name, names))
-    return [route for route in routes if not only or route.name in only]
+    return fitting(routes, only)
+
+
+def fitting(routes: Sequence[Route], only: list[str] | None) -> list[Route]:
+    """Those of the routes that have one of the names, or fit a pattern; all if none is given."""
+    return [route for route in routes if not only or any(fnmatchcase(route.name, name) for name in only)]
 
 
 def run_service(
@@ -210,9 +220,7 @@ def following_of(
     """What reloads the routes; made before they are read. Raises DefinitionError if it cannot watch them."""
     if watches:
         library("watchfiles", extra="serve", asked="reloading on a change")
-    return reloading(
-        routes, given, catalog_of(given), lambda found: [one for one in found if not only or one.name in only], prepare
-    )
+    return reloading(routes, given, catalog_of(given), lambda found: fitting(found, only), prepare)
 
 
 def _reaching(

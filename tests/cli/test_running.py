@@ -240,11 +240,13 @@ def test_sink_that_is_away_degrades_its_route(routekit: Any) -> None:
 
 
 def test_chosen_routes(routekit: Any) -> None:
-    """`--route` runs only the routes that it names, and refuses a name that does not exist."""
+    """`--route` runs only the routes that it names or that fit a pattern, and refuses what none is called."""
     routekit.write("routes/a.py", TICKS.format(1))
     routekit.write("routes/b.py", AWAY)
-    done = routekit("run", "--route", "a.ticks")
-    assert (done.code, "b.lost" in done.err) == (0, False)
+    for name in ("a.ticks", "a.*"):
+        done = routekit("run", "--route", name)
+        assert (done.code, "a.ticks" in done.err, "b.lost" in done.err) == (0, True, False)
+    assert "there is no route 'c.*'" in routekit("run", "--route", "c.*").err
     wrong = routekit("serve", "--route", "a.tick")
     assert (wrong.code, wrong.err) == (2, "error: there is no route 'a.tick'\n  did you mean 'a.ticks'?\n")
 

@@ -162,3 +162,23 @@ def test_a_database_that_is_locked_is_waited_for(tmp_path: Path) -> None:
         database.close()
         read_until(daemon, r"some\.csv: 50 read, 50 written, 0 duplicates, 0 rejected")
     assert len(contacts(tmp_path)) == 50
+
+
+def test_contacts_that_may_be_one_person_are_listed(tmp_path: Path) -> None:
+    """A person under two addresses is found across sources and listed once, with reasons, however often she comes."""
+    columns = ",".join(COLUMNS)
+    for source, email in (("web", "ann.lee@acme.example.com"), ("web/late", "ann@home.example.org")):
+        file = tmp_path / "leads" / "web" / f"{source.replace('/', '-')}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{columns}\nAnn,Lee,{email},+493012345678,ACME GmbH,DE,1,2026-11-20T09:15:00Z,yes\n")
+    for _ in range(2):
+        subprocess.run(command(tmp_path, "run"), check=True, capture_output=True, timeout=60)
+    listed = (tmp_path / "leads" / "review" / "lookalikes.csv").read_text().splitlines()
+    assert listed[0] == "one,other,probability,verdict,reasons"
+    assert [line.split(",")[:2] for line in listed[1:]] == [["ann.lee@acme.example.com", "ann@home.example.org"]]
+    database = sqlite3.connect(tmp_path / "crm.db")
+    try:
+        assert database.execute("SELECT count(*) FROM lookalikes").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM unchecked").fetchone() == (0,)
+    finally:
+        database.close()

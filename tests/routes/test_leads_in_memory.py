@@ -35,6 +35,10 @@ async def test_rows_become_contacts_alerts_and_rejects(file: Message[Path]) -> N
     )
     run["file:*/alerts"].expect([having(email="bob@mail.example.com")], options={"name": "bob@mail.example.com.json"})
     run["file:*/rejects"].expect([having(file="some.csv", row=4, column="email")])
+    run["file:*/reports"].expect(
+        [having(rows=4, written=2, duplicates=1, rejected=1, causes=[having(column="email", rows=1, example=4)])],
+        options={"name": "some.csv.json"},
+    )
     (tally,) = run.replies
     assert (tally.total, tally.done, tally.ended, tally.failed) == (4, 2, 1, 1)
     assert run.letters == []
