@@ -73,15 +73,24 @@ async def looked_up(
     return None, [each for each in matching if each.id not in linked or linked[each.id].link.state == "half"]
 
 
-async def _natural(bench: Bench, intent: Intent) -> Sequence[Record]:
-    """Records with the same natural key as the one that was to be created."""
+def findable(bench: Bench, intent: Intent) -> bool:
+    """Whether a record that was created can be looked up: by our id in it, or by a natural key."""
+    return bool(bench.abilities(intent.side).external_key or _natural_key(bench, intent))
+
+
+def _natural_key(bench: Bench, intent: Intent) -> str | None:
     able = bench.abilities(intent.side)
     for rule in bench.pair.match:
-        names = rule.a if intent.side == "a" else rule.b
-        for name in names:
+        for name in rule.a if intent.side == "a" else rule.b:
             if not rule.review and name in able.findable and intent.fields.get(name) not in (None, ""):
-                return await bench.calls(intent.side).find(name, intent.fields[name])
-    return ()
+                return name
+    return None
+
+
+async def _natural(bench: Bench, intent: Intent) -> Sequence[Record]:
+    """Records with the same natural key as the one that was to be created."""
+    name = _natural_key(bench, intent)
+    return await bench.calls(intent.side).find(name, intent.fields[name]) if name else ()
 
 
 def _matches(bench: Bench, intent: Intent, record: Record) -> bool:

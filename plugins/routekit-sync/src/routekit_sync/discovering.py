@@ -45,7 +45,7 @@ async def changed(bench: Bench, *, full: bool, scanned: Scanned) -> AsyncGenerat
                 batch += await reader.some()
                 if reader.done:
                     del readers[side]
-            yield list(together(batch).values())
+            yield await ripe(bench, together(batch).values())
             for side in _SIDES:
                 reader = readers.get(side)
                 if reader is not None:
@@ -156,7 +156,21 @@ async def hinted(bench: Bench, hints: Iterable[tuple[Side, str]]) -> list[Dirty]
             found += page.dirty
         missing = [each for each in wanted if each not in records]
         await suspected(bench, side, missing)
-    return list(together(found).values())
+    return await ripe(bench, together(found).values())
+
+
+async def ripe(bench: Bench, found: Iterable[Dirty]) -> list[Dirty]:
+    """Those that can be worked at now. Half ones are due when both sides have been read: their match may come yet."""
+    ripe: list[Dirty] = []
+    savings: list[Saving] = []
+    for each in found:
+        link = each.known.link
+        if link.state != "half" or (link.a is not None and link.b is not None):
+            ripe.append(each)
+        elif not link.due:
+            savings.append(Saving(each.known, link.model_copy(update={"due": bench.now() or 1e-9})))
+    await bench.ledger.save(*savings)
+    return ripe
 
 
 async def due(bench: Bench, *, only: Collection[str] = ()) -> AsyncGenerator[list[Known]]:
@@ -257,8 +271,6 @@ async def absent(bench: Bench, side: Side, seen: Ids) -> None:
         async for _ in pages:
             pass
     missing = [own for own in missing if own not in second]
-    if len(seen) == 0 and len(second) == 0 and missing:
-        bench.alert(f"side {side} has no records at all, and {len(missing)} links have one there")
     await _gone(bench, side, missing)
 
 

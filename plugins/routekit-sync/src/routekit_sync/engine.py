@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import anyio
 
-from routekit import Runtime
+from routekit import RouteKitError, Runtime
 from routekit.remotes import Busy, RemoteError, Session, Unclear, Unsent
 
 from .bench import Bench, Dirty, Halted, shadow, silent
@@ -96,8 +96,13 @@ class Engine:
         except LeaseLost as error:
             summary.complete, summary.note = False, str(error)
             return self._finished(summary, begun, before)
+        except Exception:
+            with suppress(RouteKitError):  # what went wrong is raised, not that the lease could not be given back
+                await self.ledger.release()
+            raise
         done = self._finished(summary, begun, before)
         await self.ledger.ran(RunRecord(at=begun, seconds=done.seconds, figures=done.figures(), note=done.note))
+        await self.ledger.release()
         bench.tell("done")
         return done
 
@@ -109,7 +114,7 @@ class Engine:
         bench.rehearsal = []
         async with aclosing(self._batches(bench, full, hints)) as batches:
             async for batch in batches:
-                await self._work(bench, batch)
+                await self.work(bench, batch)
                 for each in bench.rehearsal:
                     yield each
                 bench.rehearsal.clear()
@@ -153,12 +158,12 @@ class Engine:
         await self._recover(bench, only)
         if only:
             links = list((await self.ledger.many(list(only))).values())
-            await self._work(bench, await looked_at(bench, links))
+            await self.work(bench, await looked_at(bench, links))
             bench.go_on()
             return
         async with aclosing(self._batches(bench, full, hints)) as batches:
             async for batch in batches:
-                await self._work(bench, batch)
+                await self.work(bench, batch)
                 bench.go_on()
         bench.tell("deleting")
         await delete(bench)
@@ -193,7 +198,7 @@ class Engine:
                 waiting = [each for each in known if not each.link.gone and not resting(each.link)]
                 yield await looked_at(bench, waiting)
 
-    async def _work(self, bench: Bench, batch: Sequence[Dirty]) -> None:
+    async def work(self, bench: Bench, batch: Sequence[Dirty]) -> None:
         """Work at some links, several at once; what belongs to one link is done in order."""
         bench.summary.changed += len(batch)
         await _look_first(bench, batch)
@@ -282,8 +287,4 @@ async def opened(
         engine = Engine(
             pair, ledger, a, b, now=runtime.now, random=runtime.random, report=report, kin=kin, partition=partition
         )
-        try:
-            yield engine
-        finally:
-            with anyio.CancelScope(shield=True):
-                await ledger.release()
+        yield engine

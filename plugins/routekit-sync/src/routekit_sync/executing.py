@@ -131,8 +131,6 @@ def _count(bench: Bench, made: LinkPlan) -> None:
 
 def _noticed(bench: Bench, dirty: Dirty, made: LinkPlan) -> Link:
     link = planning.noticed(dirty.known.link, made, dirty.a, dirty.b, now=bench.now())
-    if made.verdict == "unlink" and not made.writes:
-        return link
     due = bench.now() or 1e-9
     return link.model_copy(update={"due": due if made.waits_for else 0.0})
 
@@ -140,13 +138,23 @@ def _noticed(bench: Bench, dirty: Dirty, made: LinkPlan) -> Link:
 async def _nothing(bench: Bench, dirty: Dirty, made: LinkPlan, link: Link) -> None:
     """There is nothing to write: what was learned is kept, if it is news."""
     if made.verdict == "unlink":
-        await bench.ledger.save(Saving(dirty.known, None))
-        return
+        link = _unlinked(link, made)
     link = _frozen(link, made, dirty)
     extra = _disputed(bench, dirty, made)
     if extra or _news(dirty.known, link):
         await bench.ledger.save(Saving(dirty.known, link, extra))
         dirty.known = Known(link, dirty.known.version + 1)
+
+
+def _unlinked(link: Link, made: LinkPlan) -> Link:
+    """A link that is none any more; its records are known by it still, so that neither is taken for a new one.
+
+    What they said is forgotten: if it comes back, they are compared as when they were first matched.
+    """
+    plain: dict[str, Any] = {"fields": {}}
+    a = link.a.model_copy(update=plain) if link.a else None
+    b = link.b.model_copy(update=plain) if link.b else None
+    return link.model_copy(update={"state": "outside", "why": made.why, "a": a, "b": b})
 
 
 def _news(known: Known, link: Link) -> bool:

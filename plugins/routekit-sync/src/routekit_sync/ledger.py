@@ -103,7 +103,9 @@ class Ledger:
     async def release(self) -> None:
         """Give the lease back, so that another process has it at once."""
         if self._lease:
-            over = Lease(owner="", until=0.0).model_dump_json()  # not deleted: versions would begin anew, and fence nobody
+            over = Lease(
+                owner="", until=0.0
+            ).model_dump_json()  # not deleted: versions would begin anew, and fence nobody
             await self._values.put(self._lease, over, version=self._fence[self._lease])
             self._lease, self._fence, self._until = "", {}, 0.0
 

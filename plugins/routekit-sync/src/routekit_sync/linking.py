@@ -166,7 +166,7 @@ def join(link: Link, side: Side, record: Record, now: float) -> Link:
 
 
 async def _ours(bench: Bench, side: Side, records: Sequence[Record]) -> Sequence[Record]:
-    """The records without those that we have created ourselves, though we have not heard of it: they are taken."""
+    """The records without those that we have created ourselves, though we have not heard of it."""
     name = bench.abilities(side).external_key
     marked = {str(each.fields[name]): each for each in records if name and each.fields.get(name)}
     known = await bench.ledger.many(list(marked)) if marked else {}
@@ -176,7 +176,26 @@ async def _ours(bench: Bench, side: Side, records: Sequence[Record]) -> Sequence
             taken.add(marked[link].id)  # its intent is settled with it, when the link is looked at
             again = found.link.model_copy(update={"due": bench.now() or 1e-9})
             await bench.save(found, again)
+    taken |= await _perhaps(bench, side, [each for each in records if each.id not in taken])
     return [each for each in records if each.id not in taken]
+
+
+async def _perhaps(bench: Bench, side: Side, records: Sequence[Record]) -> set[str]:
+    """Records that may be those of creates whose outcome nobody knows: each is named to the person who has to say."""
+    taken: set[str] = set()
+    async for own, value in bench.ledger.under(f"unknown/{side}/"):
+        known = await bench.ledger.link(own)
+        if known is None or not known.link.intents or shadow(known.link, side) is not None:
+            await bench.ledger.write([ValueChange(f"unknown/{side}/{own}", None, value.version)])
+            continue
+        intent = known.link.intents[0]
+        same = [each for each in records if all(each.fields.get(name) == to for name, to in intent.fields.items())]
+        taken.update(each.id for each in same)
+        if len(same) == 1 and not intent.target:
+            named = intent.model_copy(update={"target": same[0].id})
+            why = f"{known.link.why or 'unknown outcome'}; it may be {same[0].id}"
+            await bench.save(known, known.link.model_copy(update={"intents": [named], "why": why}))
+    return taken
 
 
 async def counterpart(bench: Bench, dirty: Dirty) -> Dirty | None:

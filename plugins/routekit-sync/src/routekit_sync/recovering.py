@@ -7,7 +7,7 @@ changed since, and is planned anew. For creates it depends on what the side make
 from routekit import ValueChange
 from routekit.remotes import Busy, Creating, Record, RemoteError, Unclear, Unsent
 
-from .adopting import joined, looked_up, lost
+from .adopting import findable, joined, looked_up, lost
 from .bench import Bench, Dirty
 from .executing import carry_out, send_all
 from .failing import attempt
@@ -15,6 +15,9 @@ from .landing import gone, look, settle, write_through
 from .ledger import Known
 from .state import Intent, Link
 from .units import Side
+
+SETTLING = 5.0
+"""Seconds after which a create that nobody answered is either done, and found where it can be looked up, or not."""
 
 
 async def recover(bench: Bench, known: Known) -> None:
@@ -77,8 +80,11 @@ async def _create(bench: Bench, dirty: Dirty, intent: Intent) -> None:
         await _dropped(bench, dirty)  # it was created, and deleted since
     elif able.creating is Creating.NATURAL or (alive and able.creating in (Creating.POINTER, Creating.REFUSE)):
         await _resend(bench, dirty, intent, None)
-    elif bench.now() >= max(intent.at + able.lag, dirty.known.link.due):
-        await lost(bench, dirty, intent)
+    elif bench.now() >= max(intent.at + able.lag + SETTLING, dirty.known.link.due):
+        if findable(bench, intent):
+            await _resend(bench, dirty, intent, None)
+        else:
+            await lost(bench, dirty, intent)
     else:
         guard = ValueChange(f"unknown/{intent.side}/{dirty.known.link.id}", intent.model_dump_json())
         await bench.ledger.write([guard])

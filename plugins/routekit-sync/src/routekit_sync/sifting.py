@@ -133,6 +133,9 @@ class _Page:
         await bench.ledger.save(*self.savings)
         for record in self.merged:
             await merge(bench, self.side, record.id, record.merged_into or "", stamp=record.stamp)
+        if self.merged and self.sifted.loose:  # one of them may have taken over a link just now
+            linked = await bench.ledger.linked(self.side, [each.id for each in self.sifted.loose])
+            self.sifted.loose = [each for each in self.sifted.loose if each.id not in linked]
         if self.doubtful:
             again = await read(bench, self.side, self.doubtful)
             bench.summary.scanned -= len(again)
