@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, overload
 from uuid import UUID
+
+from typing_extensions import Unpack
 
 from .converting import Converter
 from .errors import BadMapping
@@ -15,6 +17,10 @@ from .references import Path, path_of, paths_of
 
 L = TypeVar("L")
 R = TypeVar("R")
+L2 = TypeVar("L2")
+L3 = TypeVar("L3")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 T = TypeVar("T")
 Scalar = TypeVar("Scalar", str, bool, int, float, Decimal, datetime, date, time, UUID, bytes)
 
@@ -131,38 +137,70 @@ def same(a: Any, b: Any, **options: Any) -> Rule:
     return declare("same", a, b, options)
 
 
+class ConvertOptions(TypedDict, total=False):
+    """What every rule with a converter may say; see `same`."""
+
+    name: str
+    direction: Direction
+    key: bool
+    on_null: OnNull
+    empty: Empty
+    limit: Limit | None
+    limit_a: Limit | None
+
+
+@overload
+def convert(
+    a: tuple[L | None, L2 | None],
+    b: tuple[R | None, R2 | None],
+    by: Converter[tuple[L | None, L2 | None], tuple[R | None, R2 | None]],
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+@overload
+def convert(
+    a: tuple[L | None, L2 | None],
+    b: R | None,
+    by: Converter[tuple[L | None, L2 | None], R],
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+@overload
+def convert(
+    a: tuple[L | None, L2 | None, L3 | None],
+    b: R | None,
+    by: Converter[tuple[L | None, L2 | None, L3 | None], R],
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+@overload
+def convert(
+    a: L | None,
+    b: tuple[R | None, R2 | None],
+    by: Converter[L, tuple[R | None, R2 | None]],
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+@overload
+def convert(
+    a: L | None,
+    b: tuple[R | None, R2 | None, R3 | None],
+    by: Converter[L, tuple[R | None, R2 | None, R3 | None]],
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+@overload
 def convert(
     a: L | None,
     b: R | None,
     by: Converter[L, R],
     *,
-    name: str = "",
-    direction: Direction = "both",
-    key: bool = False,
-    on_null: OnNull = "clear",
-    empty: Empty = "kept",
     default: R | None = None,
     default_a: L | None = None,
-    limit: Limit | None = None,
-    limit_a: Limit | None = None,
-) -> Rule:
+    **options: Unpack[ConvertOptions],
+) -> Rule: ...
+def convert(a: Any, b: Any, by: Converter[Any, Any], **options: Any) -> Rule:
     """A converter leads from one field to the other, and back.
 
     `a`, `b` or both may be tuples of fields: a full name of two, an amount with its currency. Such a converter gets and
     gives tuples, with None where a field has no value. The options are those of `same`.
     """
-    options: dict[str, Any] = {
-        "name": name,
-        "direction": direction,
-        "key": key,
-        "on_null": on_null,
-        "empty": empty,
-        "default": default,
-        "default_a": default_a,
-        "limit": limit,
-        "limit_a": limit_a,
-    }
-    if by.back is None and direction == "both":
+    if by.back is None and options.get("direction", "both") == "both":
         raise BadMapping(
             f"converter '{by.name}' has no way back", hint="say direction='to_b', or use computed(), or give it one"
         )
