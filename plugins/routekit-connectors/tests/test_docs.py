@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["fields", "tryton.calling"]
+MODULES = ["fields", "tryton.calling", "bottlecrm_webhooks"]
 
 
 @pytest.mark.parametrize("name", MODULES)
