@@ -1,5 +1,8 @@
 """Mappings: one declaration, both directions, and three kinds of nothing kept apart."""
 
+import json
+import subprocess
+import sys
 from typing import Annotated
 
 import pytest
@@ -348,3 +351,62 @@ def test_a_wrong_declaration_is_found_where_it_is_written(wrong: object, said: s
     assert callable(wrong)
     with pytest.raises(BadMapping, match=said):
         wrong()
+
+
+def test_what_the_other_side_cannot_hold_survives_a_round_trip() -> None:
+    """The rest is JSON that can be kept beside the other record: extra fields, what no rule carries, what is cut."""
+    party = Party.model_validate({
+        "title": "Ada", "address": {"street": "S", "floor": 3}, "colour": "red", "kind": "vip", "parent": 100,
+        "mechanisms": [{"type": "fax", "value": "9"}, {"type": "email", "value": "ada@x"}], "short": "abc",
+    })  # fmt: skip
+    rest = json.loads(json.dumps(CUSTOMERS.rest_of(party)))
+    assert "title" not in rest
+    customer = CUSTOMERS.backward(party, resolve=resolve)
+    computed_only = party.model_copy(update={"label": "Ada"})
+    assert CUSTOMERS.forward(customer, rest=rest, resolve=resolve).model_dump() == computed_only.model_dump()
+    changed = customer.model_copy(update={"street": "New"})
+    again = CUSTOMERS.forward(changed, rest=rest, resolve=resolve)
+    assert again.address == Address(street="New", floor=3)
+    back = CUSTOMERS.backward(again, rest=CUSTOMERS.rest_of(Customer(name="x", score=7)), resolve=resolve)
+    assert (back.name, back.score) == ("Ada", 7)
+
+
+def test_a_mapping_is_a_table() -> None:
+    """Every rule is a row, those of rows within too; as Markdown, and as HTML."""
+    said = CUSTOMERS.table()
+    assert "| Customer |  | Party | how | null | not told apart | together |" in said
+    assert "| email | ↔ | mechanisms[type=email].value | lowered | clears | case of letters |  |" in said
+    assert "| street | ↔ | address.street | same | clears |  | address |" in said
+    assert "| items[].sku | ↔ | lines[].code | key | clears |  |  |" in said
+    assert "|  | → | kind | default 'customer' |  |  |  |" in said
+    assert "<td>address.street</td>" in CUSTOMERS.table("html")
+
+
+def test_the_way_of_a_value_can_be_asked() -> None:
+    """For a field of either side: the fields it is made of, and the steps; for what holds fields, all of them."""
+    (label,) = CUSTOMERS.lineage(b.label)
+    assert (label.sources, label.rule) == (("name", "town"), "label")
+    (email,) = CUSTOMERS.lineage(a.email)
+    assert (email.sources, email.steps) == (("mechanisms[type=email].value",), ("lowered, back",))
+    assert [one.sources for one in CUSTOMERS.lineage(b.address)] == [("street",), ("town",)]
+    assert CUSTOMERS.lineage(a.score) == ()
+    assert CUSTOMERS.lineage(b.kind)[0].steps == ("default 'customer'",)
+
+
+def test_a_version_is_the_same_in_every_process() -> None:
+    """And another one after any change of a rule, an option or a converter."""
+    code = (
+        "from pydantic import BaseModel\nfrom routekit_mapping import *\n"
+        "class P(BaseModel):\n    x: str\n    y: str | None = None\n"
+        "f = fields(P)\nprint(Mapping(P, P, same(f.x, f.x), convert(f.y, f.y, trimmed()), name='p').version)"
+    )
+    run = [
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True)
+        for seed in ("1", "2")
+    ]
+    assert run[0].stdout == run[1].stdout
+    assert len(run[0].stdout.strip()) == 16
+    options = [{}, {"on_null": "keep"}, {"direction": "to_b"}, {"limit": Limit(3)}, {"name": "n"}, {"empty": "null"}]
+    versions = {Mapping(Customer, Party, same(a.short, b.short, **one)).version for one in options}  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert len(versions) == len(options)
+    assert Mapping(Customer, Party, convert(a.short, b.short, LOWER)).version not in versions

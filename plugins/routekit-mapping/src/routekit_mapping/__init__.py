@@ -49,6 +49,7 @@ from .rules import default as default
 from .rules import reference as reference
 from .rules import same as same
 from .rules import unit as unit
+from .showing import Lineage as Lineage
 from .telling import Counts as Counts
 from .telling import Explanation as Explanation
 from .telling import Told as Told

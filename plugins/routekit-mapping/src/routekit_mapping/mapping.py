@@ -1,6 +1,7 @@
 """Mapping: two models, and the rules by which one is read as the other; one declaration, both directions."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Fields
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -8,8 +9,11 @@ from pydantic import BaseModel
 
 from .errors import BadMapping, MappingError
 from .legs import Leg, Resolve, Run
+from .partial import Partial
 from .presence import MISSING
+from .references import Path, path_of
 from .rules import Rule, Together
+from .showing import Form, Lineage, lineage_of, table_of
 from .telling import Counts, Explanation, Told, problems, tell
 from .trees import Tree, opened, settle
 from .versions import version_of
@@ -50,24 +54,46 @@ class Mapping(Generic[A, B]):
             "b": [Leg(rule, "b") for rule in self.rules if rule.direction != "to_a"],
             "a": [Leg(rule, "a") for rule in self.rules if rule.direction != "to_b"],
         }
+        self._partials: dict[str, Partial[Any]] = {}
         self._forward = _whole(self._legs["b"], b)
         self._backward = _whole(self._legs["a"], a)
         self.version = version_of(self.name, a, b, self.rules)
         """A hash of all that the rules say: the same in every process, another one after a change."""
 
-    def forward(self, a: A, *, resolve: Resolve | None = None, counts: Counts | None = None) -> B:
-        """The whole `B` that an `A` makes; `counts` counts what each rule did."""
+    def forward(
+        self,
+        a: A,
+        *,
+        rest: Fields[str, Any] | None = None,
+        resolve: Resolve | None = None,
+        counts: Counts | None = None,
+    ) -> B:
+        """The whole `B` that an `A` makes.
+
+        `rest` is what `rest_of` gave for the `B` that there was, `counts` counts what each rule did.
+        """
         if counts is not None:
             counts.add(self.tell(a, resolve=resolve))
+        if rest is not None:
+            return cast("B", self._onto("b", a, self._partial("b").read(rest, strict=False), resolve, whole=True))
         try:
             return self._forward(a, resolve)
         except (ValueError, ArithmeticError):
             raise self._failed(self.tell(a, resolve=resolve)) from None  # the cause would show values
 
-    def backward(self, b: B, *, resolve: Resolve | None = None, counts: Counts | None = None) -> A:
-        """The whole `A` that a `B` makes."""
+    def backward(
+        self,
+        b: B,
+        *,
+        rest: Fields[str, Any] | None = None,
+        resolve: Resolve | None = None,
+        counts: Counts | None = None,
+    ) -> A:
+        """The whole `A` that a `B` makes; with `rest`, with all of the `A` that there was and that no `B` can hold."""
         if counts is not None:
             counts.add(self.tell(b, "a", resolve=resolve))
+        if rest is not None:
+            return cast("A", self._onto("a", b, self._partial("a").read(rest, strict=False), resolve, whole=True))
         try:
             return self._backward(b, resolve)
         except (ValueError, ArithmeticError):
@@ -83,6 +109,25 @@ class Mapping(Generic[A, B]):
     def put_back(self, b: B, old: A, *, resolve: Resolve | None = None) -> A:
         """The same in the other direction."""
         return cast("A", self._onto("a", b, old, resolve))
+
+    def rest_of(self, value: A | B) -> dict[str, Any]:
+        """What of a record the other side does not hold, as JSON: extra fields, and those that no rule carries whole.
+
+        It can be kept beside the other side's record, and makes the way back complete: `backward(b, rest=...)`.
+        """
+        side = "a" if isinstance(value, self.a) else "b"
+        carried = {path.top for rule in self.rules for path in _carried(rule, side)}
+        names = {*type(value).model_fields, *(value.model_extra or {})} - carried
+        return value.model_dump(mode="json", by_alias=True, include=names, exclude_unset=True)
+
+    def table(self, form: Form = "markdown") -> str:
+        """All rules as a table, for people: fields, direction, steps, what null does, what is not told apart."""
+        return table_of(self.a.__name__, self.b.__name__, self.rules, form)
+
+    def lineage(self, target: object) -> tuple[Lineage, ...]:
+        """Where a field of either side gets its value from: source fields and steps, by each rule that writes it."""
+        path = path_of(target)
+        return lineage_of(self.rules, path, "b" if path.model is self.b else "a")
 
     def explain(self, value: A | B, old: A | B | None = None, *, resolve: Resolve | None = None) -> Explanation:
         """Field by field: what was read, the steps, what was written and why, or why not. Sensitive values are masked.
@@ -119,13 +164,18 @@ class Mapping(Generic[A, B]):
     def _made(self, side: str, value: Any, resolve: Resolve | None) -> Any:
         return self.forward(value, resolve=resolve) if side == "b" else self.backward(value, resolve=resolve)
 
-    def _onto(self, side: str, value: Any, old: Any, resolve: Resolve | None) -> Any:
+    def _partial(self, side: str) -> Partial[Any]:
+        if side not in self._partials:
+            self._partials[side] = Partial(self.b if side == "b" else self.a)
+        return self._partials[side]
+
+    def _onto(self, side: str, value: Any, old: Any, resolve: Resolve | None, whole: bool = False) -> Any:
         tree = opened(old)
         changed = False
         try:
             for leg in self._legs[side]:
                 changed = leg.onto(value, old, tree, resolve) or changed
-            return _built(self.b if side == "b" else self.a, tree) if changed else old
+            return _built(self.b if side == "b" else self.a, tree) if changed or whole else old
         except (ValueError, ArithmeticError):
             raise self._failed(self.tell(value, side, old=old, resolve=resolve)) from None
 
@@ -134,6 +184,15 @@ class Mapping(Generic[A, B]):
 
     def __repr__(self) -> str:
         return f"<mapping {self.name}: {len(self.rules)} rules, version {self.version}>"
+
+
+def _carried(rule: Rule, side: str) -> Sequence[Path]:
+    """The fields of a side that come back as they were."""
+    if rule.direction != "both" or rule.mapping is not None or rule.limit is not None or rule.limit_a is not None:
+        return ()
+    if rule.by is not None and not rule.by.reversible:
+        return ()
+    return [path for path in (rule.a if side == "a" else rule.b) if len(path.steps) == 1]
 
 
 def _flat(rules: Sequence[Rule | Together]) -> Sequence[Rule]:

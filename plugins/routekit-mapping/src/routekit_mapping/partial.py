@@ -22,14 +22,17 @@ class Partial(Generic[M]):
     def __init__(self, model: type[M]) -> None:
         self.names = {json_name(info, name): name for name, info in model.model_fields.items()}
         """The fields by their names in JSON."""
+        self.open = model.model_config.get("extra") == "allow"
+        """Whether fields that the model does not name are kept."""
         self.model = _loosened(model)
 
     def read(self, fields: Mapping[str, Any], *, strict: bool = True) -> M:
         """A model with these fields, which are JSON values; names that it does not have are left out.
 
-        JSON decides what fits: a date is a text there. With `strict`, a text is no number. Raises ValueError.
+        A model that keeps extra fields gets those too. JSON decides what fits: a date is a text there. With `strict`,
+        a text is no number. Raises ValueError.
         """
-        given = {self.names[name]: value for name, value in fields.items() if name in self.names}
+        given = {self.names.get(name, name): value for name, value in fields.items() if name in self.names or self.open}
         try:
             text = json.dumps(given)
         except TypeError as error:
@@ -63,7 +66,8 @@ def _loosened(model: type[BaseModel]) -> type[BaseModel]:
     known = model.__pydantic_decorators__.model_validators
     validators: dict[str, Any] = {name: model_validator(mode="after")(_pass) for name in known}
     loosened = create_model(f"Partial{model.__name__}", __base__=model, __validators__=validators, **fields)
-    settings: Any = {**model.model_config, "validate_default": False, "extra": "ignore"}
+    extra = "allow" if model.model_config.get("extra") == "allow" else "ignore"
+    settings: Any = {**model.model_config, "validate_default": False, "extra": extra}
     loosened.model_config = settings
     loosened.model_rebuild(force=True)
     return loosened
