@@ -13,6 +13,7 @@ ALL = (
     "durable",
     "startup",
     "leads",
+    "mapping",
     "csv_route",
     "sql",
     "postgresql",
