@@ -237,6 +237,9 @@ async def suspected(bench: Bench, side: Side, missing: Sequence[str], *, stamp: 
             continue
         if record is not None and not record.deleted and record.id == own:
             continue
+        if record is None and bench.abilities(side).tombstones:
+            await _unseen(bench, found)  # deletions are told there, and none was
+            continue
         await _noted(bench, side, found, record)
 
 

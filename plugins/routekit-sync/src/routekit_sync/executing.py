@@ -34,6 +34,9 @@ from .ledger import Changed, Known, Saving, digest, document
 from .plans import LinkPlan, Write
 from .sifting import tracked
 from .state import Intent, Link
+from .units import Side
+
+_SIDES: tuple[Side, Side] = ("a", "b")
 
 ROUNDS = 4
 """How often a link is planned anew in one cycle, as something had changed meanwhile."""
@@ -48,6 +51,8 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
     while rounds < ROUNDS:
         if bench.halted is not None or resting(dirty.known.link) or (dirty.known.link.gone and not deleting):
             return
+        if not await _met(bench, dirty):
+            return
         asked = await plan(bench, dirty)
         if bench.rehearsal is not None:
             bench.rehearsal.append(asked)
@@ -60,6 +65,16 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
             return
         rounds += 1
     await postponed(bench, dirty)
+
+
+async def _met(bench: Bench, dirty: Dirty) -> bool:
+    """Whether both records of a link of which nothing is known yet have been looked at; else they are."""
+    for side in _SIDES:
+        kept = shadow(dirty.known.link, side)
+        fresh = kept is not None and kept.present and not kept.fields
+        if fresh and dirty.record(side) is None and not await look(bench, dirty, side):
+            return False
+    return True
 
 
 def resting(link: Link) -> bool:
@@ -269,7 +284,7 @@ async def _read_back(bench: Bench, intent: Intent, answer: Record) -> Record:
 
 def _differs(bench: Bench, dirty: Dirty) -> bool:
     """Whether what was read back differs from what is known, in fields that were not written: a change over there."""
-    for side in ("a", "b"):
+    for side in _SIDES:
         record, known = dirty.record(side), shadow(dirty.known.link, side)
         if record is None or known is None or record.deleted:
             continue

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from routekit.remotes import Busy, Record, RemoteError, Unclear, Unsent
+from routekit.remotes import Busy, Gone, Record, RemoteError, Unclear, Unsent
 
 from . import planning
 from .bench import Bench, Dirty, opposite, shadow
@@ -40,7 +40,15 @@ async def look(bench: Bench, dirty: Dirty, side: Side) -> bool:
 
 
 async def gone(bench: Bench, dirty: Dirty, side: Side, record: Record | None) -> None:
-    """A record is not there any more: that is dealt with when the deletions of the cycle are counted."""
+    """A record is not there any more: that is dealt with when the deletions of the cycle are counted.
+
+    Where deletions are told, one that was not told is none yet: it may be out of sight.
+    """
+    told = record is not None and (record.stamp is not None or record.merged_into)
+    if not told and bench.abilities(side).tombstones:
+        why = "it is not there, though no deletion was told: it may be out of sight"
+        await attempt(bench, dirty, side, Gone(why), {})
+        return
     if record is not None and record.merged_into:
         known = shadow(dirty.known.link, side)
         link = dirty.known.link.model_copy(update={"intents": []})

@@ -98,8 +98,9 @@ class _Page:
 
     def _given_up(self, known: Known, record: Record) -> None:
         """A link in quarantine is tried again once one of its records says something else."""
-        pair, side = self.bench.pair, self.side
-        if not unchanged(pair, side, record, known.link) and said(pair, side, record) not in known.link.given_up:
+        pair, side, kept = self.bench.pair, self.side, shadow(known.link, self.side)
+        moved = kept is None or record.version != kept.version or not unchanged(pair, side, record, known.link)
+        if moved and said(pair, side, record) not in known.link.given_up:
             free = released(known)
             gone = ValueChange(f"quarantine/{known.link.id}", None)
             self.savings.append(Saving(known, free.link, [gone]))
@@ -174,7 +175,7 @@ def unchanged(pair: SyncPair, side: Side, record: Record, link: Link) -> bool:
 def said(pair: SyncPair, side: Side, record: Record) -> str:
     """A digest of what a record says to the pair, for links in quarantine."""
     told = {name: record.fields[name] for name in sorted(tracked(pair, side)) if name in record.fields}
-    return digest(side, repr(told))
+    return digest(side, record.version, record.stamp, repr(told))
 
 
 def released(known: Known) -> Known:
