@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from routekit import Store
-from routekit.remotes import Creating, Forbidden, Gone, Record, Refused, Remote, Session, Stale, Taken
+from routekit.remotes import Busy, Creating, Forbidden, Gone, Record, Refused, Remote, Session, Stale, Taken
 from routekit.testing import Catalog
 from routekit_connectors import roundup
 from routekit_connectors.testing import Roundup
@@ -62,6 +62,11 @@ async def everything(session: Session, *, fields: bool = True) -> dict[str, Reco
         page = await session.scan(page.next, fields=fields)
         found += page.records
     return {record.id: record for record in found}
+
+
+async def many_times(session: Session) -> None:
+    for _ in range(20):
+        await session.scan()
 
 
 async def test_what_is_written_is_read(issues: Session) -> None:
@@ -222,6 +227,23 @@ async def test_a_user_is_there_once(host: Any, issues: Session) -> None:
             await users.create({"username": name, "email": "other@example.test"}, key=key())
         assert [found.id for found in await users.find("username", name)] == [made.id]
         assert [found.id for found in await users.find("email", f"{name}@example.test")] == [made.id]
+
+
+async def test_too_many_calls_are_told_with_the_time_to_wait(host: Any, store: Store) -> None:
+    """Nothing was done, and nothing has failed: it says when to call again."""
+    host.store = store
+    with Roundup(calls=4) as server:
+        connect(host, server, "busy")
+        async with roundup.issues("busy").open(host) as session:
+            with pytest.raises(Busy) as busy:
+                await many_times(session)
+    assert 0 < busy.value.after <= 60
+
+
+def test_what_puts_an_issue_out_of_use_can_be_said() -> None:
+    """Trackers have names of their own for it."""
+    assert roundup.issues().abilities.archive == {"status": "resolved"}
+    assert roundup.issues(closed=None).abilities.archive is None
 
 
 def test_a_property_of_the_tracker_takes_our_id() -> None:

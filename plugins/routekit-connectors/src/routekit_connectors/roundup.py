@@ -34,10 +34,17 @@ _STAMP: Final = "%Y-%m-%d.%H:%M:%S"
 _SIZE: Final = 500
 
 
-def issues(connection: str = CONNECTION, *, link: str | None = None, calls: Budget | None = None) -> HttpRemote:
+def issues(
+    connection: str = CONNECTION,
+    *,
+    link: str | None = None,
+    closed: str | None = "resolved",
+    calls: Budget | None = None,
+) -> HttpRemote:
     """Issues of the classic tracker: people and states are called by their names.
 
     `link` is a property of the tracker's issues, a String that its schema has been given, which takes an id of ours.
+    `closed` is the status that puts an issue out of use; None: there is none.
     `calls` says how many calls of one user the tracker takes, as its `api_calls_per_interval` has it.
     """
     table = (
@@ -48,7 +55,8 @@ def issues(connection: str = CONNECTION, *, link: str | None = None, calls: Budg
         *_OWN,
     )
     finds = {"title": Find("title:"), **({link: Find(f"{link}:")} if link else {})}
-    return _remote("issues", "issue", table, connection, finds, link, calls)
+    archive = None if closed is None else {"status": closed}
+    return _remote("issues", "issue", table, connection, finds, link, calls, archive=archive)
 
 
 def messages(connection: str = CONNECTION, *, calls: Budget | None = None) -> HttpRemote:
@@ -262,7 +270,9 @@ def _remote(
     finds: Mapping[str, Find],
     link: str | None,
     calls: Budget | None,
+    *,
     verbose: int = 2,
+    archive: Fields | None = None,
 ) -> HttpRemote:
     by_activity = FromActivity("activity", "activity", size_param="@page_size", size=_SIZE)
     properties = ",".join([*(field.place for field in table), "activity"])
@@ -279,6 +289,7 @@ def _remote(
             external_key=link,
             findable=tuple(found for found in finds if found != link),
             compare_and_set=True,
+            archive=archive,
             budget=calls,
             verified=SEEN,
         ),
