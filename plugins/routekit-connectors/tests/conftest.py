@@ -156,6 +156,22 @@ def erp(host: Host, tryton_server: Any) -> str:
 
 
 @pytest.fixture
+def roundup(host: Host, roundup_server: Any) -> str:
+    """The real Roundup, as the connection `[http.roundup]`."""
+    auth = {"kind": "basic", "user": roundup_server.user, "password": roundup_server.password}
+    host.tables["http", "roundup"] = {"url": roundup_server.url, "auth": auth}
+    return "roundup"
+
+
+@pytest.fixture
+def bottlecrm(host: Host, bottlecrm_server: Any) -> str:
+    """The real BottleCRM, as the connection `[http.bottlecrm]`."""
+    auth = {"kind": "bearer", "token": bottlecrm_server.token}
+    host.tables["http", "bottlecrm"] = {"url": bottlecrm_server.api, "auth": auth}
+    return "bottlecrm"
+
+
+@pytest.fixture
 async def host() -> AsyncGenerator[Host]:
     """A runtime without settings yet."""
     made = Host()

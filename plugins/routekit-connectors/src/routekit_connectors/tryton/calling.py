@@ -51,7 +51,12 @@ class Rpc:
     asking: Asking
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    async def call(
+    async def call(self, model: str, method: str, *arguments: Any, **options: Any) -> Any:
+        """What the method gives; see `timed`."""
+        found, _ = await self.timed(model, method, *arguments, **options)
+        return found
+
+    async def timed(
         self,
         model: str,
         method: str,
@@ -59,8 +64,8 @@ class Rpc:
         doing: Doing = "read",
         record: str = "",
         context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """What the method gives, its typed values as plain ones; raises a RemoteError.
+    ) -> tuple[Any, float | None]:
+        """What the method gives, its typed values as plain ones, and the server's clock; raises a RemoteError.
 
         Whatever error Tryton itself answers, it has undone what the call had done.
         """
@@ -70,26 +75,25 @@ class Rpc:
             answer = await self.asking.ask("POST", "rpc/", document=document, doing=doing, record=record)
         except Refused as error:
             raise self._blaming(error) from error
-        return plain(found_at(answer.document, "result"))
+        return plain(found_at(answer.document, "result")), answer.now
 
     async def search_read(
-        self,
-        model: str,
-        domain: Sequence[Any],
-        fields: Sequence[str],
-        order: str,
-        limit: int | None = None,
-        **more: Any,
+        self, model: str, domain: Sequence[Any], fields: Sequence[str], order: str = "id", limit: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The rows of a domain, in this order and then by id; what is behind a dot is in a row of its own."""
-        orders = [] if order == "id" else [[order, "ASC"]]
-        return await self.call(model, "search_read", list(domain), 0, limit, [*orders, ["id", "ASC"]], fields, **more)
+        return await self.call(model, "search_read", *reading(domain, fields, order, limit))
 
     def _blaming(self, error: Refused) -> Refused:
         named = _FIELD.search(error.message)
         blamed = None if named is None else self.labels.get(named[1])
         blamed = blamed or next((name for label, name in self.labels.items() if label in error.message), None)
         return error if blamed is None else Refused(error.message, fields={blamed: error.message}, hint=error.hint)
+
+
+def reading(domain: Sequence[Any], fields: Sequence[str], order: str, limit: int | None) -> Sequence[Any]:
+    """The arguments of `search_read`."""
+    orders = [["id", "ASC"]] if order == "id" else [[order, "ASC"], ["id", "ASC"]]
+    return [list(domain), 0, limit, orders, list(fields)]
 
 
 def outcomes(name: str) -> Outcomes:

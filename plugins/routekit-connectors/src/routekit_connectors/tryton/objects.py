@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from routekit import DefinitionError, Runtime
 from routekit.remotes import Abilities, Fields, Forbidden, Gone, Page, Record, Stale
@@ -13,8 +13,10 @@ from routekit_http import client_of
 
 from ..asking import Asking
 from ..fields import Field, document_of, fields_of, iso, seconds
-from .calling import Rpc, log_in, outcomes
+from .calling import Rpc, log_in, outcomes, reading
 from .feeding import STAMP, Table, look, since_any
+
+Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
 SIZE: Final = 200
 """Rows of a page."""
@@ -65,22 +67,22 @@ class TrytonSession:
         begin = None if since is None else iso(float(since))
         if begin is not None and page is None:
             domain = [since_any(described.tables, begin), *described.domain]
-            rows = await self._rows(domain, limit=described.size + 1)
+            rows, now = await self._rows(domain, limit=described.size + 1)
             if len(rows) <= described.size:
-                return Page(sorted((self.record(row) for row in rows), key=_order))
+                return Page(sorted((self.record(row) for row in rows), key=_order), now=now)
         looked = await look(self.rpc, described.tables, begin, page, described.size)
-        rows = await self._read(looked.ids)
+        rows, now = await self._read(looked.ids)
         known = [row for row in rows if looked.tells(_parts(row, described))]
-        return Page(sorted((self.record(row) for row in known), key=_order), looked.next)
+        return Page(sorted((self.record(row) for row in known), key=_order), looked.next, now=now)
 
     async def scan(self, page: str | None = None, *, fields: bool = True) -> Page:
         """All records in the order of their ids, which no edit changes; see `routekit.remotes.Session`."""
         described = self.described
         behind = [["id", ">", int(page)]] if page else []
-        names = None if fields else described.stamps
-        rows = await self._rows([*behind, *described.domain], names, limit=described.size)
+        names = None if fields else ()
+        rows, now = await self._rows([*behind, *described.domain], names, limit=described.size)
         records = [self.record(row) for row in rows]
-        return Page(records, str(rows[-1]["id"]) if len(rows) >= described.size else None)
+        return Page(records, str(rows[-1]["id"]) if len(rows) >= described.size else None, now=now)
 
     async def get(self, id: str) -> Record | None:
         """One record; see `routekit.remotes.Session`. One that was merged tells into which."""
@@ -89,7 +91,8 @@ class TrytonSession:
 
     async def many(self, ids: Sequence[str]) -> Sequence[Record]:
         """Several records; see `routekit.remotes.Session`."""
-        return [self.record(row) for row in await self._read([_number(one) for one in ids])]
+        rows, _ = await self._read([_number(one) for one in ids])
+        return [self.record(row) for row in rows]
 
     async def find(self, name: str, value: Any) -> Sequence[Record]:
         """The records with that value; see `routekit.remotes.Session`."""
@@ -97,7 +100,7 @@ class TrytonSession:
         if place is None:
             hint = f"it finds by {', '.join(self.described.finds) or 'nothing'}"
             raise DefinitionError(f"{self.described.name} does not find by '{name}'", hint=hint)
-        rows = await self._rows([[place, "=", self.searched(name, value)], *self.described.domain])
+        rows, _ = await self._rows([[place, "=", self.searched(name, value)], *self.described.domain])
         found = [self.record(row) for row in rows]
         return [record for record in found if not record.deleted and record.fields.get(name) == value]
 
@@ -165,7 +168,7 @@ class TrytonSession:
 
     async def _held(self, id: str, version: str | None) -> Mapping[str, Any]:
         """The record as it is now, raises Gone without one, and Stale if it has another version than this."""
-        rows = await self._read([_number(id)])
+        rows, _ = await self._read([_number(id)])
         if not rows:
             raise Gone(f"{self.described.name}: there is no record {id}")
         merged = rows[0].get(self.described.merged) if self.described.merged else None
@@ -178,17 +181,18 @@ class TrytonSession:
     def _holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"_timestamp": dict(_timestamps(row, self.described))}
 
-    async def _read(self, ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+    async def _read(self, ids: Sequence[int]) -> tuple[Rows, float | None]:
         known = [one for one in ids if one >= 0]
-        return await self._rows([["id", "in", known]]) if known else []
+        return await self._rows([["id", "in", known]]) if known else ([], None)
 
     async def _rows(
         self, domain: Sequence[Any], names: Sequence[str] | None = None, limit: int | None = None
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> tuple[Rows, float | None]:
+        """The rows, in the order of their ids, and the server's clock."""
         described = self.described
-        asked = [*described.stamps, *(described.reads if names is None else ())]
-        context = described.context
-        return await self.rpc.search_read(described.model, domain, asked, "id", limit, context=context)
+        asked = [*described.stamps, *(described.reads if names is None else names)]
+        arguments = reading(domain, list(dict.fromkeys(asked)), "id", limit)
+        return await self.rpc.timed(described.model, "search_read", *arguments, context=described.context)
 
     async def _call(self, method: str, *arguments: Any, context: Mapping[str, Any] | None = None, **more: Any) -> Any:
         context = {**self.described.context, **(context or {})}

@@ -169,7 +169,7 @@ class PartiesSession(TrytonSession):
         if name != "country" or value is None:
             return f"{part.prefix}{value}" if part.prefix else value
         if value not in self._countries:
-            rows = await self.rpc.search_read("country.country", [["code", "=", value]], ["code"], "id", 1)
+            rows = await self.rpc.search_read("country.country", [["code", "=", value]], ["code"], limit=1)
             if not rows:
                 why = f"the server knows no country '{value}': see trytond_import_countries"
                 raise Refused(f"{self.described.name} does not take this country", fields={"country": why})

@@ -16,7 +16,7 @@ Claimed: TypeAlias = Callable[[Trial], "str | None"]
 """Why a system does not claim it, or None if it does."""
 
 _WIDTHS: Final = (60.0, 1.0, 0.001)
-_ROUNDS: Final = 5
+_ROUNDS: Final = 3
 
 
 async def creates(trial: Trial) -> str:
@@ -200,12 +200,12 @@ async def reads_many(trial: Trial) -> str:
 
 async def finds(trial: Trial) -> str:
     """By each field that is claimed, a record is found by its value, and none by a value that no record has."""
-    names = dict.fromkeys([*trial.abilities.findable, *filter(None, [trial.abilities.external_key])])
-    given = dict(trial.fields()) if trial.sample is not None and trial.abilities.can_create else None
-    if given is not None:
-        for name in names:
-            given.setdefault(name, trial.word())
-    record = await trial.some() if given is None else await trial.make(given)
+    external = trial.abilities.external_key
+    names = dict.fromkeys([*trial.abilities.findable, *filter(None, [external])])
+    if trial.sample is not None and trial.abilities.can_create:
+        record = await trial.make({**({} if external is None else {external: trial.word()}), **trial.fields()})
+    else:
+        record = await trial.some()
     unknown: list[str] = []
     for name in names:
         value = record.fields.get(name)

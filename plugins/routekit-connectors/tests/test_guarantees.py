@@ -1,0 +1,73 @@
+"""Each connector keeps on the real system what its abilities claim, by the check that everybody can run."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+import pytest
+
+from routekit import Store
+from routekit.remotes import Remote
+from routekit.testing import Catalog
+from routekit_connectors import bottlecrm, roundup, tryton
+from routekit_sync.profiling import Sample, Verdict, broken, check, table
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """One event loop, as each call takes real time."""
+    return "asyncio"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A remote, the records that may be made of it, and what its system cannot give."""
+
+    remote: Remote
+    sample: Sample
+    cannot: frozenset[str]
+    """Names of guarantees that are not claimed; what is wished for and not there is among them."""
+
+
+PARTY = Sample(
+    {"name": "Ada {marker}", "email": "{marker}@example.test", "city": "Bern", "external": "{marker}"},
+    edit="name",
+    clear="city",
+)
+_BLIND = frozenset({"feed", "order of the feed", "granularity"})
+ISSUE = Sample({"title": "Printer {marker}"}, edit="title")
+PERSON = {"first_name": "Ada {marker}", "last_name": "Lovelace", "email": "{marker}@example.test", "notes": "{marker}"}
+TRIED = {
+    "tryton parties": Tried(tryton.parties("erp"), PARTY, frozenset({"answers", "create once", "tombstones"})),
+    "roundup issues": Tried(roundup.issues(), ISSUE, frozenset({"answers", "archive", "tombstones"})),
+    "bottlecrm contacts": Tried(
+        bottlecrm.contacts(),
+        Sample(PERSON, edit="first_name", clear="notes"),
+        _BLIND | {"answers", "compare and set", "create once", "tombstones"},
+    ),
+}
+
+
+@pytest.fixture
+async def store() -> AsyncGenerator[Store]:
+    async with Catalog().open_store("memory:", time) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", TRIED)
+async def test_what_is_claimed_holds_on_the_real_system(
+    name: str, host: Any, store: Store, request: pytest.FixtureRequest
+) -> None:
+    """Nothing is broken, nothing could not be tried, and what the system cannot is just what is known of it."""
+    host.store = store
+    request.getfixturevalue({"tryton parties": "erp"}.get(name, name.split()[0]))
+    tried = TRIED[name]
+    found = await check(tried.remote, host, tried.sample, patience=5.0)
+    verdicts = {one.name: one.verdict for one in found}
+    assert broken(found) == [], table(found)
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.CANNOT} == tried.cannot, table(found)
+    untried = {name for name, verdict in verdicts.items() if verdict is Verdict.UNTRIED}
+    assert untried == (set() if tried.sample.clear else {"clear"}), table(found)
