@@ -167,7 +167,7 @@ def test_a_conflict_is_resolved(project: Project, take: str, phone: str) -> None
     shown = project("conflicts", "show", conflict[:6])
     assert 'phone: "1" -> "2"' in shown
     assert 'phone: "1" -> "3"' in shown
-    assert "1 conflicts wait" in project("status")
+    assert "1 conflict waits" in project("status")
     project("conflicts", "resolve", conflict, "--take", take, "--as", "ada", "--why", "she was called")
     project("run")
     assert [one["phone"] for one in (*project.records("crm"), *project.records("erp")) if "phone" in one] == [phone] * 2
@@ -182,6 +182,19 @@ def audit(project: Project) -> list[tuple[str, str, str]]:
     command = [str(Path(sys.executable).with_name("routekit")), "letters", "audit", "--json"]
     done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
     return [(deed["who"], deed["action"], deed["what"]) for deed in json.loads(done.stdout)]
+
+
+def test_what_is_decided_is_what_the_side_has_now(project: Project) -> None:
+    """Also if the other side alone is reported again, as another unit of it was written meanwhile."""
+    project("run")
+    project.write("crm", "ada", name="Ada", email="ada@example.org", phone="2")
+    project.write("erp", "1001", title="Ada Lovelace", mail="ada@example.org", phone="3")
+    project("run")
+    (conflict,) = project.json("conflicts", "list")
+    project("conflicts", "resolve", conflict["id"], "--take", "b")
+    project("run")
+    assert [one["phone"] for one in (*project.records("crm"), *project.records("erp")) if "phone" in one] == ["3", "3"]
+    assert project("plan") == "customers: in step, nothing to write\n"
 
 
 def test_a_value_that_does_not_fit_is_refused(project: Project) -> None:

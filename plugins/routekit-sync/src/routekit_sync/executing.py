@@ -68,11 +68,14 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
 
 
 async def _met(bench: Bench, dirty: Dirty) -> bool:
-    """Whether both records of a link of which nothing is known yet have been looked at; else they are."""
+    """Whether both records of a link have been looked at, where its shadows cannot stand for them; else they are.
+
+    They cannot if nothing is known yet, and in a unit that waits for a person: there a shadow is as it was before.
+    """
     for side in _SIDES:
         kept = shadow(dirty.known.link, side)
-        fresh = kept is not None and kept.present and not kept.fields
-        if fresh and dirty.record(side) is None and not await look(bench, dirty, side):
+        blind = kept is not None and kept.present and (not kept.fields or bool(dirty.known.link.conflicts))
+        if blind and dirty.record(side) is None and not await look(bench, dirty, side):
             return False
     return True
 

@@ -52,7 +52,7 @@ def plan(
                 plans = [each async for each in engine.plan(full=full)]
                 links = await engine.rehearsed.many([each.link for each in plans])
                 ids = {own: ids_of(known.link) for own, known in links.items()}
-                planned.append((one, [(each, ids.get(each.link, {})) for each in plans]))
+                planned.append((one, sorted([(each, ids.get(each.link, {})) for each in plans], key=_order)))
         return planned
 
     planned = here.run(work)
@@ -65,6 +65,14 @@ def plan(
             _show_diff(one, plans, limit)
     if not diff and any(each.writes for _, plans in planned for each, _ in plans):
         out.print("--diff shows each of them")
+
+
+def _order(planned: Planned) -> tuple[int, int, str]:
+    """Writes to side b first, creates before updates, and by the ids of the records: the same in every run."""
+    each, ids = planned
+    first = each.writes[0] if each.writes else None
+    which = (2, 0) if first is None else (_SIDES.index(first.side), _OPS.index(first.op))
+    return which[0], which[1], ids.get("a") or ids.get("b") or each.link
 
 
 def _show_diff(pair: SyncPair, plans: list[Planned], limit: int) -> None:

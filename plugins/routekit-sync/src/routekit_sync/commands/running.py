@@ -150,9 +150,10 @@ def _ended(last: RunRecord | None) -> str:
 def _to_do(pair: SyncPair, conflicts: int, quarantined: int, held: int) -> Sequence[str]:
     found: list[str] = []
     if held:
-        found.append(f"{held} deletions are held: routekit sync plan {pair.name} --diff, then sync brake release")
+        found.append(f"{held} deletions are held: routekit sync plan {pair.name} --diff, then brake release")
     if conflicts:
-        found.append(f"{conflicts} conflicts wait for a person: routekit sync conflicts list --pair {pair.name}")
+        wait = "conflict waits" if conflicts == 1 else "conflicts wait"
+        found.append(f"{conflicts} {wait} for a person: routekit sync conflicts list --pair {pair.name}")
     if quarantined:
         found.append(f"{quarantined} in quarantine: routekit sync quarantine list --pair {pair.name}")
     return found
