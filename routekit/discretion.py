@@ -18,6 +18,7 @@ from .marks import Sensitive
 from .message import Message
 from .options import MASK
 from .sensitive import scrubbed, sensitive_texts
+from .spellings import unquoted
 
 MOST: Final = 16
 """Messages that are remembered of one error: the innermost step and those around it have their own."""
@@ -36,10 +37,11 @@ _EMAIL = re.compile(r"(?<!//)(?<![\w.+%-])[\w.+%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-
 class _About:
     """The messages that an error is about, and the sensitive texts in them, once somebody asks."""
 
-    __slots__ = ("_texts", "_waiting", "keys", "seen")
+    __slots__ = ("_texts", "_waiting", "keys", "seen", "unread")
 
     def __init__(self) -> None:
         self.keys: Sequence[str] = ()
+        self.unread: list[str] = []
         self.seen: list[object] = []
         self._waiting: list[tuple[Message[Any], Any]] = []
         self._texts: dict[str, str] = {}
@@ -53,6 +55,8 @@ class _About:
         if len(self.seen) < MOST and not any(one is message for one in self.seen):
             self.seen.append(message)
             self._waiting.append((message, kind))
+            if isinstance(message.body, bytes | bytearray | str) and next(marks_in(kind), None) is not None:
+                self.unread.append(_text_of(message.body))
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -98,28 +102,37 @@ class Discreet:
     """Masks what is sensitive in texts that quote an error, or were written while a message was at work."""
 
     def __init__(
-        self, error: BaseException | None = None, message: Message[Any] | None = None, keys: Sequence[str] = ()
+        self,
+        error: BaseException | None = None,
+        message: Message[Any] | None = None,
+        keys: Sequence[str] = (),
+        kind: Any = None,
     ) -> None:
         self._error = error
         self._message = message
         self._keys = keys
+        self._kind = kind
         self._texts: dict[str, str] | None = None
         self._about = message is not None
+        self._unread: list[str] = []
 
     def __call__(self, text: str) -> str:
         """The text without the sensitive values; addresses for mail are masked, whosever they are."""
         if self._texts is None:
             self._texts = self._found()
+        for unread in self._unread:
+            text = unquoted(text, unread)
         text = scrubbed(text, self._texts)
         return _EMAIL.sub(_hidden, text) if self._about else text
 
     def _found(self) -> dict[str, str]:
-        texts = {} if self._message is None else dict(message_texts(self._message, None, self._keys))
+        texts = {} if self._message is None else dict(message_texts(self._message, self._kind, self._keys))
         for one in () if self._error is None else _behind(self._error):
             found = getattr(one, _ATTRIBUTE, None)
             if isinstance(found, _About):
                 self._about = True
                 texts.update(found.texts)
+                self._unread += found.unread
         return texts
 
 
@@ -136,7 +149,7 @@ def message_texts(message: Message[Any], kind: Any = None, keys: Sequence[str] =
 
 def _unread(body: bytes | bytearray | str, kind: Any, keys: Sequence[str]) -> Mapping[str, str]:
     """The sensitive texts in a body that is not data yet: all of it, if its type has such, and it cannot be read."""
-    text = body[:LARGEST] if isinstance(body, str) else bytes(body[:LARGEST]).decode(errors="replace")
+    text = _text_of(body)
     try:
         data = from_json(text) if text.lstrip()[:1] in ("{", "[") else None
     except ValueError:
@@ -147,6 +160,10 @@ def _unread(body: bytes | bytearray | str, kind: Any, keys: Sequence[str]) -> Ma
     if next(marks_in(kind), None) is not None:
         found.update({line: MASK for line in text.splitlines() if len(line) >= 4})
     return found
+
+
+def _text_of(body: bytes | bytearray | str) -> str:
+    return body[:LARGEST] if isinstance(body, str) else bytes(body[:LARGEST]).decode(errors="replace")
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:

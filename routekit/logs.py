@@ -136,10 +136,12 @@ class Bearings(logging.Filter):
         failure = failure_of(record.__dict__["error"]) if "error" in record.__dict__ else None
         said["step"] = failure.step if failure is not None else said["step"]
         record.__dict__.update(said)
-        message = None if found is None else found.message
-        shown = masked_body(message.body, keys=self._keys, most=BODY) if message is not None and self._bodies else None
+        message, kind, shown = None, None, None
+        if found is not None:
+            message, kind = found.message, found.kind
+            shown = masked_body(message.body, kind, keys=self._keys, most=BODY) if self._bodies else None
         setattr(record, _BODY, shown)
-        setattr(record, _CLEAN, Discreet(_error(record), message, self._keys))
+        setattr(record, _CLEAN, Discreet(_error(record), message, self._keys, kind))
         return True
 
 

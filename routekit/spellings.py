@@ -31,6 +31,7 @@ _TEXT: Final = 20_000
 
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _NAMED = re.compile(rf".{re.escape(MASK)}")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _WORD = re.compile(r"\w+")
 
 
@@ -55,6 +56,21 @@ def covered(text: str, values: Mapping[str, str]) -> str:
     return _replaced(text, spans) if spans else text
 
 
+def unquoted(text: str, unread: str) -> str:
+    """A text without what it quotes of another one that nobody could read, and that is sensitive as a whole.
+
+    >>> unquoted("line 1: found 'Ada;+49', not 'x'", "Ada;+491712345678")
+    "line 1: found '***', not 'x'"
+    """
+    own = _letters(unread)
+
+    def hide(match: re.Match[str]) -> str:
+        letters = _letters(match[0])
+        return f"{match[0][0]}{MASK}{match[0][-1]}" if len(letters) > 1 and letters in own else match[0]
+
+    return _QUOTED.sub(hide, text)
+
+
 def _found(letters: str, value: str, mask: str) -> Iterator[tuple[int, int, bool]]:
     """Where in the letters of a text a value may be, and whether it counts only as a word of its own."""
     own, needles, words = _needles(value, mask)
@@ -62,7 +78,7 @@ def _found(letters: str, value: str, mask: str) -> Iterator[tuple[int, int, bool
         yield from ((start, start + len(needle), False) for start in _all(letters, needle))
     if own.isdecimal() and len(own) > _ENDING:
         yield from _ends(letters, own)
-    if len(own) >= LONG and "@" not in value:  # a domain alone says nothing
+    if len(own) >= LONG and not _ADDRESS.fullmatch(value):  # a domain alone says nothing
         yield from _pieces(letters[:_TEXT], own)
     for word in words:
         yield from ((start, start + len(word), True) for start in _all(letters, word))

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ..letter import Cluster, Letter, unpacked
 from ..lettering.discarding import Discarded
 from ..lettering.editing import original
 from ..lettering.replaying import Outcome
 from ..options import masked
-from ..sensitive import masked_body
+from ..sensitive import masked_body, scrubbed, sensitive_texts
 from .letter_sights import (
     ClusterSight,
     DiscardedSight,
@@ -45,12 +45,17 @@ def as_sight(letter: Letter) -> LetterSight:
 def as_detail(letter: Letter, kind: Any = None, keys: Sequence[str] = (), *, hidden: bool = False) -> LetterDetail:
     """All about a letter; `hidden`: with what is sensitive masked in bodies and headers.
 
-    `kind` is the type of its body, by whose fields it is masked, if that is known; `keys` are further names.
+    `kind` is the type of its body, by whose fields it is masked, if that is known; `keys` are further names. What the
+    failing step got is masked by the same names, and wherever it has a sensitive value of the body that came.
     """
 
     def show(data: Any, kind: Any = None) -> Any:
         return masked_body(unpacked(data), kind, keys=keys, most=LONGEST) if hidden else data
 
+    def step(data: Any, kind: Any = None) -> Any:
+        return _without(show(data, kind), sensitive_texts(unpacked(body), came, keys=keys)) if hidden else data
+
+    came = kind
     body, headers = original(letter)
     return LetterDetail(
         letter=as_sight(letter),
@@ -60,8 +65,8 @@ def as_detail(letter: Letter, kind: Any = None, keys: Sequence[str] = (), *, hid
         headers=show(letter.headers),
         came_body=show(body, kind),
         came_headers=show(headers),
-        step_body=show(letter.current),
-        step_headers=None if letter.current_headers is None else show(letter.current_headers),
+        step_body=step(letter.current, kind),
+        step_headers=None if letter.current_headers is None else step(letter.current_headers),
         masked=hidden,
         entry=letter.entry,
         kind=letter.kind,
@@ -70,6 +75,15 @@ def as_detail(letter: Letter, kind: Any = None, keys: Sequence[str] = (), *, hid
         edits=[_edit(edit) for edit in letter.edits],
         replays=[_tried(tried) for tried in letter.replays],
     )
+
+
+def _without(data: Any, texts: Mapping[str, str]) -> Any:
+    """Data in whose texts these are masked."""
+    if isinstance(data, str):
+        return scrubbed(data, texts)
+    if isinstance(data, dict):
+        return {name: _without(value, texts) for name, value in cast("dict[str, Any]", data).items()}
+    return [_without(one, texts) for one in cast("list[Any]", data)] if isinstance(data, list) else data
 
 
 def as_cluster(cluster: Cluster) -> ClusterSight:

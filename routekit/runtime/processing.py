@@ -45,7 +45,7 @@ class Processing:
         self._retries = policy.retries
         self._patience = policy.deadline
         self._fit = fit
-        self._kind = route.body
+        self.kind = route.body
         self._copies = not unchanging(route.body)
         self._handler = handler
         self._give_up = give_up
@@ -106,7 +106,7 @@ class Processing:
 
     async def _once(self, message: Message[Any]) -> Message[Any] | None:
         """One try, with a body that nothing else can change."""
-        if self._fit is not None and type(message.body) is not self._kind:
+        if self._fit is not None and type(message.body) is not self.kind:
             try:
                 body = self._fit(isolated(message.body) if self._copies else message.body)
             except BodyError as error:
@@ -152,7 +152,7 @@ class Processing:
             tried[0] = number
             return await self._try(_numbered(message, number))
 
-        concerns(failed, message, self._kind, self._runtime.private)
+        concerns(failed, message, self.kind, self._runtime.private)
         return await retrying(failed, attempt, self._retries, self._runtime, message)
 
     async def _failed(self, message: Message[Any], error: Exception, *, again: bool) -> Message[Any] | None:
@@ -165,7 +165,7 @@ class Processing:
             else:
                 return self._counted(reply)
         attempts = attempts_of(error)
-        concerns(error, message, self._kind, self._runtime.private)
+        concerns(error, message, self.kind, self._runtime.private)
         if self._rescuer is not None:
             original = self._original(_numbered(message, attempts))
             clause = await self._rescuer.clause(error, original, at_step=False)
@@ -174,7 +174,7 @@ class Processing:
                     return self._counted(await self._rescuer.run(clause, error, original))
                 except Exception as worse:
                     error = worse
-                    concerns(error, message, self._kind, self._runtime.private)
+                    concerns(error, message, self.kind, self._runtime.private)
         if self._give_up is None:
             self._refuse(message, error)
             raise error

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..callables import Calling, called
+from ..discretion import concerns
 from ..endpoint import Producer, address_of
 from ..errors import BodyError, Unavailable
 from ..fitting import misfit
@@ -32,12 +33,13 @@ class _Slot:
 
     def told(self, spot: Spot, target: Target) -> Send:
         """As `deliver`, for a step whose messages may be followed: their traces are told."""
+        noting = _noting(self.deliver)
 
         def deliver(message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
             trace = message.meta.trace
             if trace is None:
                 return self.send(message, **options)
-            return trace.send(spot, target, self.send, message, options)
+            return trace.send(spot, target, noting, message, options)
 
         return deliver
 
@@ -83,12 +85,26 @@ class Senders:
 
 def told(send: Send, spot: Spot, target: Target) -> Send:
     """The same, told to the traces of its messages; what is sent to a producer at once is told by its slot."""
+    noting = _noting(send)
 
     def deliver(message: Message[Any], **options: Any) -> Awaitable[Message[Any] | None]:
         trace = message.meta.trace
-        return send(message, **options) if trace is None else trace.send(spot, target, send, message, options)
+        return send(message, **options) if trace is None else trace.send(spot, target, noting, message, options)
 
     return deliver
+
+
+def _noting(send: Send) -> Send:
+    """The same, whose errors know the message before a trace tells of them."""
+
+    async def noted(message: Message[Any], **options: Any) -> Message[Any] | None:
+        try:
+            return await send(message, **options)
+        except Exception as error:
+            concerns(error, message)
+            raise
+
+    return noted
 
 
 def sending(sink: Sink, deliver: Callable[..., Awaitable[R]]) -> Callable[[Message[Any]], Awaitable[R]]:

@@ -16,17 +16,24 @@ from ..message import Message
 from .failure import Failure
 from .processing import Processing
 
+_PLAIN = (dict, list, str, bytes, bytearray)
+"""Bodies that do not say by themselves what is sensitive in them."""
+
 _DEEP = 10_000
 """So many calls inside one another are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """A message, the route that it is in, and the step that it is at; `source` before the first one."""
+    """A message, the route that it is in, and the step that it is at; `source` before the first one.
+
+    `kind` is what the body that came into the route is declared as, where that is known.
+    """
 
     route: str
     step: str
     message: Message[Any]
+    kind: Any = None
 
 
 def whereabouts(frame: FrameType | None = None) -> Whereabouts | None:
@@ -36,13 +43,17 @@ def whereabouts(frame: FrameType | None = None) -> Whereabouts | None:
     for one in _outwards(frame or sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]  # the only way to callers
         step = step or step_at(one)
         message = message or _message_in(one)
-        if step is not None and message is not None:
+        if step is not None and message is not None and not isinstance(message.body, _PLAIN):
             return Whereabouts(step.route, step.step, message)
         found = processing_at(one)
         if found is not None:
-            at = step.step if step is not None else "source"
-            return Whereabouts(found[1], at, found[2])
-    return None
+            at, route = (step.step, step.route) if step is not None else ("source", found[1])
+            return Whereabouts(route, at, message if step is not None and message else found[2], _kind(one))
+    return None if step is None or message is None else Whereabouts(step.route, step.step, message)
+
+
+def _kind(frame: FrameType) -> Any:
+    return frame.f_locals["self"].kind
 
 
 def processing_at(frame: FrameType) -> tuple[Counts, str, Message[Any]] | None:

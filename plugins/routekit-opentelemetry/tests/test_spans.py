@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
 from routekit import Message, Policy, from_
-from routekit.testing import Feed, Run, replace_endpoints, run_routes, setup_for
+from routekit.testing import Feed, Run, Sink, replace_endpoints, run_routes, setup_for
 from routekit_opentelemetry.observing import MOST, RouteObserver
 from routekit_opentelemetry.providing import Sampling
 
@@ -118,6 +118,24 @@ async def test_a_failure_is_at_the_step_that_failed(spans: Spans):
     assert whole.status.status_code is StatusCode.ERROR
     assert whole.attributes is not None
     assert whole.attributes["routekit.outcome"] == "dead"
+
+
+async def test_no_span_says_anything_of_people(spans: Spans):
+    """An error that quotes a value of the message is told without it: at a step, at a send, and of the whole."""
+
+    def fail(n: int) -> None:
+        raise ValueError("no such user: ADA.LOVELACE@example.org")
+
+    lead = {"email": "ada.lovelace@example.org", "n": 1}
+    policy = Policy(dead_letter="store")
+    await spans.run(
+        one=from_(Feed([lead]), dict[str, Any], policy=policy).transform(fail),
+        two=from_(Feed([lead]), dict[str, Any], policy=policy).to(Sink(fail={1: ValueError("ada.lovelace is taken")})),
+    )
+    told = [span.status.description for span in spans.all if span.status.description]
+    told += [str(event.attributes) for span in spans.all for event in span.events]
+    assert len(told) >= 6
+    assert [text for text in told if "lovelace" in text.lower()] == []
 
 
 async def test_parts_are_in_the_step_that_splits(spans: Spans):
