@@ -35,6 +35,8 @@ class Repair:
     """Units that are unequal though nobody has changed them, each with whose value counts."""
     due: Sequence[str] = ()
     """Links that are to be looked at again."""
+    gone: Mapping[str, Side] = field(default_factory=dict[str, Side])
+    """Those of them of which a side certainly has no record any more."""
     loose: Sequence[tuple[Side, str]] = ()
     """Records that have no counterpart yet: they are matched, or created on the other side."""
     left: Sequence[Difference] = field(default=())
@@ -46,17 +48,19 @@ async def repair(bench: Bench, found: Reconciliation) -> Repair:
     plans: list[LinkPlan] = []
     decided: list[Conflict] = []
     due: list[str] = []
+    gone: dict[str, Side] = {}
     left = [each for each in found.differences if each.why in (Why.EXTRA, Why.HIDDEN)]
     for case in found.cases:
         own = list(_decided(bench, case))
         planned = await _planned(bench, case, own)
         settled = {conflict.unit for conflict in own}
+        gone |= dict(_gone(case))
         left += [each for each in case.differences if _needs_a_person(each, settled)]
         decided += own
         if planned.writes or planned.verdict or own:
             plans.append(planned)
             due.append(case.known.link.id)
-    return Repair(plans, decided, due, found.loose, left)
+    return Repair(plans, decided, due, gone, found.loose, left)
 
 
 async def ask(ledger: Ledger, given: Repair, who: str = "reconcile") -> None:
@@ -65,7 +69,7 @@ async def ask(ledger: Ledger, given: Repair, who: str = "reconcile") -> None:
         fields = conflict.taken if conflict.outcome == "merged" else None
         await decide(ledger, conflict, conflict.outcome, fields, who, conflict.why)
     for own in given.due:
-        await _due(ledger, own)
+        await _due(ledger, own, given.gone.get(own))
 
 
 def _decided(bench: Bench, case: Examined) -> Iterable[Conflict]:
@@ -136,17 +140,26 @@ def _needs_a_person(difference: Difference, settled: set[str]) -> bool:
     return difference.why in (Why.BLOCKED, Why.PROBLEM)
 
 
-async def _due(ledger: Ledger, own: str) -> None:
+def _gone(case: Examined) -> Iterable[tuple[str, Side]]:
+    """The side that has no record any more; one that was merged into another is told so by the side itself."""
+    for each in case.differences:
+        record = case.a if each.side == "a" else case.b
+        if each.why is Why.MISSING and each.side and record is not None and record.merged_into is None:
+            yield case.known.link.id, each.side
+
+
+async def _due(ledger: Ledger, own: str, gone: Side | None) -> None:
     for _ in range(_TRIES):
         known = await ledger.link(own)
-        if known is None or known.link.due:
+        if known is None or (known.link.due and gone is None):
             return
         try:
-            await ledger.save(Saving(known, _now_due(known.link, ledger.now())))
+            await ledger.save(Saving(known, _now_due(known.link, ledger.now(), gone)))
         except Changed:
             continue  # a cycle has worked at it meanwhile: it may not be needed any more
         return
 
 
-def _now_due(link: Link, now: float) -> Link:
-    return link.model_copy(update={"due": now})
+def _now_due(link: Link, now: float, gone: Side | None) -> Link:
+    missing = link.gone if gone is None or gone in link.gone else {**link.gone, gone: None}
+    return link.model_copy(update={"due": now, "gone": missing})
