@@ -6,12 +6,22 @@ from typer import Typer
 
 from routekit import hookimpl
 
-from . import disputing, linking, planning, quarantining, running, steering  # each puts its commands there
+from . import checking, disputing, linking, planning, quarantining, running, steering  # each puts its commands there
 from .app import sync
 
 routekit_interface = 1
 
-__all__ = ["disputing", "linking", "planning", "quarantining", "register_commands", "running", "steering", "sync"]
+__all__ = [
+    "checking",
+    "disputing",
+    "linking",
+    "planning",
+    "quarantining",
+    "register_commands",
+    "running",
+    "steering",
+    "sync",
+]
 
 
 @hookimpl
