@@ -340,6 +340,8 @@ def test_an_explanation_tells_the_way_of_every_field() -> None:
         (lambda: same(a.name, b.title, on_null="default") and Mapping(
             Customer, Party, same(a.name, b.title, on_null="default")), "there is none"),
         (lambda: convert(a.name, b.title, converter(lowered)), "no way back"),
+        (lambda: Mapping(Customer, Party, default(b.parent, "x")), "default that parent does not take"),
+        (lambda: Mapping(Customer, Party, same(a.short, b.short, default="x" * 30)), "at most 20 characters"),
         (lambda: row(b.mechanisms, kind="email"), "no field 'kind'"),
         (lambda: row(b.mechanisms), "which row"),
         (lambda: row(a.name, type="email"), "list of models"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping as Fields
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .errors import BadMapping, MappingError
 from .legs import Leg, Resolve, Run
@@ -25,7 +25,7 @@ B = TypeVar("B", bound=BaseModel)
 class Mapping(Generic[A, B]):
     """How an `A` is read as a `B`, and a `B` as an `A`.
 
-    >>> from pydantic import BaseModel
+    >>> from pydantic import BaseModel, ValidationError
     >>> from routekit_mapping import fields, same
     >>> class Customer(BaseModel):
     ...     name: str
@@ -225,6 +225,19 @@ def _checked(name: str, rules: Sequence[Rule]) -> None:
         if rule.on_null == "default" and rule.default is MISSING and rule.default_a is MISSING:
             raise BadMapping(f"rule '{rule.name}' says on_null='default', and there is none", hint="say default=...")
         _written_once(name, rule, written)
+        _defaults_fit(rule)
+
+
+def _defaults_fit(rule: Rule) -> None:
+    target = rule.a if rule.kind == "default" and rule.direction == "to_a" else rule.b
+    for paths, value in ((target, rule.value), (rule.b, rule.default), (rule.a, rule.default_a)):
+        if value is MISSING or len(paths) != 1:
+            continue
+        try:
+            paths[0].adapter.validate_python(value, strict=True)
+        except ValidationError as error:
+            why = error.errors(include_url=False)[0]["msg"]
+            raise BadMapping(f"rule '{rule.name}' has a default that {paths[0]} does not take: {why}") from None
 
 
 def _written_once(name: str, rule: Rule, written: dict[tuple[str, str], str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, EmailStr
+from pydantic import BaseModel, EmailStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from routekit import Sensitive, did_you_mean
@@ -72,6 +72,12 @@ class Path:
     def nullable(self) -> bool:
         """Whether the value may be None."""
         return may_be_none(self.annotation)
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What checks a value by its declared type."""
+        wanted = cast("Any", Annotated[(self.annotation, *self.metadata)] if self.metadata else self.annotation)
+        return TypeAdapter(wanted)
 
     @property
     def sensitive(self) -> Sensitive | None:

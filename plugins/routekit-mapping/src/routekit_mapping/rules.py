@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, overload
 from uuid import UUID
 
+from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from .converting import Converter
@@ -22,6 +24,7 @@ L3 = TypeVar("L3")
 R2 = TypeVar("R2")
 R3 = TypeVar("R3")
 T = TypeVar("T")
+M = TypeVar("M", BaseModel, Enum)
 Scalar = TypeVar("Scalar", str, bool, int, float, Decimal, datetime, date, time, UUID, bytes)
 
 Direction: TypeAlias = Literal["both", "to_b", "to_a"]
@@ -207,7 +210,13 @@ def convert(a: Any, b: Any, by: Converter[Any, Any], **options: Any) -> Rule:
     return replace(declare("convert", a, b, options), by=by)
 
 
-def computed(target: R | None, source: L, by: Callable[[L], R | None], *, name: str = "") -> Rule:
+@overload
+def computed(target: Scalar | None, source: L, by: Callable[[L], Scalar | None], *, name: str = "") -> Rule: ...
+@overload
+def computed(target: list[T] | None, source: L, by: Callable[[L], list[T] | None], *, name: str = "") -> Rule: ...
+@overload
+def computed(target: M | None, source: L, by: Callable[[L], M | None], *, name: str = "") -> Rule: ...
+def computed(target: Any, source: Any, by: Callable[[Any], Any], *, name: str = "") -> Rule:
     """A field that is made of the other side's and never read back: a label, a count.
 
     `source` is a field of the other side, or a tuple of them: then the function gets None for what has no value.
@@ -220,7 +229,13 @@ def computed(target: R | None, source: L, by: Callable[[L], R | None], *, name: 
     )  # fmt: skip
 
 
-def default(target: R | None, value: R, *, name: str = "") -> Rule:
+@overload
+def default(target: Scalar | None, value: Scalar, *, name: str = "") -> Rule: ...
+@overload
+def default(target: list[T] | None, value: list[T], *, name: str = "") -> Rule: ...
+@overload
+def default(target: M | None, value: M, *, name: str = "") -> Rule: ...
+def default(target: Any, value: Any, *, name: str = "") -> Rule:
     """What a field gets at the creation of its record, which the other side has nothing for; later it is left alone."""
     path = path_of(target)
     return Rule("default", (), (path,), name or str(path), "to_b", value=value)
