@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTSIDE = sorted([*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")])
-TRYING_OUT = sorted([*ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
+FOR_TESTS = {*ROOT.glob("plugins/*/src/*/testing.py"), *ROOT.glob("plugins/*/src/*/testing/**/*.py")}
+"""What a plugin offers to tests; nothing else of it imports that."""
+OUTSIDE = sorted({*ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("routes/**/*.py")} - FOR_TESTS)
+TRYING_OUT = sorted([*FOR_TESTS, *ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("examples/**/*.py")])
 FACES = ("routekit", "routekit.remotes", "routekit.commanding")
 TESTING = (*FACES, "routekit.testing", "routekit.testing.conformance", "routekit.testing.remote")
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
@@ -34,8 +36,12 @@ def imported(source: str) -> Iterator[str]:
 
 
 def _is_module(package: str, name: str) -> bool:
-    place = ROOT.joinpath(*package.split("."), name)
-    return place.with_suffix(".py").exists() or place.is_dir()
+    """Whether a name of a package is a module in it, and nothing that the package gives by that name."""
+    folder = ROOT.joinpath(*package.split("."))
+    face = folder / "__init__.py"
+    if face.exists() and re.search(rf" as {name}$", face.read_text(encoding="utf-8"), re.MULTILINE):
+        return False
+    return (folder / name).with_suffix(".py").exists() or (folder / name).is_dir()
 
 
 def inner(source: str, *doors: str) -> list[str]:
@@ -45,7 +51,7 @@ def inner(source: str, *doors: str) -> list[str]:
 
 @pytest.mark.parametrize("file", OUTSIDE, ids=named)
 def test_outside_enters_by_the_face(file: Path) -> None:
-    """Plugins and routes import `routekit`, the contract of remote systems and the door for commands, and nothing inside."""
+    """Plugins and routes import `routekit` and the doors for remote systems and commands, and nothing inside."""
     assert inner(file.read_text(encoding="utf-8"), *FACES) == []
 
 
@@ -53,6 +59,14 @@ def test_outside_enters_by_the_face(file: Path) -> None:
 def test_tests_and_examples_enter_by_the_face_and_testing(file: Path) -> None:
     """Tests of plugins, and examples, import the face, `routekit.testing` and its kit, and nothing inside."""
     assert inner(file.read_text(encoding="utf-8"), *TESTING) == []
+
+
+@pytest.mark.parametrize("file", OUTSIDE, ids=named)
+def test_what_is_for_tests_is_for_tests_alone(file: Path) -> None:
+    """Nothing that runs in a service loads what its plugin offers to tests."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    inside = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not [module for module in inside if "testing" in module.split(".")]
 
 
 @pytest.mark.parametrize(
