@@ -25,10 +25,10 @@ async def adopt(bench: Bench, dirty: Dirty, intent: Intent, error: Taken) -> boo
     if resent and able.creating is Creating.POINTER and len(error.ids) == 1:
         own = await bench.calls(side).get(error.ids[0])
         if own is not None and not own.deleted:
-            return await settle(bench, dirty, intent, own)
+            return await settle(bench, dirty, intent, own, late=True)
     own, found = await looked_up(bench, dirty, intent, error.ids)
     if own is not None:
-        return await settle(bench, dirty, intent, own)
+        return await settle(bench, dirty, intent, own, late=True)
     if len(found) == 1:
         return await joined(bench, dirty, side, found[0])
     if resent and able.creating in (Creating.REFUSE, Creating.POINTER):

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from routekit.remotes import Feed, FeedExpired, Forbidden, Record
+from routekit.remotes import Feed, FeedExpired, Record
 
 from .bench import Bench, Dirty, shadow
 from .kept import Cursor
-from .ledger import Known, Saving, ids
+from .ledger import Known, Saving
 from .linking import keep
-from .merging import merge
+from .looking import suspected
 from .reading import Ids, Look, anew, everything, feed
 from .sifting import read, sift, together
 from .units import Side
@@ -90,9 +90,14 @@ class _Reader:
 
     async def move(self) -> None:
         """Remember how far the side has been read."""
-        if self._cursor is not None:
-            await self._bench.ledger.move(self._side, self._cursor)
-            self._cursor = None
+        if self._cursor is None:
+            return
+        offset = self._bench.calls(self._side).offset
+        if offset is not None:
+            update = {"offset": offset.ahead, "uncertainty": offset.uncertainty}
+            self._cursor = self._cursor.model_copy(update=update)
+        await self._bench.ledger.move(self._side, self._cursor)
+        self._cursor = None
 
     async def close(self) -> None:
         """Stop reading."""
@@ -188,75 +193,6 @@ async def due(bench: Bench, *, only: Collection[str] = ()) -> AsyncGenerator[lis
 
 async def _known(bench: Bench, wanted: Sequence[str]) -> list[Known]:
     return [each for each in (await bench.ledger.many(wanted)).values() if each.link.due or each.link.intents]
-
-
-async def looked_at(bench: Bench, links: Sequence[Known]) -> list[Dirty]:
-    """Links with both their records as they are now, read in as few calls as can be."""
-    found = {each.link.id: Dirty(each) for each in links}
-    for side in _SIDES:
-        names = {kept.id: each.link.id for each in links if (kept := shadow(each.link, side)) and kept.present}
-        if not names:
-            continue
-        records = await read(bench, side, list(names))
-        for own, link in names.items():
-            if own in records:
-                found[link].saw(side, records[own])
-        missing = [own for own in names if own not in records]
-        await suspected(bench, side, missing)
-    whole = [each for each in found.values() if _seen(each)]
-    if len(whole) == len(found):
-        return whole
-    again = await bench.ledger.many([each.known.link.id for each in whole])
-    return [each for each in whole if again.get(each.known.link.id) == each.known]
-
-
-def _seen(dirty: Dirty) -> bool:
-    """Whether each record that a link has was read."""
-    return all(
-        (kept := shadow(dirty.known.link, side)) is None or not kept.present or dirty.record(side) is not None
-        for side in _SIDES
-    )
-
-
-async def suspected(bench: Bench, side: Side, missing: Sequence[str], *, stamp: float | None = None) -> None:
-    """Records that were not given when they were asked for: each is asked for by itself, which gives a certain answer.
-
-    Those that are gone are noted, and dealt with when the deletions are counted; those that may not be seen are left.
-    """
-    if not missing:
-        return
-    known = await bench.ledger.linked(side, missing)
-    for own, found in known.items():
-        kept = shadow(found.link, side)
-        if kept is None or kept.id != own or found.link.state in ("dead", "parked") or side in found.link.gone:
-            continue
-        try:
-            record = await bench.calls(side).get(own)
-        except Forbidden:
-            await _unseen(bench, found)
-            continue
-        if record is not None and not record.deleted and record.id == own:
-            continue
-        if record is None and bench.abilities(side).tombstones:
-            await _unseen(bench, found)  # deletions are told there, and none was
-            continue
-        await _noted(bench, side, found, record)
-
-
-async def _unseen(bench: Bench, known: Known) -> None:
-    """A record that may not be seen is not gone: the link waits."""
-    if known.link.due:
-        later = known.link.model_copy(update={"due": bench.now() + bench.pair.retry.longest})
-        await bench.save(known, later)
-
-
-async def _noted(bench: Bench, side: Side, known: Known, record: Record | None) -> None:
-    if record is not None and (record.merged_into or not record.deleted):
-        await merge(bench, side, ids(known.link, side)[0], record.merged_into or record.id, stamp=record.stamp)
-        return
-    gone = {**known.link.gone, side: record.stamp if record else None}
-    after = known.link.model_copy(update={"gone": gone, "due": known.link.due or bench.now() or 1e-9})
-    await bench.ledger.save(Saving(known, after))
 
 
 async def absent(bench: Bench, side: Side, seen: Ids) -> None:

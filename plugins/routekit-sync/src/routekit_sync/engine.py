@@ -14,15 +14,16 @@ import anyio
 from routekit import RouteKitError, Runtime
 from routekit.remotes import Busy, RemoteError, Session, Unclear, Unsent
 
-from .bench import Bench, Dirty, Halted, shadow, silent
+from .bench import Bench, Dirty, Halted, silent
 from .calling import Calls
 from .deleting import delete
-from .discovering import Scanned, absent, changed, due, hinted, looked_at
+from .discovering import Scanned, absent, changed, due, hinted
 from .executing import carry_out, resting
 from .failing import attempt, postponed
 from .kept import RunRecord
-from .ledger import Changed, LeaseLost, Ledger
+from .ledger import Changed, Known, LeaseLost, Ledger
 from .linking import counterpart
+from .looking import look_first, looked_at
 from .pair import SyncPair
 from .plans import LinkPlan
 from .recovering import recover
@@ -32,6 +33,9 @@ from .units import Side
 
 LEASE = 300.0
 """Seconds for which a process has a pair without a sign of life."""
+
+_TOGETHER = 100
+"""Links that are worked at until the lease is looked at again."""
 
 _SIDES: tuple[Side, Side] = ("a", "b")
 
@@ -176,8 +180,7 @@ class Engine:
                 continue
             known = await bench.ledger.link(own)
             if known is not None and known.link.intents and known.link.state != "parked":
-                with suppress(Changed):
-                    await recover(bench, known)
+                await _recovered(bench, known)
                 bench.go_on()
 
     async def _batches(self, bench: Bench, full: bool, hints: Sequence[Hint]) -> AsyncGenerator[list[Dirty]]:
@@ -201,7 +204,13 @@ class Engine:
     async def work(self, bench: Bench, batch: Sequence[Dirty]) -> None:
         """Work at some links, several at once; what belongs to one link is done in order."""
         bench.summary.changed += len(batch)
-        await _look_first(bench, batch)
+        for start in range(0, len(batch), _TOGETHER):
+            if bench.halted is None:
+                await bench.ledger.renew(seconds=LEASE)  # nothing is being written just now
+                await self._part(bench, batch[start : start + _TOGETHER])
+
+    async def _part(self, bench: Bench, batch: Sequence[Dirty]) -> None:
+        await look_first(bench, batch)
         queue = iter(batch)
         failures: list[Exception] = []
 
@@ -234,6 +243,11 @@ class Engine:
         except RemoteError as error:
             if bench.rehearsal is None:
                 await _refused(bench, dirty, error)
+        except RouteKitError:
+            raise
+        except Exception as error:  # a fault of a connector, or of a function of the user
+            if bench.rehearsal is None:
+                await _refused(bench, dirty, error)
 
     async def _matched(self, bench: Bench, dirty: Dirty) -> Dirty | None:
         link = dirty.known.link
@@ -242,7 +256,7 @@ class Engine:
         return dirty
 
 
-async def _refused(bench: Bench, dirty: Dirty, error: RemoteError) -> None:
+async def _refused(bench: Bench, dirty: Dirty, error: Exception) -> None:
     """A look for the sake of one link failed: it is tried again later."""
     known = await bench.ledger.link(dirty.known.link.id)
     if known is None or known.link.intents:
@@ -254,22 +268,16 @@ async def _refused(bench: Bench, dirty: Dirty, error: RemoteError) -> None:
         await attempt(bench, dirty, "b" if known.link.a is not None else "a", error, {})
 
 
-async def _look_first(bench: Bench, batch: Sequence[Dirty]) -> None:
-    """Read, in as few calls as can be, the records that are about to be written where the side checks nothing."""
-    for side in _SIDES:
-        able = bench.abilities(side)
-        wanted: dict[str, Dirty] = {}
-        for dirty in batch:
-            kept = shadow(dirty.known.link, side)
-            if kept is None or not kept.present or dirty.record(side) is not None or resting(dirty.known.link):
-                continue
-            if not able.compare_and_set or kept.version is None:
-                wanted[kept.id] = dirty
-        if len(wanted) < 2 or able.batch < 2:
-            continue
-        for own, record in (await bench.calls(side).many(list(wanted))).items():
-            if own in wanted:
-                wanted[own].saw(side, record)
+async def _recovered(bench: Bench, known: Known) -> None:
+    try:
+        await recover(bench, known)
+    except Changed:
+        return
+    except RouteKitError:
+        raise
+    except Exception as error:  # a fault of a connector: it concerns this link alone
+        bench.summary.failed += 1
+        bench.alert(f"link {known.link.id} cannot be recovered: {type(error).__name__}: {error}")
 
 
 @asynccontextmanager

@@ -5,9 +5,7 @@ not, or is done. What fails concerns its own link; a side that is down or busy e
 """
 
 from dataclasses import replace
-from typing import Any
 
-from routekit import ValueChange
 from routekit.remotes import (
     Busy,
     Forbidden,
@@ -28,9 +26,9 @@ from .circles import circular
 from .converting import parents_of
 from .deciding import decisions
 from .failing import alternating, attempt, backoff, parked, postponed, too_often
-from .kept import Conflict
 from .landing import again, gone, look, settle, write_through
-from .ledger import Changed, Known, Saving, digest, document
+from .learning import count, disputed, frozen, news, noticed, unlinked
+from .ledger import Changed, Known, Saving, digest
 from .plans import LinkPlan, Write
 from .sifting import tracked
 from .state import Intent, Link
@@ -107,8 +105,8 @@ async def _step(bench: Bench, dirty: Dirty, made: LinkPlan) -> bool:
     read = await _look_first(bench, dirty, made)
     if read is not None:
         return read
-    _count(bench, made)
-    link = _noticed(bench, dirty, made)
+    count(bench, made)
+    link = noticed(bench, dirty, made)
     if not made.writes:
         await _nothing(bench, dirty, made, link)
         return False
@@ -118,8 +116,8 @@ async def _step(bench: Bench, dirty: Dirty, made: LinkPlan) -> bool:
         return False
     intents = [_intent(bench, dirty, write, place) for place, write in enumerate(made.writes)]
     link = link.model_copy(update={"intents": [intents[0].model_copy(update={"state": "sent"}), *intents[1:]]})
-    extra = _disputed(bench, dirty, made)
-    link = _frozen(link, made, dirty)
+    extra = disputed(bench, dirty, made)
+    link = frozen(link, made, dirty)
     await bench.ledger.save(Saving(dirty.known, link, extra))
     dirty.known = Known(link, dirty.known.version + 1)
     return await send_all(bench, dirty, made)
@@ -137,85 +135,15 @@ async def _look_first(bench: Bench, dirty: Dirty, made: LinkPlan) -> bool | None
     return None
 
 
-def _count(bench: Bench, made: LinkPlan) -> None:
-    done = bench.summary
-    done.conflicts += len(made.disputes)
-    done.manual += sum(each.outcome == "manual" for each in made.disputes)
-    done.drift += len(made.drift)
-    done.blocked += len(made.blocked)
-    done.problems += len(made.problems)
-    done.waiting += bool(made.waits_for)
-
-
-def _noticed(bench: Bench, dirty: Dirty, made: LinkPlan) -> Link:
-    link = planning.noticed(dirty.known.link, made, dirty.a, dirty.b, now=bench.now())
-    due = bench.now() or 1e-9
-    return link.model_copy(update={"due": due if made.waits_for else 0.0})
-
-
 async def _nothing(bench: Bench, dirty: Dirty, made: LinkPlan, link: Link) -> None:
     """There is nothing to write: what was learned is kept, if it is news."""
     if made.verdict == "unlink":
-        link = _unlinked(link, made)
-    link = _frozen(link, made, dirty)
-    extra = _disputed(bench, dirty, made)
-    if extra or _news(dirty.known, link):
+        link = unlinked(link, made)
+    link = frozen(link, made, dirty)
+    extra = disputed(bench, dirty, made)
+    if extra or news(dirty.known, link):
         await bench.ledger.save(Saving(dirty.known, link, extra))
         dirty.known = Known(link, dirty.known.version + 1)
-
-
-def _unlinked(link: Link, made: LinkPlan) -> Link:
-    """A link that is none any more; its records are known by it still, so that neither is taken for a new one.
-
-    What they said is forgotten: if it comes back, they are compared as when they were first matched.
-    """
-    plain: dict[str, Any] = {"fields": {}}
-    a = link.a.model_copy(update=plain) if link.a else None
-    b = link.b.model_copy(update=plain) if link.b else None
-    return link.model_copy(update={"state": "outside", "why": made.why, "a": a, "b": b})
-
-
-def _news(known: Known, link: Link) -> bool:
-    """Whether a link differs from what is kept, other than by when it was read."""
-    unread: dict[str, Any] = {"seen": 0.0}
-
-    def plain(each: Link) -> Link:
-        a = each.a.model_copy(update=unread) if each.a else None
-        b = each.b.model_copy(update=unread) if each.b else None
-        due = {"due": 1.0} if each.due and each.waits_for else {}
-        return each.model_copy(update={"a": a, "b": b, **due})
-
-    return known.version == 0 or plain(known.link) != plain(link)
-
-
-def _disputed(bench: Bench, dirty: Dirty, made: LinkPlan) -> list[ValueChange]:
-    """The conflicts of a plan, each kept once, however often it is planned."""
-    link = dirty.known.link
-    return [
-        document(
-            f"conflict/{_named(link, each)}",
-            Conflict(
-                id=_named(link, each), link=link.id, unit=each.unit,
-                id_a=link.a.id if link.a else "", id_b=link.b.id if link.b else "",
-                base_a=each.base_a, base_b=each.base_b, value_a=each.value_a, value_b=each.value_b,
-                stamp_a=each.stamp_a, stamp_b=each.stamp_b, outcome=each.outcome, why=each.why, at=bench.now(),
-            ),
-        )
-        for each in made.disputes
-    ]  # fmt: skip
-
-
-def _named(link: Link, dispute: Any) -> str:
-    return digest(
-        link.id, dispute.unit, dispute.base_a, dispute.base_b,
-        dispute.value_a, dispute.value_b, dispute.stamp_a, dispute.stamp_b,
-    )  # fmt: skip
-
-
-def _frozen(link: Link, made: LinkPlan, dirty: Dirty) -> Link:
-    """The link with the units that wait for a person."""
-    waiting = {each.unit: _named(dirty.known.link, each) for each in made.disputes if each.outcome == "manual"}
-    return link.model_copy(update={"conflicts": {**link.conflicts, **waiting}}) if waiting else link
 
 
 def _intent(bench: Bench, dirty: Dirty, write: Write, place: int) -> Intent:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from routekit import ValueChange
+from routekit import RouteKitError, ValueChange
 from routekit.remotes import Forbidden, RemoteError, Unclear
 
 from .bench import Bench, Dirty
@@ -57,7 +57,7 @@ async def _quarantined(
         side=side,
         fields=fields,
         code=code(error),
-        why=str(error),
+        why=str(error) if isinstance(error, RouteKitError) else f"{type(error).__name__}: {error}",
         rules=rules(bench),
         id_a=link.a.id if link.a else "",
         id_b=link.b.id if link.b else "",

@@ -74,13 +74,23 @@ async def again(bench: Bench, dirty: Dirty) -> bool:
 
 
 async def settle(
-    bench: Bench, dirty: Dirty, intent: Intent, answer: Record | None, made: LinkPlan | None = None
+    bench: Bench,
+    dirty: Dirty,
+    intent: Intent,
+    answer: Record | None,
+    made: LinkPlan | None = None,
+    *,
+    late: bool = False,
 ) -> bool:
-    """A write is done: both shadows move and its intent goes, in one transaction. False if the link was changed."""
+    """A write is done: both shadows move and its intent goes, in one transaction. False if the link was changed.
+
+    `late`: the record of a create was found later than it was made, and may have been edited since.
+    """
     now = bench.now()
+    late = late or (intent.attempt > 0 and not bench.abilities(intent.side).answers)
 
     def after(link: Link) -> Link:
-        done = planning.settled(link, intent, answer, bench.pair, now=now)
+        done = planning.settled(link, intent, answer, bench.pair, now=now, late=late)
         update: dict[str, Any] = {
             "writes": [*(each for each in link.writes if now - each < bench.pair.breaker.seconds), now][-50:],
             "written": [*link.written, digest(intent.side, intent.fields)][-12:],

@@ -14,6 +14,7 @@ from .bench import Bench, Dirty, opposite, shadow
 from .ledger import Known, Saving, digest
 from .pair import Match, SyncPair
 from .settling import half, matched
+from .sifting import in_scope
 from .state import Link
 from .units import Side
 
@@ -23,8 +24,7 @@ _MOST = 10
 
 async def keep(bench: Bench, side: Side, records: Sequence[Record]) -> None:
     """Make links of records that have none: whole ones for those with a match, half ones for the others."""
-    scope = bench.pair.scope_a if side == "a" else bench.pair.scope_b
-    records = [each for each in records if scope is None or scope(each)]
+    records = [each for each in records if _wanted(bench, side, each)]
     if not records or bench.partition != 0:
         return
     records = await _ours(bench, side, records)
@@ -51,7 +51,10 @@ def key_of(rule: Match, side: Side, fields: Mapping[str, object]) -> str | None:
     names = rule.a if side == "a" else rule.b
     make = (rule.key_b or rule.key) if side == "b" else rule.key
     if make is not None:
-        return make({name: fields.get(name) for name in names}) or None
+        try:
+            return make({name: fields.get(name) for name in names}) or None
+        except Exception:  # a function of the user: what it cannot tell of matches nothing
+            return None
     values = [fields.get(name) for name in names]
     if any(value is None or value in ("", []) for value in values):
         return None
@@ -236,10 +239,18 @@ async def _found(bench: Bench, rule: Match, there: Side, record: Record, text: s
 
 async def _free(bench: Bench, side: Side, found: Sequence[Record]) -> list[Record]:
     """Those that are in scope and not another live link's, half ones excepted."""
-    scope = bench.pair.scope_a if side == "a" else bench.pair.scope_b
     known = await bench.ledger.linked(side, [each.id for each in found]) if found else {}
     free = [each for each in found if each.id not in known or known[each.id].link.state == "half"]
-    return [each for each in free if scope is None or scope(each)]
+    return [each for each in free if _wanted(bench, side, each)]
+
+
+def _wanted(bench: Bench, side: Side, record: Record) -> bool:
+    """Whether a record is in scope; one of which the scope cannot tell is left out, and a person is told."""
+    scoped = in_scope(bench.pair, side, record)
+    if scoped is None and (bench.pair.scope_a if side == "a" else bench.pair.scope_b) is not None:
+        bench.alert(f"the scope of side {side} fails for record {record.id}: it is left out")
+        return False
+    return scoped is not False
 
 
 async def _taken(bench: Bench, dirty: Dirty, there: Side, record: Record) -> Dirty:

@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from routekit.remotes import Feed, Page, Record, Refused
+import anyio
+
+from routekit.remotes import Busy, Feed, Page, Record, Refused
 
 from .calling import Calls
 from .kept import Cursor
 
+_TRIES = 5
+_MOST_WAIT = 60.0
 _BOUNDARY = 2000
 """More records at the boundary than this are not remembered: they are compared again."""
 
@@ -115,12 +119,25 @@ async def everything(calls: Calls, ids: Ids, *, fields: bool = True) -> AsyncGen
     place: str | None = None
     turned = _Turned()
     while True:
-        page = await calls.scan(place, fields=fields)
+        page = await _patiently(calls, place, fields)
         ids.add(each.id for each in page.records if not each.deleted)
         yield page.records
         if page.next is None:
             return
         place = turned.checked(page.next)
+
+
+async def _patiently(calls: Calls, place: str | None, fields: bool) -> Page:
+    """A page of a scan: a side that is busy for a while is waited for, as half a scan is worth nothing."""
+    for _ in range(_TRIES):
+        try:
+            return await calls.scan(place, fields=fields)
+        except Busy as busy:
+            if busy.after > _MOST_WAIT:
+                raise
+            calls.trouble = None
+            await anyio.sleep(max(busy.after, 0.05))
+    return await calls.scan(place, fields=fields)
 
 
 class _Turned:

@@ -74,7 +74,7 @@ async def _create(bench: Bench, dirty: Dirty, intent: Intent) -> None:
         if await joined(bench, dirty, intent.side, found[0]):
             await _onward(bench, dirty)
     elif own is not None and not own.deleted:
-        await settle(bench, dirty, intent, own)
+        await settle(bench, dirty, intent, own, late=True)
         await _onward(bench, dirty)
     elif intent.target:
         await _dropped(bench, dirty)  # it was created, and deleted since

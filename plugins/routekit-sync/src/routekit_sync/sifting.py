@@ -162,14 +162,24 @@ def tracked(pair: SyncPair, side: Side) -> set[str]:
 def unchanged(pair: SyncPair, side: Side, record: Record, link: Link) -> bool:
     """Whether a record is reported as it was before, and is as far in scope as its link."""
     kept = shadow(link, side)
-    scope = pair.scope_a if side == "a" else pair.scope_b
-    if kept is None or (scope is not None and scope(record) == (link.state == "outside")):
+    if kept is None or in_scope(pair, side, record) is (link.state == "outside"):
         return False
     fields = kept.fields
     return all(
         name not in record.fields or (name in fields and fields[name] == record.fields[name])
         for name in tracked(pair, side)
     )
+
+
+def in_scope(pair: SyncPair, side: Side, record: Record) -> bool | None:
+    """Whether a record is kept in step; None if there is no scope, or it cannot tell of this one."""
+    scope = pair.scope_a if side == "a" else pair.scope_b
+    if scope is None:
+        return None
+    try:
+        return bool(scope(record))
+    except Exception:  # a function of the user: what it cannot tell of stops no other record
+        return None
 
 
 def said(pair: SyncPair, side: Side, record: Record) -> str:
