@@ -1,6 +1,8 @@
 """A runtime that opens what sessions share, and an API in memory that is asked over real sockets."""
 
 import json
+import urllib.request
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -243,3 +245,41 @@ def contacts(peer: Peer, host: Host) -> Contacts:
     peer.answer = made.answer
     host.tables["http", "crm"] = {"url": peer.url}
     return made
+
+
+class Hands:
+    """What people do in Tryton, by its own interface."""
+
+    def __init__(self, server: Any) -> None:
+        self._url = f"{server.url}/{server.database}/rpc/"
+        self.user, session = self._ask("common.db.login", ["admin", {"password": server.password}, "en"], "")[:2]
+        self._session = "Session " + b64encode(f"admin:{self.user}:{session}".encode()).decode()
+
+    def do(self, model: str, method: str, *arguments: Any, **context: Any) -> Any:
+        """Call a method of a model."""
+        return self._ask(f"model.{model}.{method}", [*arguments, context], self._session)
+
+    def part(self, party: str, model: str) -> int:
+        """The first part of a party."""
+        return self.do(model, "search", [["party", "=", int(party)]], 0, 1, None)[0]
+
+    def merge(self, loser: int, winner: int) -> None:
+        """Replace one party by another."""
+        wizard = self._ask("wizard.party.replace.create", [{}], self._session)[0]
+        form = {"ask": {"source": loser, "destination": winner}}
+        context = {"active_model": "party.party", "active_id": loser, "active_ids": [loser]}
+        self._ask("wizard.party.replace.execute", [wizard, form, "replace", context], self._session)
+
+    def _ask(self, method: str, params: list[Any], session: str) -> Any:
+        data = json.dumps({"id": 1, "method": method, "params": params}).encode()
+        headers = {"content-type": "application/json", "authorization": session}
+        with urllib.request.urlopen(urllib.request.Request(self._url, data, headers), timeout=60) as answer:
+            found = json.load(answer)
+        assert "error" not in found, found
+        return found["result"]
+
+
+@pytest.fixture
+def hands(tryton_server: Any) -> Hands:
+    """Somebody who works with the real Tryton."""
+    return Hands(tryton_server)

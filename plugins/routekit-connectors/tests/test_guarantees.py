@@ -71,3 +71,28 @@ async def test_what_is_claimed_holds_on_the_real_system(
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.CANNOT} == tried.cannot, table(found)
     untried = {name for name, verdict in verdicts.items() if verdict is Verdict.UNTRIED}
     assert untried == (set() if tried.sample.clear else {"clear"}), table(found)
+
+
+async def test_what_sales_claim_holds_on_the_real_system(host: Any, erp: str) -> None:
+    """Sales are made for a party; nothing that is claimed of them is broken, and drafts are all removed."""
+    async with tryton.parties(erp).open(host) as session:
+        party = (await session.create({"name": "Buyer", "street": "Main 1"}, key="k")).id
+    fields = {"party": party, "reference": "{marker}", "description": "{marker}", "comment": "{marker}"}
+    lines = [{"product": "W-1", "quantity": 1.0, "unit_price": "9.50"}]
+    sample = Sample({**fields, "lines": lines}, edit="description", clear="comment")
+    found = await check(tryton.sales(erp), host, sample, patience=5.0)
+    assert {one.name for one in found if one.verdict is not Verdict.HOLDS} == {"answers", "create once", "tombstones"}
+    assert broken(found) == [], table(found)
+
+
+async def test_what_can_only_be_read_is_only_read(host: Any, erp: str) -> None:
+    """Products are tried without a sample: lists, searches and several at once hold, and no write is claimed."""
+    verdicts = {one.name: one.verdict for one in await check(tryton.products(erp), host)}
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.HOLDS} == {
+        "scan",
+        "many",
+        "find",
+        "clock",
+        "tidy",
+    }
+    assert set(verdicts.values()) == {Verdict.HOLDS, Verdict.CANNOT}

@@ -4,4 +4,7 @@ The connection `[http.NAME]` has the URL of the database, such as `https://erp.e
 `basic` with the user and password of an account for RouteKit alone.
 """
 
+from .goods import employees as employees
+from .goods import products as products
 from .parties import parties as parties
+from .sales import sales as sales

@@ -41,7 +41,12 @@ class Described:
     """What messages call a field."""
     merged: str = ""
     """The field that names the record that took its place."""
-    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    references: Sequence[str] = ()
+    """Fields that are ids of other records."""
+    company: bool = False
+    """Whether it belongs to a company: that of the user is asked for then."""
+    stock: bool = False
+    """Whether quantities are read, of all warehouses."""
     domain: Sequence[Any] = ()
     """Which records there are at all."""
     size: int = SIZE
@@ -60,6 +65,7 @@ class TrytonSession:
     def __init__(self, described: Described, rpc: Rpc) -> None:
         self.described = described
         self.rpc = rpc
+        self._context: Mapping[str, Any] | None = None
 
     async def changes(self, since: float | str | None, page: str | None = None) -> Page:
         """What has changed; see `routekit.remotes.Session`. Little of it comes by one call."""
@@ -81,7 +87,7 @@ class TrytonSession:
         behind = [["id", ">", int(page)]] if page else []
         names = None if fields else ()
         rows, now = await self._rows([*behind, *described.domain], names, limit=described.size)
-        records = [self.record(row) for row in rows]
+        records = [self.record(row, fields=fields) for row in rows]
         return Page(records, str(rows[-1]["id"]) if len(rows) >= described.size else None, now=now)
 
     async def get(self, id: str) -> Record | None:
@@ -108,7 +114,7 @@ class TrytonSession:
         """A new record; see `routekit.remotes.Session`."""
         self._allowed(self.described.abilities.can_create, "make")
         values = await self.values(fields, None)
-        made = await self._call("create", [values], doing="create")
+        made = await self.ask("create", [values], doing="create")
         return Record(str(made[0]))
 
     async def update(self, id: str, fields: Fields, *, version: str | None = None, key: str = "") -> Record:
@@ -133,13 +139,13 @@ class TrytonSession:
         self._allowed(self.described.abilities.can_delete, "delete")
         try:
             row = await self._held(id, version)
-            await self._call("delete", [_number(id)], doing="delete", record=id, context=self._holding(row))
+            await self.ask("delete", [_number(id)], doing="delete", record=id, context=self.holding(row))
         except Gone:
             return
 
     def searched(self, name: str, value: Any) -> Any:
         """A value to search by, as Tryton has it."""
-        return value
+        return _number(str(value)) if name in self.described.references else value
 
     async def values(self, fields: Fields, row: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """What is written for these fields to a record that was read so; None: to a new one."""
@@ -148,14 +154,14 @@ class TrytonSession:
     async def write(self, id: str, fields: Fields, row: Mapping[str, Any]) -> None:
         """Write these fields to a record that was read so; raises Stale if it has changed since."""
         values = await self.values(fields, row)
-        await self._call("write", [_number(id)], values, doing="update", record=id, context=self._holding(row))
+        await self.ask("write", [_number(id)], values, doing="update", record=id, context=self.holding(row))
 
-    def record(self, row: Mapping[str, Any]) -> Record:
-        """The record that a row is."""
+    def record(self, row: Mapping[str, Any], *, fields: bool = True) -> Record:
+        """The record that a row is, without fields if none were read."""
         merged = row.get(self.described.merged) if self.described.merged else None
         return Record(
             str(row["id"]),
-            {} if merged is not None else self.fields(row),
+            self.fields(row) if fields and merged is None else {},
             _version(row, self.described),
             seconds(_stamp(row, self.described)),
             merged is not None,
@@ -178,7 +184,8 @@ class TrytonSession:
             raise Stale(f"{self.described.name}: record {id} was changed meanwhile")
         return rows[0]
 
-    def _holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    def holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The context by which Tryton refuses a write to what has changed since it was read so."""
         return {"_timestamp": dict(_timestamps(row, self.described))}
 
     async def _read(self, ids: Sequence[int]) -> tuple[Rows, float | None]:
@@ -192,11 +199,25 @@ class TrytonSession:
         described = self.described
         asked = [*described.stamps, *(described.reads if names is None else names)]
         arguments = reading(domain, list(dict.fromkeys(asked)), "id", limit)
-        return await self.rpc.timed(described.model, "search_read", *arguments, context=described.context)
+        return await self.rpc.timed(described.model, "search_read", *arguments, context=await self._around())
 
-    async def _call(self, method: str, *arguments: Any, context: Mapping[str, Any] | None = None, **more: Any) -> Any:
-        context = {**self.described.context, **(context or {})}
+    async def ask(self, method: str, *arguments: Any, context: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        """Call a method of the object's model, in the context that it needs."""
+        context = {**await self._around(), **(context or {})}
         return await self.rpc.call(self.described.model, method, *arguments, context=context, **more)
+
+    async def _around(self) -> Mapping[str, Any]:
+        """The context of all calls: which company and which warehouses it is about."""
+        if self._context is None:
+            found: dict[str, Any] = {}
+            if self.described.company:
+                preferences = await self.rpc.call("res.user", "get_preferences", True)
+                found = {name: preferences.get(name) for name in ("company", "companies")}
+            if self.described.stock:
+                rows = await self.rpc.search_read("stock.location", [["type", "=", "warehouse"]], ["id"])
+                found["locations"] = [row["id"] for row in rows]
+            self._context = found
+        return self._context
 
     def _allowed(self, can: bool, what: str) -> None:
         if not can:
