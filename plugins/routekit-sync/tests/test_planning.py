@@ -363,6 +363,15 @@ def test_a_record_that_is_alone_is_created() -> None:
     assert sent(plan(after, a(), b(tel=None), BOTH)) == [("b", "update", {"tel": "1"})]
 
 
+def test_a_create_that_is_found_later_may_have_been_edited() -> None:
+    """A unit that is not as it was sent is unknown on both sides then: the rule decides, and both values are kept."""
+    link = half("l", "a", a())
+    made = plan(link, a(), None, BOTH)
+    after = settled(link, intent(made.writes[0]), b("Eve"), BOTH, late=True)
+    assert [told.value_b for told in plan(after, a(), b("Eve"), BOTH).disputes] == [{"title": "Eve"}]
+    assert not plan(settled(link, intent(made.writes[0]), b(), BOTH, late=True), a(), b(), BOTH).writes
+
+
 def test_nothing_is_created_where_nothing_shall_be() -> None:
     """`creates` and what the system can do both have to allow it."""
     assert plan(half("l", "a", a()), a(), None, pair(NAME, creates="a")).writes == ()

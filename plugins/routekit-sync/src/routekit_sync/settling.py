@@ -8,7 +8,7 @@ from routekit.remotes import Record
 from .pair import SyncPair
 from .plans import LinkPlan
 from .state import Intent, Link, Shadow
-from .units import Side
+from .units import Side, Unit
 from .views import other
 
 
@@ -48,18 +48,23 @@ def noticed(link: Link, plan: LinkPlan, a: Record | None, b: Record | None, *, n
     return link.model_copy(update=changes)
 
 
-def settled(link: Link, intent: Intent, answer: Record | None, pair: SyncPair, *, now: float = 0.0) -> Link:
+def settled(
+    link: Link, intent: Intent, answer: Record | None, pair: SyncPair, *, now: float = 0.0, late: bool = False
+) -> Link:
     """The link after a write is done and `answer` was read back: both shadows move, for what was written and no more.
 
     The side that was written is remembered as it keeps the value, the other one as it was when the write was decided:
     what either has become since is a change, to be seen next time. A delete or an archive ends the link.
+
+    With `late` the answer to a create was found some time after it, and may be a user's by now: units that are not as
+    they were sent are taken as unknown on both sides, so that neither value is lost.
     """
     if intent.op in ("delete", "archive"):
         return _ended(link, intent, answer, now)
     if answer is None:
         raise ValueError(f"a write of link {link.id} was settled without the record as it was read back")
     target = (
-        _created(link, intent, answer, pair, now)
+        _created(link, intent, answer, pair, now, late)
         if intent.op == "create"
         else _updated(link, intent, answer, pair, now)
     )
@@ -67,7 +72,7 @@ def settled(link: Link, intent: Intent, answer: Record | None, pair: SyncPair, *
     changes: dict[str, Any] = {
         **target,
         "intents": [each for each in link.intents if each.id != intent.id],
-        "drift": [unit for unit in link.drift if unit not in done],
+        "drift": [*(unit for unit in link.drift if unit not in done), *_kept_otherwise(intent, answer, pair)],
         "conflicts": _but(link.conflicts, done),
         "blocked": _but(link.blocked, done),
         "refused": _but(link.refused, done),
@@ -119,21 +124,46 @@ def _updated(link: Link, intent: Intent, answer: Record, pair: SyncPair, now: fl
     return {intent.side: moved, other(intent.side): source}
 
 
-def _created(link: Link, intent: Intent, answer: Record, pair: SyncPair, now: float) -> dict[str, Any]:
+def _created(link: Link, intent: Intent, answer: Record, pair: SyncPair, now: float, late: bool) -> dict[str, Any]:
     side, opposite = intent.side, other(intent.side)
     names = _all(pair, side)
-    fields = {name: answer.fields.get(name) for name in names}
+    unsure = _unsure(intent, answer, pair) if late else set[str]()
+    fields = {name: None if name in unsure else answer.fields.get(name) for name in names}
     made = Shadow(id=answer.id, fields=fields, version=answer.version, stamp=answer.stamp, seen=now)
     source, before = _shadow(link, opposite), _shadow(link, side)
     if source is not None:
         # what was left out counts as nothing, so that it is a change once it can be written
-        known = {name: intent.source.get(name) for name in _all(pair, opposite)}
+        known = {name: None if name in unsure else intent.source.get(name) for name in _all(pair, opposite)}
         source = source.model_copy(update={"fields": known})
     changes: dict[str, Any] = {side: made, opposite: source, "state": "linked", "waits_for": ""}
     if before is not None and before.id != answer.id:
         aliases = link.aliases_a if side == "a" else link.aliases_b
         changes[f"aliases_{side}"] = [*aliases, before.id]
     return changes
+
+
+def _kept_otherwise(intent: Intent, answer: Record, pair: SyncPair) -> list[str]:
+    """Units that the side keeps otherwise than they were sent, and not only by what the pair knows to be the same."""
+    return [unit.name for unit in pair.units if unit.name in intent.units and not _kept(unit, intent, answer)]
+
+
+def _kept(unit: Unit, intent: Intent, answer: Record) -> bool:
+    names = [name for name in (unit.a if intent.side == "a" else unit.b) if name in intent.fields]
+    same = unit.same_a if intent.side == "a" else unit.same
+    try:
+        return same({name: intent.fields[name] for name in names}, {name: answer.fields.get(name) for name in names})
+    except Exception:  # a function of the user: what cannot be compared is not known to be the same
+        return False
+
+
+def _unsure(intent: Intent, answer: Record, pair: SyncPair) -> set[str]:
+    """The fields of both sides of those units that are not as they were sent."""
+    found: set[str] = set()
+    for unit in pair.units:
+        names = unit.a if intent.side == "a" else unit.b
+        if any(name in intent.fields and answer.fields.get(name) != intent.fields[name] for name in names):
+            found.update((*unit.a, *unit.b))
+    return found
 
 
 def _ended(link: Link, intent: Intent, answer: Record | None, now: float) -> Link:
