@@ -43,6 +43,11 @@ class Ids:
     def __len__(self) -> int:
         return len(self._digests)
 
+    @property
+    def size(self) -> int:
+        """The bytes that they take."""
+        return len(self._digests) * self._digests.itemsize
+
     def __contains__(self, id: str) -> bool:
         if not self._sorted:
             self._digests, self._sorted = array("Q", sorted(self._digests)), True
@@ -76,7 +81,7 @@ async def _stamped(calls: Calls, cursor: Cursor, now: Callable[[], float]) -> As
         stamps = [each.stamp for each in page.records if each.stamp is not None]
         last = max(stamps, default=None)
         top = _latest(top, last)
-        seen |= {each.id: _mark(each) for each in fresh}
+        seen = seen | {each.id: _mark(each) for each in fresh}  # the cursors that were given keep theirs
         floor = None if top is None else top - overlap
         seen = _within(seen, floor)
         if page.next is None:
