@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import pkgutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -256,6 +258,21 @@ def test_what_is_no_address_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"e-mail|domain") as caught:
         email(wrong)
     assert wrong not in str(caught.value)
+
+
+def test_the_face_needs_no_extra() -> None:
+    """Without the packages of the extras all else works; what needs one says so when it is used."""
+    code = (
+        "import sys\n"
+        "for name in ('babel', 'idna', 'phonenumbers', 'hypothesis'):\n    sys.modules[name] = None\n"
+        "from routekit_mapping import *\n"
+        "assert email('Ada@EXAMPLE.org').canonical == 'Ada@example.org'\n"
+        "try:\n    email('a@bücher.example')\nexcept ValueError as error:\n    print(error)\n"
+        "try:\n    phone('DE')\nexcept ImportError:\n    print('phones')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "routekit-mapping[emails]" in done.stdout
+    assert "phones" in done.stdout
 
 
 def test_strategies_keep_the_limits_of_a_type() -> None:

@@ -268,6 +268,17 @@ def test_an_error_names_every_field_and_shows_nothing_sensitive() -> None:
     assert caught.value.__suppress_context__
 
 
+def test_an_error_within_names_its_row() -> None:
+    """Every row that is to blame is told, by its place."""
+    bad = converter(lambda sku: int(sku) and sku, lambda code: code, name="numbers only")
+    rows = Mapping(Item, Line, convert(i.sku, line.code, bad), same(i.count, line.amount))
+    mapping = Mapping(Customer, Party, same(a.name, b.title), each(a.items, b.lines, rows))
+    items = [Item(sku="1", count=1), Item(sku="x", count=1), Item(sku="2", count=1), Item(sku="y", count=1)]
+    with pytest.raises(MappingError) as caught:
+        mapping.forward(Customer(name="Ada", items=items))
+    assert [problem.field for problem in caught.value.problems] == ["lines[1].code", "lines[3].code"]
+
+
 def test_nothing_is_coerced() -> None:
     """A text where a number is meant is refused, not read as one."""
     wrong = converter(lambda number: str(number), lambda text: int(text), name="untrue")

@@ -34,7 +34,7 @@ class Problem:
     """The fields that it was to be made of."""
     rule: str
     value: str
-    """What the sources hold, in words: `str 'Ada'`, `null`; what is sensitive is masked."""
+    """What the sources hold, by its class alone: `str of 5`, `int`, `null`. `explain` shows the values."""
     why: str
     waits: bool = False
     """Whether it may do later: a reference is not known yet."""

@@ -36,6 +36,8 @@ class Told:
     null is not to clear it) or `failed`."""
     why: str = ""
     waits: bool = False
+    kind: str = ""
+    """What was read, by its class alone: `str of 5`, `int`, `null`; what errors say."""
     nested: tuple[Problem, ...] = ()
     """Of a mapping within, what is wrong there."""
 
@@ -115,7 +117,7 @@ def problems(told: Sequence[Told]) -> Sequence[Problem]:
         if one.nested:
             found += one.nested
         elif one.outcome == "failed":
-            found.append(Problem(", ".join(one.targets), one.sources, one.rule, one.value, one.why, one.waits))
+            found.append(Problem(", ".join(one.targets), one.sources, one.rule, one.kind, one.why, one.waits))
     return found
 
 
@@ -123,12 +125,14 @@ def _told(leg: Leg, model: Any, old: Any, tree: Tree, resolve: Resolve | None) -
     value = leg.read(model)
     told = Told(
         leg.rule.name, tuple(map(str, leg.targets)), tuple(map(str, leg.sources)),
-        _said(leg.mark, value), leg.rule.steps, "", "missing",
+        _said(leg.mark, value), leg.rule.steps, "", "missing", kind=_classes(value),
     )  # fmt: skip
     try:
         outcome, new = _outcome(leg, model, value, old, resolve)
     except MappingError as error:
-        return replace(told, outcome="failed", why=str(error), nested=_within(told, error), waits=error.waits)
+        return replace(
+            told, outcome="failed", why=str(error), nested=_within(leg, value, error, resolve), waits=error.waits
+        )
     except (ValueError, ArithmeticError) as error:
         why = _scrubbed(str(error) or type(error).__name__, leg.mark, value)
         return replace(told, outcome="failed", why=why, waits=isinstance(error, Unresolved))
@@ -155,9 +159,14 @@ def _outcome(leg: Leg, model: Any, value: Any, old: Any, resolve: Resolve | None
     return "ok", new
 
 
-def _within(told: Told, error: MappingError) -> tuple[Problem, ...]:
-    target = ", ".join(told.targets)
-    return tuple(replace(problem, field=f"{target}.{problem.field}") for problem in error.problems)
+def _within(leg: Leg, value: Any, error: MappingError, resolve: Resolve | None) -> tuple[Problem, ...]:
+    """What is wrong within a model, or within which row."""
+    target = str(leg.targets[0])
+    if leg.rule.kind != "each":
+        return tuple(replace(one, field=f"{target}.{one.field}") for one in error.problems)
+    rows = [problems(leg.rule.mapping.tell(row, leg.side, resolve=resolve)) for row in value]
+    found = [replace(one, field=f"{target}[{place}].{one.field}") for place, row in enumerate(rows) for one in row]
+    return tuple(found) or error.problems
 
 
 def _blamed(told: Sequence[Told], legs: Sequence[Leg], model: Any, error: ValidationError) -> Sequence[Told]:
@@ -168,7 +177,7 @@ def _blamed(told: Sequence[Told], legs: Sequence[Leg], model: Any, error: Valida
         place = _to_blame(legs, [str(part) for part in detail["loc"]])
         if place is None:
             why = "no rule gives it a value" if detail["type"] == "missing" else detail["msg"]
-            found.append(Told("(none)", (where,), (), "missing", (), "", "failed", why))
+            found.append(Told("(none)", (where,), (), "missing", (), "", "failed", why, kind="missing"))
             continue
         leg, one = legs[place], found[place]
         why = _refusal(detail["type"], detail["msg"], one)
@@ -213,6 +222,18 @@ def _scrubbed(text: str, mark: Sensitive | None, value: Any) -> str:
 
 def _parts(value: Any) -> Sequence[Any]:
     return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+
+
+def _classes(value: Any) -> str:
+    return ", ".join(_class(one) for one in _parts(value))
+
+
+def _class(value: Any) -> str:
+    """What kind of value it is, and nothing of the value: errors go where nobody expects what is personal."""
+    state = presence(value).value
+    if state in ("missing", "null"):
+        return state
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, str | list) else type(value).__name__  # pyright: ignore[reportUnknownArgumentType]  # its length is all that is asked
 
 
 def _said(mark: Sensitive | None, value: Any) -> str:
