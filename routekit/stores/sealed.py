@@ -1,13 +1,19 @@
 """A store whose texts are encrypted, whatever store it is: messages, letters, marks, values, results of effects.
 
-What a store has to find things by stays readable: names, keys, ids, times, owners, places, the names of effects, a
-letter's route, step, class of error and cluster, and the audit. Keys are not hashed: with another key they would not
-be found again, and what was done once would be done twice. All kinds are here, as all are wrapped in the same way.
+What a store has to find things by stays readable: names, ids, times, owners, places, keys of marks, values and
+groups, the names of effects, a letter's route, step, class of error and cluster, and the audit. Keys that were seen are
+often addresses of people and are never listed: in a store that was encrypted from its beginning they are hashed, by a
+secret of their own, which stays the same when the key of the store changes, so that they are found again. All kinds are
+here, as all are wrapped in the same way.
 """
+
+import os
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
+from hmac import new as hmac
 from typing import Any
 
 from anyio import Event
@@ -18,6 +24,7 @@ from ..store import (
     Adding,
     Arrival,
     Audit,
+    Claim,
     Electing,
     Entry,
     Exclusive,
@@ -43,6 +50,9 @@ from ._lettertext import letter_of, text_of
 _NAME, _KEY = "routekit", "sealed"
 """The mark that says that a store is encrypted, and by which a wrong key is found at once."""
 
+_INDEX = "index"
+"""The value that holds the secret by which keys are hashed."""
+
 
 @asynccontextmanager
 async def opened(store: AbstractAsyncContextManager[Store], keys: str | None) -> AsyncGenerator[Store]:
@@ -57,9 +67,10 @@ async def opened(store: AbstractAsyncContextManager[Store], keys: str | None) ->
         else:
             if known is not None:
                 cipher.open(known, _NAME)  # a wrong key is refused here, before anything is written with it
+            index = await _index(inner, cipher, begun=known is None)
             if known is None or not cipher.is_first(known):
                 await inner.marks(_NAME).put(_KEY, cipher.seal("encrypted", _NAME))
-            yield _kind(inner)(inner, cipher)
+            yield _kind(inner)(inner, cipher, index)
 
 
 async def _known(store: Store) -> str | None:
@@ -69,12 +80,29 @@ async def _known(store: Store) -> str | None:
         return None
 
 
+async def _index(store: Store, cipher: Cipher, *, begun: bool) -> bytes | None:
+    """The secret by which keys are hashed; None where there were keys before the store was encrypted so."""
+    values = store.values(_NAME)
+    found = await values.get(_INDEX)
+    if found is None:
+        if not begun or any(held.kind == "keys" for held in await store.contents()):
+            return None
+        secret = cipher.seal(os.urandom(32).hex(), _NAME, _INDEX)
+        found = await values.put(_INDEX, secret, version=0) or await values.get(_INDEX)
+        assert found is not None
+    text = cipher.open(found.text, _NAME, _INDEX)
+    if not cipher.is_first(found.text):
+        await values.put(_INDEX, cipher.seal(text, _NAME, _INDEX), version=found.version)
+    return bytes.fromhex(text)
+
+
 class SealedStore:
     """Another store, with what can be encrypted."""
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
+    def __init__(self, store: Store, cipher: Cipher, index: bytes | None) -> None:
         self._store = store
         self._cipher = cipher
+        self._index = index
         self.durable = store.durable
 
     @property
@@ -83,8 +111,9 @@ class SealedStore:
         return self._store.owner
 
     def keys(self, name: str) -> Keys:
-        """The keys of that name, readable."""
-        return self._store.keys(name)
+        """The keys of that name, hashed where the store was encrypted from its beginning."""
+        keys = self._store.keys(name)
+        return keys if self._index is None else SealedKeys(keys, self._index, name)
 
     def marks(self, name: str) -> Marks:
         """The marks of that name, their values sealed."""
@@ -162,6 +191,34 @@ def _kind(inner: Store) -> type[SealedStore]:
     if isinstance(inner, Shared) and isinstance(inner, Electing):
         return _SealedElecting
     return _SealedShared if isinstance(inner, Shared) else SealedStore
+
+
+class SealedKeys:
+    """Keys that are hashed; nobody asks for them but by what they are."""
+
+    def __init__(self, keys: Keys, index: bytes, name: str) -> None:
+        self._keys = keys
+        self._index = index
+        self._name = name.encode("utf-8", "surrogatepass")
+
+    async def claim(self, key: str, *, owner: str, lease: float) -> Claim:
+        """Try to own `key` for `lease` seconds."""
+        return await self._keys.claim(self._hashed(key), owner=owner, lease=lease)
+
+    async def complete(self, key: str, *, owner: str) -> None:
+        """Remember `key` as done for good."""
+        await self._keys.complete(self._hashed(key), owner=owner)
+
+    async def release(self, key: str, *, owner: str) -> None:
+        """Forget the owner's claim."""
+        await self._keys.release(self._hashed(key), owner=owner)
+
+    async def prune(self, *, before: float) -> int:
+        """Forget the keys that were done before this time."""
+        return await self._keys.prune(before=before)
+
+    def _hashed(self, key: str) -> str:
+        return hmac(self._index, self._name + b"\0" + key.encode("utf-8", "surrogatepass"), sha256).hexdigest()[:40]
 
 
 class SealedMarks:

@@ -37,11 +37,11 @@ class TestSqlite(StoreContract):
 
 
 class TestSealed(TestSqlite):
-    """A store whose texts are encrypted."""
+    """A store whose texts are encrypted, and whose keys are hashed."""
 
     scripts = 20
 
     @asynccontextmanager
     async def opened(self, clock: Clock) -> AsyncGenerator[Store]:
         async with open_sqlite(str(self.file), {}, clock) as inner:
-            yield SealedStore(inner, Cipher([b"k" * 32]))
+            yield SealedStore(inner, Cipher([b"k" * 32]), b"i" * 32)

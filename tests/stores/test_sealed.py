@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from routekit import BadOption, Exclusive, Letter, Store, StoreError
+from routekit import BadOption, Claim, Exclusive, Letter, Store, StoreError, ValueChange
 from routekit.stores._cipher import Cipher, cipher_of
 from routekit.testing import Catalog
 
@@ -175,3 +175,59 @@ def test_the_same_text_is_sealed_differently_each_time() -> None:
     cipher = Cipher([b"a" * 32])
     assert cipher.seal("x", "p") != cipher.seal("x", "p")
     assert cipher.open(cipher.seal("\ud83d é", "p"), "p") == "\ud83d é"
+
+
+ADDRESS = "ada.lovelace@example.org"
+
+
+async def seen(store: Store) -> Claim:
+    """What becomes of a claim on the address, which is done then."""
+    keys = store.keys("leads")
+    claim = await keys.claim(ADDRESS, owner=store.owner, lease=60)
+    await keys.complete(ADDRESS, owner=store.owner)
+    return claim
+
+
+async def test_keys_that_were_seen_are_hashed(tmp_path: Path) -> None:
+    """No address is in the file; it is found again, also with a new key, and is not that of another name."""
+    async with opened(tmp_path, key("a")) as store:
+        assert await seen(store) is Claim.MINE
+        assert await store.keys("others").claim(ADDRESS, owner="me", lease=60) is Claim.MINE
+        assert await store.keys("others").claim(ADDRESS, owner="you", lease=60) is Claim.HELD
+        await store.keys("others").release(ADDRESS, owner="me")
+        assert await store.keys("others").claim(ADDRESS, owner="you", lease=60) is Claim.MINE
+    assert ADDRESS.encode() not in (tmp_path / "s.db").read_bytes()
+    async with opened(tmp_path, f"{key('b')},{key('a')}") as store:
+        assert await seen(store) is Claim.DONE
+    async with opened(tmp_path, key("b")) as store:
+        assert await seen(store) is Claim.DONE
+        assert await store.keys("leads").prune(before=time() + 1) == 1
+        assert await seen(store) is Claim.MINE
+
+
+async def test_keys_of_a_store_that_is_encrypted_later_are_found(tmp_path: Path) -> None:
+    """What was done before its encryption is not done again, by whichever key."""
+    async with opened(tmp_path, None) as store:
+        assert await seen(store) is Claim.MINE
+    for keys in (key("a"), key("a"), f"{key('b')},{key('a')}"):
+        async with opened(tmp_path, keys) as store:
+            assert await seen(store) is Claim.DONE
+
+
+async def test_what_a_pair_of_systems_remembers_is_sealed(tmp_path: Path) -> None:
+    """Values that are written together, such as a link with its shadows, its intents and a conflict."""
+    texts = {f"{kind}/1": f'{{"email": "{ADDRESS}", "of": "{kind}"}}' for kind in ("link", "conflict", "quarantine")}
+    async with opened(tmp_path, key("a")) as store:
+        values = store.values("sync:customers")
+        assert await values.write([ValueChange(name, text, 0) for name, text in texts.items()])
+    async with opened(tmp_path, f"{key('b')},{key('a')}") as store:
+        values = store.values("sync:customers")
+        found = await values.many(list(texts))
+        assert {name: value.text for name, value in found.items()} == texts
+        assert await values.write([ValueChange("link/1", texts["link/1"], found["link/1"].version)])
+    assert ADDRESS.encode() not in (tmp_path / "s.db").read_bytes()
+    async with opened(tmp_path, key("b")) as store:
+        values = store.values("sync:customers")
+        assert (await values.many(["link/1"]))["link/1"].text == texts["link/1"]
+        with pytest.raises(StoreError, match="another key"):
+            await values.many(["conflict/1"])
