@@ -49,7 +49,6 @@ format: for-test ## Put the code into shape
 reference: for-test ## Write the pages of docs/reference and the tables of docs/ anew
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tests/docs/test_tables.py
-	$(BIN)/python tests/docs/test_fields.py
 
 interface: for-test ## Write the page and the record of the plugin interface anew, after a change that is meant
 	$(BIN)/python tools/interface.py
