@@ -1,6 +1,7 @@
 """`routekit sync` as people use it: in a project of two folders of JSON files."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -277,6 +278,81 @@ def test_cursors_are_seen_and_moved(project: Project) -> None:
     assert project("run") == "customers  nothing to write  conflicts 0  quarantined 0\n"
     with pytest.raises(BadOption, match="'tomorrow' is no time"):
         project("cursor", "set", "customers", "b", "tomorrow")
+
+
+def test_both_sides_are_compared_and_repaired(project: Project) -> None:
+    """What was changed behind the back of the feeds is found, shown as a plan, and repaired when that is asked for."""
+    project("run")
+    assert project("reconcile").splitlines()[-1] == "  0 differences"
+    lost = project.folder / "erp" / "1001.json"
+    before = lost.stat()
+    project.write("erp", "1001", title="Ade", mail="ada@example.org", phone="1")
+    os.utime(lost, ns=(before.st_atime_ns, before.st_mtime_ns - 10**12))
+    assert project("run").startswith("customers  nothing to write"), "no feed tells of it"
+    (found,) = project.json("reconcile", code=1)
+    assert (found["in step"], found["records"]) == (False, {"a": 2, "b": 2})
+    assert [one["unit"] for one in found["differences"]] == ["name"]
+    text = project("reconcile", "--diff", code=1)
+    assert "1 difference: 1 changed" in text
+    assert 'name  "Ada" -> "Ade"' in text
+    assert "example.org" not in text + json.dumps(found)
+    assert "repaired: customers  B→A 1 updated" in project("reconcile", "--repair", "--as", "ada")
+    assert project("reconcile").splitlines()[-1] == "  0 differences"
+    assert ("ada", "sync.reconcile.repair", "customers: 1 links") in audit(project)
+
+
+def test_totals_are_compared(project: Project) -> None:
+    """Sums of a field on both sides, by a group; a sum that differs is exit code 1."""
+    for place, amount in (("crm", 10), ("erp", 10)):
+        own = {"name": "Ada"} if place == "crm" else {"title": "Ada"}
+        key = {"email": "x@example.org"} if place == "crm" else {"mail": "x@example.org"}
+        project.write(place, "7", **own, **key, amount=amount, currency="EUR")
+    project("run")
+    words = ("reconcile", "--total", "amount", "--by", "currency")
+    assert "total amount EUR: 10 in 1, 10 in 1: equal" in project(*words)
+    project.write("erp", "7", title="Ada", mail="x@example.org", amount=12, currency="EUR")
+    assert "total amount EUR: 10 in 1, 12 in 1: differs by -2" in project(*words, code=1)
+    with pytest.raises(BadOption, match="there is no sum"):
+        project("reconcile", "--by", "currency")
+
+
+def test_all_is_read_once_for_the_first_time(project: Project) -> None:
+    """A back-fill links what is one; what has no counterpart is created by the cycle after it."""
+    assert project("backfill", "customers") == "customers: crm 2, erp 1 read; routekit sync run goes on\n"
+    assert len(project.records("erp")) == 1
+    project("run")
+    assert len(project.records("erp")) == 2
+    assert project("plan") == "customers: in step, nothing to write\n"
+
+
+def test_guarantees_are_tried(project: Project) -> None:
+    """Without a sample nothing is written; with one all that was made is removed again."""
+    before = project.records("crm")
+    verdicts = {one["guarantee"]: one["verdict"] for one in project.json("profile", "check", "--side", "a")}
+    assert (verdicts["scan"], verdicts["create"]) == ("holds", "untried")
+    (project.folder / "sample.json").write_text('{"name": "Test {marker}", "email": "x"}')
+    text = project("profile", "check", "customers", "--side", "a", "--sample", "sample.json")
+    rows = {line[:18].strip(): line[18:].split()[0] for line in text.splitlines()[2:-1]}
+    assert (rows["create"], rows["compare and set"], rows["tidy"]) == ("holds", "holds", "holds")
+    assert project.records("crm") == before
+    for words, says in (
+        (["--sample", "sample.json"], "has the fields of one system"),
+        (["--side", "a", "--sample", "nowhere.json"], "cannot be read"),
+        (["--only", "magic"], "there is no guarantee 'magic'"),
+    ):
+        with pytest.raises(BadOption, match=says):
+            project("profile", "check", "customers", *words)
+
+
+def test_links_that_are_not_in_step_are_listed(project: Project) -> None:
+    """With the reason; and the link of one record, in whatever state."""
+    project("run")
+    assert project("links") == "all links are in step\n"
+    assert project.json("links", "--record", "ada")[0]["b"] == "1001"
+    conflicted(project)
+    (link,) = project.json("links", "--state", "conflict")
+    assert (link["a"], link["states"], link["why"]) == ("ada", ["conflict"], "phone")
+    assert project("links", "--state", "parked") == "no such link\n"
 
 
 def test_nothing_is_parked(project: Project) -> None:

@@ -6,22 +6,17 @@ from typer import Typer
 
 from routekit import hookimpl
 
-from . import checking, disputing, linking, planning, quarantining, running, steering  # each puts its commands there
-from .app import sync
+from .app import sync as sync
+from .checking import profile as profile
+from .disputing import conflicts as conflicts
+from .linking import links as links
+from .planning import plan as plan
+from .quarantining import quarantine as quarantine
+from .reconciling import reconcile as reconcile
+from .running import run as run
+from .steering import cursor as cursor
 
 routekit_interface = 1
-
-__all__ = [
-    "checking",
-    "disputing",
-    "linking",
-    "planning",
-    "quarantining",
-    "register_commands",
-    "running",
-    "steering",
-    "sync",
-]
 
 
 @hookimpl

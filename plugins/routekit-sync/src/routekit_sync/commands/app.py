@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from routekit import DefinitionError, Runtime, Unavailable
 from routekit.commanding import ROUTES, Project, chosen, deed, project
@@ -16,7 +17,31 @@ from ..pair import SyncPair
 
 R = TypeVar("R")
 
+_ORDER = [
+    "plan",
+    "run",
+    "status",
+    "links",
+    "conflicts",
+    "quarantine",
+    "reconcile",
+    "backfill",
+    "cursor",
+    "brake",
+    "unpark",
+    "profile",
+]
+
+
+class _InOrder(TyperGroup):
+    """Lists its commands in the order in which people need them, and not in that of the modules."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
 sync = typer.Typer(
+    cls=_InOrder,
     help="Plan, run and look after pairs of systems that are kept in step.",
     no_args_is_help=True,
     add_completion=False,

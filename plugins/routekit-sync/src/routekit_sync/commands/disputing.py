@@ -103,7 +103,14 @@ def resolve(
         fields = None if take in ("a", "b") else _value(take, pair, conflict)
         outcome = take if fields is None else "merged"
         await decide(ledgers[pair.name], conflict, outcome, fields, by, why)
-        await noted(runtime, by, "conflicts.resolve", pair, conflict.id, f"{conflict.unit}: {outcome}. {why}".strip())
+        await noted(
+            runtime,
+            by,
+            "conflicts.resolve",
+            pair,
+            conflict.id,
+            f"{conflict.unit}: {outcome}" + (f", {why}" if why else ""),
+        )
         return pair, conflict, outcome
 
     pair, conflict, outcome = here.run(work, keeps=True)

@@ -1,13 +1,10 @@
 """`routekit sync run` and `status`: cycles by hand, and what the last ones did."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from time import time
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress as Bars
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from routekit import Runtime
 from routekit.commanding import FAILED, ROUTES, As, AsJson, err, name_of, new_table, out, print_json, show_table
@@ -17,8 +14,9 @@ from ..kept import RunRecord
 from ..ledger import Ledger
 from ..lines import line_of, p99
 from ..pair import SyncPair
-from ..summary import Progress, Summary
+from ..summary import Summary
 from .app import AnyPair, Ledgers, Routes, at_work, found, ledger_of, noted, sync
+from .progress import drawn
 from .showing import ago
 
 
@@ -43,7 +41,7 @@ def run(
     async def work(runtime: Runtime) -> list[tuple[Summary, list[str]]]:
         done: list[tuple[Summary, list[str]]] = []
         for one in here.pairs:
-            with _drawn(one) as report:
+            with drawn(one) as report:
                 async with opened(one, runtime, report=report) as engine:
                     await noted(runtime, by, "run", one, "", "all records" if full else "")
                     summary = await _cycle(engine, full=full)
@@ -157,21 +155,6 @@ def _to_do(pair: SyncPair, conflicts: int, quarantined: int, held: int) -> Seque
     if quarantined:
         found.append(f"{quarantined} in quarantine: routekit sync quarantine list --pair {pair.name}")
     return found
-
-
-@contextmanager
-def _drawn(pair: SyncPair) -> Generator[Callable[[Progress], None]]:
-    """How far a cycle is, on a terminal; nobody knows beforehand how much there is."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-        task = bars.add_task(pair.name, total=None)
-
-        def report(progress: Progress) -> None:
-            done = f"{progress.scanned:,} scanned, {progress.changed:,} changed, {progress.written:,} written"
-            failed = f", {progress.failed:,} failed" if progress.failed else ""
-            bars.update(task, description=f"{pair.name}: {progress.stage}: {done}{failed}")
-
-        yield report
 
 
 def _plain(summary: Summary) -> dict[str, Any]:
