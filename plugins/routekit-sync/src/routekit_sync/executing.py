@@ -92,11 +92,12 @@ async def plan(bench: Bench, dirty: Dirty) -> LinkPlan:
     if made.waits_for and not made.writes:
         without = await circular(bench, dirty, made.waits_for)
         if without:
-            made = planning.plan(
+            first = planning.plan(
                 link, dirty.a, dirty.b, bench.pair,
                 clocks=bench.clocks, parents=parents, decided=decided, without=without,
             )  # fmt: skip
-            return replace(made, why=made.why or f"{', '.join(sorted(without))} follows later")
+            if first.writes:  # a record that is there already waits for its reference
+                return replace(first, why=first.why or f"{', '.join(sorted(without))} follows later")
     return made
 
 

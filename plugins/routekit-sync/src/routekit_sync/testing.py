@@ -10,13 +10,14 @@ way out; what it had done stays done, and the next cycle is by a new engine over
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Any, TypeVar
 
 import anyio
 
-from routekit import Value, ValueChange, Values
+from routekit import Store, Value, ValueChange, Values
 from routekit.remotes import Fields, Page, Record, Session
 from routekit.testing import Catalog, virtual
 from routekit.testing.remote import FakeRemote, FakeSystem, Knobs
@@ -143,10 +144,25 @@ class MortalSession:
         await self._life.step(lambda: self._session.delete(id, version=version))
 
 
+@dataclass(eq=False)
+class Clock:
+    """The time of some worlds, and the store in memory that they share."""
+
+    time: float = START
+    began: float | None = None
+    """What the loop's clock said when it began, while one runs."""
+    store: Store | None = None
+
+    def now(self) -> float:
+        """The time: while a loop runs, it goes on with the loop's."""
+        return self.time if self.began is None else self.time + anyio.current_time() - self.began
+
+
 class World:
     """Two systems, a pair between them, what it remembers, and the time; each cycle is by an engine of its own.
 
-    `store` is the URI of the store. `options` are those of the pair.
+    `store` is the URI of the store. `options` are those of the pair. A world `beside` another one has the same time
+    and the same store, and with `hub` also the same system as side a.
     """
 
     def __init__(
@@ -157,10 +173,13 @@ class World:
         b: Knobs | None = None,
         store: str = "memory:",
         seed: int = 0,
+        beside: "World | None" = None,
+        hub: bool = False,
         **options: Any,
     ) -> None:
-        self.time = START
-        self.remote_a = FakeRemote("a", a or Knobs(prefix="a"), now=self.now, random=Random(seed))
+        self.clock = beside.clock if beside is not None else Clock()
+        system = beside.a if beside is not None and hub else None
+        self.remote_a = FakeRemote("a", a or Knobs(prefix="a"), now=self.now, random=Random(seed), system=system)
         self.remote_b = FakeRemote("b", b or Knobs(prefix="b"), now=self.now, random=Random(seed + 1))
         options = {"name": "people", "retry": Retrying(first=5.0, longest=60.0), **options}
         self.pair = SyncPair(a=self.remote_a, b=self.remote_b, units=units, **options)
@@ -171,8 +190,6 @@ class World:
         self._store = store
         self._seed = seed
         self._engines = 0
-        self._began: float | None = None
-        self._values: Values | None = None
 
     @property
     def a(self) -> FakeSystem:
@@ -190,41 +207,41 @@ class World:
         return len(self.a.writes) + len(self.b.writes)
 
     def now(self) -> float:
-        """The time: while a cycle runs, it goes on with the loop's."""
-        return self.time if self._began is None else self.time + anyio.current_time() - self._began
+        """The time."""
+        return self.clock.now()
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self.time += seconds
+        self.clock.time += seconds
 
-    def run(self, act: Callable[[Values], Awaitable[T]]) -> T:
-        """Do something with the values of the pair, in a loop of its own in virtual time."""
+    def run(self, act: Callable[[Store], Awaitable[T]]) -> T:
+        """Do something with the store, in a loop of its own in virtual time."""
+        clock = self.clock
 
         async def running() -> T:
-            self._began = anyio.current_time()
+            clock.began = anyio.current_time()
             try:
-                return await self._with_values(act)
+                return await self._with_store(act)
             finally:
-                self.time, self._began = self.now(), None
+                clock.time, clock.began = clock.now(), None
 
         backend, options = virtual()
         return anyio.run(running, backend=backend, backend_options=options)
 
-    async def _with_values(self, act: Callable[[Values], Awaitable[T]]) -> T:
-        if self._values is not None:
-            return await act(self._values)
+    async def _with_store(self, act: Callable[[Store], Awaitable[T]]) -> T:
+        if self.clock.store is not None:
+            return await act(self.clock.store)
         async with _catalog().open_store(self._store, self.now) as store:
-            values = store.values(f"sync:{self.pair.name}")
             if self._store == "memory:":
-                self._values = values  # it is this object, also for the next loop
-            return await act(values)
+                self.clock.store = store  # it is this object, also for the next loop
+            return await act(store)
 
     def cycle(self, *, full: bool = False, hints: Sequence[Hint] = (), kill_at: int | None = None) -> Summary | None:
         """One cycle by a new engine; None if it was killed on the way."""
         life = Life(kill_at)
 
-        async def cycling(values: Values) -> Summary:
-            engine = self.engine(values, life)
+        async def cycling(store: Store) -> Summary:
+            engine = self.engine(store, life)
             summary = await engine.cycle(full=full, hints=hints)
             await engine.ledger.release()
             return summary
@@ -242,21 +259,23 @@ class World:
         self.summaries.append(summary)
         return summary
 
-    def engine(self, values: Values, life: Life | None = None) -> Engine:
+    def engine(self, store: Store, life: Life | None = None) -> Engine:
         """A new engine over what there is."""
         self._engines += 1
         life = life or Life()
-        ledger = Ledger(
-            MortalValues(values, life), self.now, owner=f"engine {self._engines}", tombstones=self.pair.tombstones
-        )
+
+        def kin(name: str) -> Ledger:
+            return Ledger(MortalValues(store.values(f"sync:{name}"), life), self.now, owner=f"engine {self._engines}")
+
         return Engine(
             self.pair,
-            ledger,
+            kin(self.pair.name),
             MortalSession(self.remote_a.session(), life),
             MortalSession(self.remote_b.session(), life),
             now=self.now,
             random=Random(self._seed),
             report=self._heard,
+            kin=kin,
         )
 
     def _heard(self, progress: Progress) -> None:
@@ -266,8 +285,8 @@ class World:
     def plan(self, *, full: bool = False) -> list[LinkPlan]:
         """What the next cycle would do."""
 
-        async def planning(values: Values) -> list[LinkPlan]:
-            return [each async for each in self.engine(values).plan(full=full)]
+        async def planning(store: Store) -> list[LinkPlan]:
+            return [each async for each in self.engine(store).plan(full=full)]
 
         return self.run(planning)
 
@@ -311,4 +330,4 @@ class World:
         return self._read(read)
 
     def _read(self, read: Callable[[Ledger], Awaitable[T]]) -> T:
-        return self.run(lambda values: read(Ledger(values, self.now)))
+        return self.run(lambda store: read(Ledger(store.values(f"sync:{self.pair.name}"), self.now)))
