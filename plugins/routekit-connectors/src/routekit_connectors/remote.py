@@ -11,7 +11,7 @@ from routekit_http import Login, client_of, found_at
 
 from .answers import Answer
 from .asking import Asking
-from .fields import document_of, fields_of
+from .fields import Field, document_of, fields_of
 from .paging import Walk
 from .profile import Etag, Find, Marked, Profile, Since, Tokens
 
@@ -217,6 +217,11 @@ class HttpRemote:
     def abilities(self) -> Abilities:
         """As the profile has them."""
         return self.profile.abilities
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """What its records have."""
+        return self.profile.fields
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[HttpSession]:

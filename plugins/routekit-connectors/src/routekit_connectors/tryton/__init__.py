@@ -6,5 +6,6 @@ The connection `[http.NAME]` has the URL of the database, such as `https://erp.e
 
 from .goods import employees as employees
 from .goods import products as products
+from .objects import TrytonRemote as TrytonRemote
 from .parties import parties as parties
 from .sales import sales as sales

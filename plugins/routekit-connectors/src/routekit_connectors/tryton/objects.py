@@ -241,6 +241,11 @@ class TrytonRemote:
         """As seen on a real server."""
         return self.described.abilities
 
+    @property
+    def fields(self) -> Sequence[Field]:
+        """What its records have."""
+        return self.described.fields
+
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[TrytonSession]:
         """A session; it logs in with the first call, and again when its login has ended."""

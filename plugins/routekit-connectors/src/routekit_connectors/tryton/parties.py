@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
 
-from routekit.remotes import Abilities, Creating, Feed, Fields, Refused
+import anyio
+
+from routekit.remotes import Abilities, Creating, Feed, Fields, Record, Refused, Taken, Unsent
 from routekit_http import found_at
 
 from ..fields import Field, document_of, fields_of
@@ -32,6 +34,7 @@ class Part:
     prefix: str = ""
     shared: bool = False
     """Whether the part has other fields too: it is not deleted when this one is cleared."""
+    says: str = ""
 
     def of(self, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The part of a party."""
@@ -62,9 +65,9 @@ def parties(
     """
     parts: dict[str, Part] = {kind: Part("contact_mechanisms", "value", {"type": kind}) for kind in REACHED}
     parts |= {part: Part("addresses", part, shared=True) for part in ADDRESS}
-    parts["country"] = Part("addresses", "country", shared=True)
-    parts["tax_id"] = Part("identifiers", "code", {"type": tax_type})
-    parts["external"] = Part("identifiers", "code", {"type": None}, EXTERNAL)
+    parts["country"] = Part("addresses", "country", shared=True, says="two letters, such as CH")
+    parts["tax_id"] = Part("identifiers", "code", {"type": tax_type}, says="of the kind `tax_type`")
+    parts["external"] = Part("identifiers", "code", {"type": None}, EXTERNAL, says="an id of ours")
     described = Described(
         name=name,
         model="party.party",
@@ -115,6 +118,12 @@ class Parties(TrytonRemote):
 
     parts: Mapping[str, Part] = field(default_factory=dict[str, Part])
 
+    @property
+    def fields(self) -> Sequence[Field]:
+        """Plain fields and those of parts."""
+        parts = [Field(name, f"{part.parts}/{part.at}", says=part.says) for name, part in self.parts.items()]
+        return [*self.described.fields, *parts]
+
     def session(self, rpc: Rpc) -> "PartiesSession":
         """The session of parties."""
         return PartiesSession(self.described, rpc, self.parts)
@@ -127,6 +136,23 @@ class PartiesSession(TrytonSession):
         super().__init__(described, rpc)
         self._parts = parts
         self._countries: dict[str, int] = {}
+        self._numbering = anyio.Lock()
+
+    async def create(self, fields: Fields, *, key: str) -> Record:
+        """A new record; see `routekit.remotes.Session`.
+
+        A server on SQLite may give one number to parties that are made at once, and then refuses all but one of them.
+        So those without a number are made one after the other, and one that somebody else was in the way of is unsent.
+        """
+        if fields.get("code") is not None:
+            return await super().create(fields, key=key)
+        async with self._numbering:
+            try:
+                return await super().create(fields, key=key)
+            except Taken as error:
+                if "code" not in error.message:
+                    raise
+                raise Unsent(f"{error.message} The server had given it itself.") from error
 
     def searched(self, name: str, value: Any) -> Any:
         """An id of ours as the identifier has it, all else as it is."""

@@ -49,6 +49,10 @@ FIELDS: Final = (
     Field("untaxed", at="untaxed_amount", writable=False, says="exact, as text"),
     Field("total", at="total_amount", writable=False, says="exact, as text"),
 )
+_MOVING: Final = (
+    Field("state", says="draft, quotation, confirmed, processing, done, cancelled; written to a sale that is there"),
+    Field("lines", says="a list of `product` (its code), `quantity` and `unit_price`; a write has all of them"),
+)
 _LINES: Final = ("product.code", "quantity", "unit_price", "type")
 
 
@@ -82,6 +86,11 @@ def sales(connection: str, *, name: str = "tryton sales", page: int = 100) -> Tr
 @dataclass(frozen=True)
 class Sales(TrytonRemote):
     """Sales over one connection."""
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """Plain fields, the state and the lines."""
+        return [*self.described.fields, *_MOVING]
 
     def session(self, rpc: Rpc) -> "SalesSession":
         """The session of sales."""
