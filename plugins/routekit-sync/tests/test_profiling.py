@@ -262,3 +262,11 @@ def test_the_table_has_a_line_for_each() -> None:
     """Names and verdicts are in columns."""
     lines = table([Guarantee("a", "says", Verdict.HOLDS), Guarantee("longer", "says", Verdict.BROKEN, "seen")])
     assert lines.splitlines() == ["a       holds   says", "longer  broken  seen"]
+
+
+async def test_a_slow_system_is_not_called_late() -> None:
+    """Calls that take seconds do not count as a lag: what shows in the first look shows at once."""
+    made = remote(latency=7.0)
+    found = await checked(made, only=["feed", "tombstones"])
+    assert broken(found) == [], table(found)
+    assert found[0].seen == "at once"

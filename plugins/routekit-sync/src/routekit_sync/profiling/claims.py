@@ -264,7 +264,7 @@ async def tells_changes(trial: Trial) -> str:
         changed = await trial.change(record.id)
         name = trial.sample.edit
         late = max(late, await _shown(trial, since, changed.id, "a change", {name: changed.fields.get(name)}))
-    return f"after {late:.2g} s" if late > 0.01 else "at once"
+    return f"after more than {late:.2g} s" if late else "at once"
 
 
 async def _shown(trial: Trial, since: Any, id: str, what: str, fields: Mapping[str, Any] | None = None) -> float:
@@ -278,8 +278,8 @@ async def _shown(trial: Trial, since: Any, id: str, what: str, fields: Mapping[s
         raise Broken(f"{what} was not told within {waited:.3g} s")
     if count > 1:
         raise Broken(f"{what} was told {count} times")
-    if waited > trial.abilities.lag + 0.5:
-        raise Broken(f"{what} was told after {waited:.3g} s, and {trial.abilities.lag:g} s are claimed")
+    if waited > trial.abilities.lag:
+        raise Broken(f"{what} was not told after {waited:.3g} s, and {trial.abilities.lag:g} s are claimed")
     return waited
 
 

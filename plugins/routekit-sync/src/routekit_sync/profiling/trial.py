@@ -167,13 +167,19 @@ class Trial:
         return page.token
 
     async def until(self, look: Callable[[], Awaitable[T | None]]) -> tuple[T | None, float]:
-        """What a look gives, and after how many seconds; it is looked again until something shows, or for too long."""
-        begun = anyio.current_time()
+        """What a look gives, and for how many seconds at least it did not show: until the last look in vain began.
+
+        It is looked again until something shows, or for too long. How slow the looks themselves are does not count.
+        """
+        begun, missed = anyio.current_time(), 0.0
         while True:
+            at = anyio.current_time() - begun
             found = await look()
-            waited = anyio.current_time() - begun
-            if found is not None or waited > self.abilities.lag + self.patience:
-                return found, waited
+            if found is not None:
+                return found, missed
+            missed = at
+            if missed > self.abilities.lag + self.patience:
+                return None, missed
             await anyio.sleep(_STEP)
 
     async def tidy(self) -> Sequence[str]:
