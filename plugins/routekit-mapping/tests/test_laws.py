@@ -209,6 +209,8 @@ def test_a_way_back_that_drifts_is_caught() -> None:
         broken("test_converters_come_back", convert(x.text, y.word, drifting))
     with pytest.raises(AssertionError):
         broken("test_what_was_put_is_read_again", convert(x.text, y.word, drifting))
+    with pytest.raises(AssertionError):
+        broken("test_parts_come_to_rest", convert(x.text, y.word, drifting))
 
 
 def test_a_mapping_that_maps_nothing_is_no_proof() -> None:

@@ -223,6 +223,23 @@ def test_a_part_that_says_nothing_stays() -> None:
     assert mapping.put_back(Party(title="x", given=None, family="Lovelace"), old).full_name == "Lovelace"
 
 
+def test_a_converter_of_several_fields_gets_none_for_what_is_not_said() -> None:
+    """Nobody who writes a converter has to know of a third kind of nothing."""
+    seen: list[object] = []
+
+    def joined(parts: tuple[str | None, str | None]) -> str:
+        seen.append(parts)
+        return " ".join(part for part in parts if part)
+
+    join = converter(joined, lambda name: (None, name), name="joined", loss="where it is cut")
+    mapping = Mapping(Party, Customer, convert((b.given, b.family), a.full_name, join), same(b.title, a.name))
+    assert mapping.forward(Party(title="x", family="King")).full_name == "King"
+    assert seen == [(None, "King")]
+    chain = (join | LOWER).inverse
+    assert chain.steps == ("lowered, back", "joined, back")
+    assert chain.to("KING") == (None, "king")
+
+
 def test_a_limit_cuts_only_where_it_may() -> None:
     """What does not fit is cut if that was said, and refused with the reason otherwise; the longer one stays."""
     customer = Customer(name="Ada", short="abcdefgh")

@@ -158,6 +158,7 @@ def test_what_means_the_same_is_told() -> None:
     assert same_b("total", {"sum": "1.10"}, {"sum": 1.1})
     assert same_b("notes", {"memo": ""}, {"memo": None})
     assert PARTS["notes"].same_a({"notes": ""}, {})
+    assert PARTS["notes"].same_a({"notes": ""}, {"notes": None})
     assert not same_b("address", {"place": {"street": "S"}}, {"place": None})
     assert same_b("address", {"place": {"street": None}}, {"place": None})
     assert not PARTS["name"].same_b({"partyTitle": None}, {"partyTitle": "Ada"})

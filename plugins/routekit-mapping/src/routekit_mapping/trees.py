@@ -15,7 +15,7 @@ from .references import Path, Row, Step, bare, may_be_none
 Tree: TypeAlias = dict[str, Any]
 Read: TypeAlias = Callable[[Any], Any]
 Write: TypeAlias = Callable[[Tree, Any], None]
-Open: TypeAlias = Callable[[Tree, bool], "Tree | None"]
+Open: TypeAlias = Callable[[Tree], Tree]
 
 
 class Rows(list[Any]):
@@ -89,7 +89,7 @@ def opened(model: BaseModel) -> Tree:
 def writer(path: Path) -> Write:
     """What writes a value, or None, into a tree; models and rows on the way are made where they are missing.
 
-    Null makes no row.
+    What was made for null alone, `settle` takes away again.
     """
     if len(path.steps) == 1:
         name = path.top
@@ -97,11 +97,9 @@ def writer(path: Path) -> Write:
     ways, last = _ways(path)
 
     def write(tree: Tree, value: Any) -> None:
-        holder: Tree | None = tree
+        holder = tree
         for way in ways:
-            holder = way(holder, value is not None)
-            if holder is None:
-                return
+            holder = way(holder)
         if last:
             holder[last] = value
         else:
@@ -152,7 +150,7 @@ def _ways(path: Path) -> tuple[list[Open], str]:
 
 
 def _model(name: str, nullable: bool) -> Open:
-    def enter(holder: Tree, make: bool) -> Tree:
+    def enter(holder: Tree) -> Tree:
         inner = holder.get(name)
         if type(inner) is not Opened:
             inner = holder[name] = Opened({} if inner is None else opened(inner), nullable)
@@ -165,7 +163,7 @@ def _row(name: str, row: Row) -> Open:
     where = row.where
     kept = frozenset(name for name, _ in where)
 
-    def enter(holder: Tree, make: bool) -> Tree | None:
+    def enter(holder: Tree) -> Tree:
         items = holder.get(name)
         if type(items) is not Rows:
             items = holder[name] = Rows(items or ())
@@ -174,8 +172,6 @@ def _row(name: str, row: Row) -> Open:
                 if type(item) is not Opened:
                     items[place] = Opened(opened(item), True, kept)
                 return items[place]
-        if not make:
-            return None
         items.append(Opened(where, True, kept))
         return items[-1]
 
