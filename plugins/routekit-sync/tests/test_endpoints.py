@@ -22,8 +22,8 @@ from routekit import (
 )
 from routekit.remotes import Unclear
 from routekit.testing import Catalog, Clock, Inlet, Run, Sink, check, routes_of, running, setup_for, virtual
-from routekit.testing.remote import FakeRemote
-from routekit_sync import Rule, Summary, SyncPair, SyncSink, SyncSource, Trouble, Unit
+from routekit.testing.remote import FakeRemote, Fault, FaultKind
+from routekit_sync import Retrying, Rule, Summary, SyncPair, SyncSink, SyncSource, Trouble, Unit
 from routekit_sync.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -231,6 +231,25 @@ async def test_a_pair_that_somebody_else_works_at_is_waited_for(world: World) ->
         await operator.release()
         await until(lambda: world.titles == ["Ada"], 30.0)
         assert await operator.acquire(), "the source has it for its cycles only"
+
+
+async def test_what_is_given_up_is_told_with_the_reason(world: World) -> None:
+    """In the line of the log by its kind, and as a trouble with the command that shows it; it is over once it is."""
+    world.pair = replace(world.pair, retry=Retrying(attempts=1, first=0.0))
+    world.erp.system.faults.plan(Fault(FaultKind.REFUSED, op="create"))
+    own = world.crm.system.user_create({"name": "Ada"})
+    sink = Sink()
+    async with world.running(from_(SyncSource(pair=world.pair, gives="troubles"), Trouble).to(sink)):
+        await until(lambda: bool(sink.messages))
+        assert any("quarantined 1 (refused)" in line for line in world.lines), world.lines
+        trouble = sink.messages[0].body
+        assert (trouble.kind, trouble.record_a) == ("quarantine", own)
+        assert trouble.hint == f"routekit sync quarantine show {trouble.id}"
+        assert world.titles == []
+        world.crm.system.user_edit(own, {"name": "Eve"})
+        await until(lambda: world.titles == ["Eve"])
+        await anyio.sleep(200.0)
+    assert len(sink.messages) == 1
 
 
 async def test_figures_are_counted(world: World) -> None:

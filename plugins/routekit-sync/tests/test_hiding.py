@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from routekit_sync import FolderRemote, SyncPair, Unit
-from routekit_sync.hiding import hidden, said_of
+from routekit_sync.hiding import hidden, problem_of, said_of
 
 EMAIL = Unit("email", ["email"], ["mail"], None, None, sensitive={"email": "email"})
 NAME = Unit("name", ["name"], ["title"], None, None)
@@ -20,3 +20,9 @@ def test_marked_fields_are_masked_on_both_sides() -> None:
 def test_reasons_do_not_quote_them() -> None:
     """A system that refuses a value likes to repeat it."""
     assert said_of("ada@example.org is taken", {"mail": "ada@example.org"}, PAIR) == "*** is taken"
+
+
+def test_a_problem_with_a_marked_unit_quotes_nothing() -> None:
+    """A converter likes to say what it could not convert."""
+    assert "ada" not in problem_of("email", "'ada@' is no address", PAIR)
+    assert problem_of("name", "'Ada' is too short", PAIR) == "'Ada' is too short"

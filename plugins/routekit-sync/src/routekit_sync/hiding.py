@@ -40,6 +40,12 @@ def said_of(text: str, fields: Fields, pair: SyncPair) -> str:
     return masked(text)
 
 
+def problem_of(name: str, problem: str, pair: SyncPair) -> str:
+    """Why a unit could not be converted; of one that is marked the text is not shown, as it may quote the value."""
+    marked = any(unit.sensitive for unit in pair.units if unit.name == name)
+    return f"{MASK} (its values are marked as sensitive)" if marked else masked(problem)
+
+
 async def reason_of(given: Quarantined, ledger: Ledger, pair: SyncPair) -> str:
     """Why something was given up, without the marked values of its records."""
     known = await ledger.link(given.link)

@@ -105,7 +105,7 @@ class SyncSource(Consumer):
                         continue
                     counted.add(summary)
                     new = await troubles.new(summary)
-                    self._log(summary, runtime)
+                    self._log(summary, troubles, runtime)
                     for delivery in self._told(summary, new, troubles, runtime):
                         yield delivery
                     if not summary.complete and not summary.wait:
@@ -144,10 +144,11 @@ class SyncSource(Consumer):
     def _message(self, body: Summary | Trouble, kind: str, id: str) -> Message[Any]:
         return Message(body, {"sync.pair": self.pair.name, "sync.kind": kind}, f"{self.pair.name}-{id}")
 
-    def _log(self, summary: Summary, runtime: Runtime) -> None:
+    def _log(self, summary: Summary, troubles: Troubles, runtime: Runtime) -> None:
         """One line for each cycle; one in which nothing happened is for who debugs."""
         level = "warning" if summary.alerts or not summary.complete else "debug" if _uneventful(summary) else "info"
-        runtime.emit(Logged(runtime.route, level, line_of(summary)))
+        codes = troubles.codes if summary.quarantined else ()
+        runtime.emit(Logged(runtime.route, level, line_of(summary, codes)))
         for alert in summary.alerts:
             runtime.emit(Logged(runtime.route, "warning", f"{self.pair.name}: {alert}"))
 

@@ -42,7 +42,13 @@ class Troubles:
         self._looked = False
         self.conflicts = 0
         """Those that wait for a person."""
-        self.quarantined = 0
+        self.codes: Sequence[str] = ()
+        """Of each record in quarantine, the kind of error in one word."""
+
+    @property
+    def quarantined(self) -> int:
+        """How many records are in quarantine."""
+        return len(self.codes)
 
     async def new(self, summary: Summary) -> Sequence[Trouble]:
         """Those that have not been told yet; looked up after the first cycle, and after each that did anything."""
@@ -50,8 +56,8 @@ class Troubles:
             return []
         self._looked = True
         conflicts, quarantined = await self._conflicts(), await self._quarantined()
-        self.conflicts, self.quarantined = len(conflicts), len(quarantined)
-        there = [*conflicts, *quarantined, *await self._held()]
+        self.conflicts, self.codes = len(conflicts), [code for code, _ in quarantined]
+        there = [*conflicts, *(trouble for _, trouble in quarantined), *await self._held()]
         told = dict(await self._marks.items())
         for key in told.keys() - {_key(one) for one in there}:
             await self._marks.delete(key)  # it is over: if it comes again, that is news
@@ -78,16 +84,19 @@ class Troubles:
             if one.open
         ]
 
-    async def _quarantined(self) -> list[Trouble]:
+    async def _quarantined(self) -> list[tuple[str, Trouble]]:
         return [
-            Trouble(
-                kind="quarantine",
-                pair=self._pair.name,
-                id=one.link,
-                record_a=one.id_a,
-                record_b=one.id_b,
-                why=f"{one.code}: {await reason_of(one, self._ledger, self._pair)}",
-                hint=f"routekit sync quarantine show {one.link}",
+            (
+                one.code,
+                Trouble(
+                    kind="quarantine",
+                    pair=self._pair.name,
+                    id=one.link,
+                    record_a=one.id_a,
+                    record_b=one.id_b,
+                    why=f"{one.code}: {await reason_of(one, self._ledger, self._pair)}",
+                    hint=f"routekit sync quarantine show {one.link}",
+                ),
             )
             async for one in self._ledger.quarantine()
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from routekit.commanding import one_line
 
-from ..hiding import hidden
+from ..hiding import hidden, problem_of
 from ..pair import SyncPair
 from ..plans import Change, LinkPlan, Write
 from ..state import Link
@@ -84,7 +84,7 @@ def plan_plain(plan: LinkPlan, pair: SyncPair, ids: Mapping[str, str]) -> dict[s
             for one in plan.disputes
         ],
         "drift": list(plan.drift),
-        "problems": plan.problems,
+        "problems": {unit: problem_of(unit, problem, pair) for unit, problem in plan.problems.items()},
         "blocked": list(plan.blocked),
         "waits for a person": list(plan.frozen),
         "waits for": plan.waits_for,
@@ -105,7 +105,7 @@ def diff_lines(plan: LinkPlan, pair: SyncPair, ids: Mapping[str, str]) -> Iterat
         yield f"  a: {fields_text(hidden(one.value_a, pair))}"
         yield f"  b: {fields_text(hidden(one.value_b, pair))}"
     for unit, problem in plan.problems.items():
-        yield f"problem in {unit} of {who}: {problem}"
+        yield f"problem in {unit} of {who}: {problem_of(unit, problem, pair)}"
     for unit in plan.drift:
         yield f"drift in {unit} of {who}: the sides differ, and neither has changed"
     if plan.waits_for:
