@@ -9,7 +9,7 @@ from .bench import Bench, Dirty, opposite
 from .failing import attempt, parked
 from .landing import look, settle, write_through
 from .ledger import Known, Saving
-from .linking import join, key_of, unkeyed
+from .linking import alone, join, key_of, unkeyed
 from .state import Intent
 from .units import Side
 
@@ -70,7 +70,7 @@ async def looked_up(
         found[each.id] = each
     matching = [each for each in found.values() if _matches(bench, intent, each)]
     linked = await bench.ledger.linked(side, [each.id for each in matching]) if matching else {}
-    return None, [each for each in matching if each.id not in linked or linked[each.id].link.state == "half"]
+    return None, [each for each in matching if each.id not in linked or alone(linked[each.id].link)]
 
 
 def findable(bench: Bench, intent: Intent) -> bool:

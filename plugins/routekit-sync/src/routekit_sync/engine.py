@@ -25,6 +25,7 @@ from .ledger import Changed, Known, LeaseLost, Ledger
 from .linking import counterpart
 from .looking import look_first, looked_at
 from .pair import SyncPair
+from .pairing import paired
 from .plans import LinkPlan
 from .recovering import recover
 from .rehearsing import Overlay
@@ -199,7 +200,7 @@ class Engine:
             async for known in links:
                 await bench.ledger.renew()
                 waiting = [each for each in known if not each.link.gone and not resting(each.link)]
-                yield await looked_at(bench, waiting)
+                yield await looked_at(bench, await paired(bench, waiting))
 
     async def work(self, bench: Bench, batch: Sequence[Dirty]) -> None:
         """Work at some links, several at once; what belongs to one link is done in order."""

@@ -1,11 +1,12 @@
 """Linking: records that have no counterpart yet. They are matched before one is created.
 
-A record without a link gets a half one at once, with its match keys as an index: so the cursor may move on, and a
-record of the other side finds it, whichever comes first. What has no match when both sides have been read is created.
+A record without a link gets a half one at once, with its match keys as an index: so the cursor may move on. When both
+sides have been read, halves that match are put together; what is alone then is looked for on the other side, where
+that can be asked for it, and created.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from routekit import Value, ValueChange
 from routekit.remotes import Record
@@ -16,24 +17,43 @@ from .pair import Match, SyncPair
 from .settling import half, matched
 from .sifting import in_scope
 from .state import Link
+from .suppressing import kept_out
 from .units import Side
+
+_CONFIRM = "to be confirmed"
 
 _MOST = 10
 """So many records with one key are remembered: more are not told apart by it anyway."""
 
 
 async def keep(bench: Bench, side: Side, records: Sequence[Record]) -> None:
-    """Make links of records that have none: whole ones for those with a match, half ones for the others."""
+    """Make half links of records that have none."""
     records = [each for each in records if _wanted(bench, side, each)]
     if not records or bench.partition != 0:
         return
     records = await _ours(bench, side, records)
-    keys = {each.id: keys_of(bench.pair, side, each) for each in records}
-    index = _Index(bench, await bench.ledger.values.many(_places(side, keys.values())))
-    await index.load()
+    now = bench.now() or 1e-9
+    savings: list[Saving] = []
+    places: dict[str, list[str]] = {}
+    told = {each.id: keys_of(bench.pair, side, each) for each in records}
+    out = await kept_out(bench.ledger, side, records, told)
     for record in records:
-        index.place(side, record, keys[record.id])
-    await index.save()
+        if record.id in out:
+            continue
+        own = digest(bench.pair.name, side, record.id, now)
+        keys = [key_place(side, rule, text) for rule, text in told[record.id].items()]
+        link = half(own, side, record, now=now).model_copy(update={"due": now, "keys": keys})
+        savings.append(Saving(None, link))
+        for place in keys:
+            places.setdefault(place, []).append(own)
+    known = await bench.ledger.values.many(list(places))
+    lists = [_listed(place, known.get(place), more) for place, more in places.items()]
+    await bench.ledger.save(*savings, extra=lists)
+
+
+def _listed(place: str, known: Value | None, more: Sequence[str]) -> ValueChange:
+    held: list[str] = [] if known is None else json.loads(known.text)
+    return ValueChange(place, json.dumps([*held, *more][:_MOST]), 0 if known is None else known.version)
 
 
 def keys_of(pair: SyncPair, side: Side, record: Record) -> dict[str, str]:
@@ -61,90 +81,20 @@ def key_of(rule: Match, side: Side, fields: Mapping[str, object]) -> str | None:
     return json.dumps(values, sort_keys=True, default=str)
 
 
-def _place(side: Side, rule: str, text: str) -> str:
+def key_place(side: Side, rule: str, text: str) -> str:
+    """Where the half links are kept that have that match key."""
     return f"key/{side}/{rule}/{digest(text)}"
 
 
-def _places(side: Side, keys: Iterable[Mapping[str, str]]) -> list[str]:
-    return list({_place(each, rule, text) for own in keys for rule, text in own.items() for each in ("a", "b")})
+def alone(link: Link) -> bool:
+    """Whether a link has one record only, and is not over."""
+    return (link.a is None) != (link.b is None) and (link.state == "half" or link.why.startswith(_CONFIRM))
 
 
-class _Index:
-    """The match keys of one page of records, with the half links that have them."""
-
-    def __init__(self, bench: Bench, found: Mapping[str, Value]) -> None:
-        self._bench = bench
-        self._lists: dict[str, list[str]] = {key: json.loads(value.text) for key, value in found.items()}
-        self._touched: set[str] = set()
-        self._halves: dict[str, Known] = {}
-        self._savings: list[Saving] = []
-
-    async def load(self) -> None:
-        """Read the half links that the keys name."""
-        links = {link for held in self._lists.values() for link in held}
-        self._halves = await self._bench.ledger.many(list(links))
-
-    def place(self, side: Side, record: Record, keys: Mapping[str, str]) -> None:
-        """Link a record with the half link that it matches, or make one for it."""
-        for rule in self._bench.pair.match:
-            if rule.name not in keys:
-                continue
-            place = _place(opposite(side), rule.name, keys[rule.name])
-            found = [each for each in self._lists.get(place, ()) if self._waits(each, opposite(side))]
-            if len(found) == 1 and not rule.review:
-                self._join(self._halves[found[0]], side, record)
-                return
-            if found:
-                self._add(side, record, keys, f"{rule.name}: may be that of {', '.join(found)}")
-                return
-        self._add(side, record, keys, "")
-
-    def _waits(self, link: str, side: Side) -> bool:
-        known = self._halves.get(link)
-        return known is not None and known.link.state == "half" and shadow(known.link, side) is not None
-
-    def _join(self, known: Known, side: Side, record: Record) -> None:
-        whole = join(known.link, side, record, self._bench.now())
-        self._bench.summary.linked += 1
-        self._forget(known.link)
-        self._savings.append(Saving(known, whole))
-        self._halves.pop(known.link.id)
-
-    def _forget(self, link: Link) -> None:
-        for place in link.keys:
-            held = self._lists.get(place)
-            if held and link.id in held:
-                held.remove(link.id)
-                self._touched.add(place)
-
-    def _add(self, side: Side, record: Record, keys: Mapping[str, str], review: str) -> None:
-        now = self._bench.now()
-        own = digest(self._bench.pair.name, side, record.id, now)
-        places = [_place(side, rule, text) for rule, text in keys.items()]
-        link = half(own, side, record, now=now).model_copy(update={"due": now or 1e-9, "keys": places})
-        if review:
-            link = link.model_copy(update={"state": "parked", "why": f"to be confirmed: {review}"})
-            self._bench.summary.parked += 1
-        for place in places:
-            held = self._lists.setdefault(place, [])
-            if len(held) < _MOST:
-                held.append(own)
-                self._touched.add(place)
-        self._halves[own] = Known(link, 0)
-        self._savings.append(Saving(None, link))
-
-    async def save(self) -> None:
-        """Write all at once."""
-        latest: dict[str, Saving] = {}
-        for saving in self._savings:
-            own = saving.after.id if saving.after else ""
-            first = latest.get(own)
-            latest[own] = saving if first is None else Saving(first.before, saving.after)
-        lists = [
-            ValueChange(place, json.dumps(self._lists[place]) if self._lists[place] else None)
-            for place in sorted(self._touched)
-        ]
-        await self._bench.ledger.save(*latest.values(), extra=lists)
+def confirming(link: Link, rule: Match, names: Sequence[str]) -> Link:
+    """A half link of which a person has to say whether it is that of one of these records."""
+    why = f"{_CONFIRM}: {rule.name}: may be that of {', '.join(names)}"
+    return link.model_copy(update={"state": "parked", "why": why, "due": 0.0})
 
 
 async def unkeyed(bench: Bench, link: Link) -> list[ValueChange]:
@@ -215,10 +165,12 @@ async def counterpart(bench: Bench, dirty: Dirty) -> Dirty | None:
             continue
         found = await _found(bench, rule, there, record, text)
         free = await _free(bench, there, found)
-        if len(free) == 1 and not rule.review:
+        known = await bench.ledger.linked(there, [each.id for each in free]) if free else {}
+        parked = any(each.link.state == "parked" for each in known.values())
+        if len(free) == 1 and not rule.review and not parked:
             return await _taken(bench, dirty, there, free[0])
         if free:
-            await _reviewed(bench, dirty, rule, free)
+            await _reviewed(bench, dirty, rule, free, known)
             return None
     return dirty
 
@@ -240,8 +192,9 @@ async def _found(bench: Bench, rule: Match, there: Side, record: Record, text: s
 async def _free(bench: Bench, side: Side, found: Sequence[Record]) -> list[Record]:
     """Those that are in scope and not another live link's, half ones excepted."""
     known = await bench.ledger.linked(side, [each.id for each in found]) if found else {}
-    free = [each for each in found if each.id not in known or known[each.id].link.state == "half"]
-    return [each for each in free if _wanted(bench, side, each)]
+    free = [each for each in found if each.id not in known or alone(known[each.id].link)]
+    out = await kept_out(bench.ledger, side, free, {each.id: keys_of(bench.pair, side, each) for each in free})
+    return [each for each in free if each.id not in out and _wanted(bench, side, each)]
 
 
 def _wanted(bench: Bench, side: Side, record: Record) -> bool:
@@ -269,9 +222,17 @@ async def _taken(bench: Bench, dirty: Dirty, there: Side, record: Record) -> Dir
     return found
 
 
-async def _reviewed(bench: Bench, dirty: Dirty, rule: Match, found: Sequence[Record]) -> None:
-    names = ", ".join(each.id for each in found)
-    update = {"state": "parked", "why": f"to be confirmed: {rule.name}: may be that of {names}"}
-    await bench.save(dirty.known, dirty.known.link.model_copy(update=update))
-    bench.summary.parked += 1
-    bench.alert(f"link {dirty.known.link.id} may be that of {names}, by {rule.name}: a person has to say")
+async def _reviewed(
+    bench: Bench, dirty: Dirty, rule: Match, found: Sequence[Record], known: Mapping[str, Known]
+) -> None:
+    """Leave it to a person; half links of what was found wait with it."""
+    link = dirty.known.link
+    names = [each.id for each in found]
+    own = [kept.id for kept in (link.a, link.b) if kept is not None]
+    after = confirming(link, rule, names)
+    waiting = [each for each in known.values() if each.link.state == "half" and each.link.id != link.id]
+    await bench.ledger.save(
+        Saving(dirty.known, after), *(Saving(each, confirming(each.link, rule, own)) for each in waiting)
+    )
+    bench.summary.parked += 1 + len(waiting)
+    bench.alert(f"link {link.id} may be that of {', '.join(names)}, by {rule.name}: a person has to say")
