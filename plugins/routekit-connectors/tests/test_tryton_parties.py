@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 
-from routekit.remotes import Forbidden, Gone, Refused, Session, Stale, Taken
+from routekit.remotes import Forbidden, Gone, Refused, Session, Stale, Taken, Unclear, Unsent
+from routekit.testing import fault_proxy
 from routekit_connectors import tryton
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
@@ -271,3 +273,26 @@ async def test_a_wrong_password_is_said_without_it(host: Any, erp: str, tryton_s
         with pytest.raises(Forbidden, match="does not let 'admin' log in") as refused:
             await session.scan()
     assert "not-the-one" not in f"{refused.value}{refused.value.__cause__!r}{session.rpc!r}"
+
+
+async def test_a_create_without_an_answer_is_unclear_and_found_by_our_id(
+    host: Any, erp: str, tryton_server: Any, marker: str
+) -> None:
+    """The request arrives, its answer does not: nobody knows, and looking it up tells that it was made, once."""
+    async with fault_proxy("127.0.0.1", tryton_server.port) as proxy:
+        url = f"http://127.0.0.1:{proxy.address[1]}/{tryton_server.database}"
+        host.tables["http", "slow"] = {**host.tables["http", "erp"], "url": url, "timeout": "2s"}
+        async with tryton.parties("slow").open(host) as session:
+            await session.scan()
+            proxy.delay(1.5)
+            with pytest.raises(Unclear):
+                await session.create({"name": "Ada", "external": marker}, key="k")
+            proxy.refuse()
+            with pytest.raises((Unclear, Unsent)):
+                await session.create({"name": "Ada", "external": marker}, key="k")
+            proxy.heal()
+    async with tryton.parties(erp).open(host) as session:
+        with anyio.fail_after(60):
+            while not (found := await session.find("external", marker)):
+                await anyio.sleep(0.1)
+    assert len(found) == 1
