@@ -89,7 +89,6 @@ people = SyncPair(
     match=[Match("email", ["email"], ["email"])],
     scope_a=lambda contact: bool(contact.fields.get("email")),
     scope_b=lambda party: bool(party.fields.get("email")),
-    at_once=1,
 )
 
 STATES = {"New": "unread", "Assigned": "in-progress", "Pending": "deferred", "Closed": "resolved"}
@@ -101,5 +100,4 @@ tickets = SyncPair(
     b=Deadly(roundup.issues("desk"), "b"),
     units=[same("name", "title"), same("status", "status", STATES), same("priority", "priority", WEIGHTS)],
     match=[Match("title", ["name"], ["title"])],
-    at_once=1,
 )
