@@ -10,7 +10,7 @@ state="$(pwd) $(cat pyproject.toml plugins/*/pyproject.toml constraints.txt tool
 # A real system that tests talk to needs a newer Python than Debian 12 has.
 newer() {
     local candidate
-    for candidate in python3 python3.12 python3.13 python3.14 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9].*/bin/python; do
+    for candidate in python3 python3.12 python3.13 python3.14 "${PYENV_ROOT:-${HOME:-/root}/.pyenv}"/versions/3.1[2-9].*/bin/python; do
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then return; fi
     done
     return 1
