@@ -18,8 +18,11 @@ from types import ModuleType
 from typing import Any
 
 import routekit
+import routekit.commanding
+import routekit.remotes
 import routekit.testing
 import routekit.testing.conformance
+import routekit.testing.remote
 from routekit import hookspecs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,6 +88,8 @@ def record() -> str:
     lines += [f"  {name}({kind.__base__.__name__})" for name, kind in _named(routekit) if _is_error(kind)]
     for module in (routekit, routekit.testing, routekit.testing.conformance):
         lines += ["", f"from {module.__name__}", *(f"  {name}" for name, _ in _named(module))]
+    for module in (routekit.commanding, routekit.remotes, routekit.testing.remote):
+        lines += ["", f"from {module.__name__}", *(f"  {name}" for name in _written(module))]
     return "\n".join(lines) + "\n"
 
 
@@ -182,6 +187,24 @@ def _named(module: ModuleType) -> Sequence[tuple[str, Any]]:
     """What a face exports, sorted."""
     found = [(name, value) for name, value in vars(module).items() if not name.startswith("_")]
     return sorted((name, value) for name, value in found if not isinstance(value, ModuleType) and name != "library")
+
+
+def _written(module: ModuleType) -> Sequence[str]:
+    """What a face exports that has code of its own, sorted: what it defines, and what it imports `as` itself."""
+    found: set[str] = set()
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names if alias.asname == alias.name}
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not _is_variable(node.value):
+            places = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {ast.unparse(place) for place in places}
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def _is_variable(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) == "TypeVar"
 
 
 def _is_error(value: object) -> bool:

@@ -66,7 +66,7 @@ class Troubles:
     async def told(self, trouble: Trouble, _: object = None) -> None:
         """Remember that a trouble was told."""
         if trouble.kind != "parked":
-            await self._marks.put(_key(trouble), trouble.why)
+            await self._marks.put(_key(trouble), "told")  # and nothing of the record
 
     async def _conflicts(self) -> list[Trouble]:
         return [
