@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint types unit wheels bench chaos format reference interface constraints clean for-serve for-test for-bench
+.PHONY: help serve demo-crm test lint types unit wheels bench chaos format reference interface constraints clean for-serve for-test for-bench
 
 BIN := .venv/bin
 ARGS ?=
@@ -13,11 +13,14 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_FORCE_VERSION := $(shell sed -n 's/^pyright==//p' constraints.txt)
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: for-serve ## Run the leads of routes/ with everything embedded; Ctrl-C stops
 	@tools/samples.sh
 	@$(BIN)/python tools/foreground.py $(BIN)/routekit serve routes/ --route 'leads.*' --route 'duplicates.*' $(ARGS)
+
+demo-crm: for-test ## Keep a real CRM, ERP and helpdesk in step, kill the daemon twice, and compare
+	$(BIN)/python tools/demo_crm.py
 
 test: lint types wheels unit ## Check and test everything: lint, types, wheels, unit
 
