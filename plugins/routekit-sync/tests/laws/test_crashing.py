@@ -131,6 +131,22 @@ def test_p7_where_nobody_can_tell_a_person_is_asked(kind: FaultKind) -> None:
     assert world.alerts
 
 
+@pytest.mark.parametrize("creating", CONTRACTS)
+def test_p6_p7_a_kill_makes_no_second_record_where_nothing_can_be_looked_up(creating: Creating) -> None:
+    """P6, P7: killed at any step of a create, by a system in which nothing is found by a value: there is one record."""
+    knobs = Knobs(prefix="b", creating=creating, external_key="mark" if creating is Creating.NATURAL else None)
+    at, killed = 0, True
+    while killed:
+        at += 1
+        world = World(UNITS, b=knobs)
+        world.a.user_create({"email": "ann", "name": "Ann"})
+        killed = world.cycle(kill_at=at) is None
+        world.quiet(most=20)
+        assert len(world.b.records) <= 1, f"killed at step {at}"
+        assert len(world.a.records) == 1, f"killed at step {at}"
+        assert world.b.records or [link.state for link in world.links()] == ["parked"], f"killed at step {at}"
+
+
 @pytest.mark.parametrize("op", ["update", "delete", "get", "many", "find", "changes", "scan"])
 @pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.AFTER, FaultKind.BEFORE, FaultKind.UNSENT, FaultKind.BUSY])
 def test_p6_a_call_that_fails_changes_nothing_in_the_end(

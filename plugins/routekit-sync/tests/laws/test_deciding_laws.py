@@ -79,8 +79,8 @@ def test_p8_the_loser_of_a_conflict_is_kept(rule: Rule) -> None:
     world.wait(30)
     world.b.user_edit(one(world, "b").id, {"title": "right"})
     assert world.quiet() == (0 if rule is Rule.MANUAL else 1)
-    (conflict,) = world.conflicts()
-    assert (conflict.value_a, conflict.value_b) == ({"name": "left"}, {"title": "right"})
+    told = [(conflict.value_a, conflict.value_b) for conflict in world.conflicts()]
+    assert told == [({"name": "left"}, {"title": "right"})]
     values = {one(world, "a").fields["name"], one(world, "b").fields["title"]}
     assert values == {
         Rule.A: {"left"}, Rule.NON_EMPTY: {"left"}, Rule.B: {"right"}, Rule.NEWEST: {"right"},
@@ -172,8 +172,7 @@ def test_p20_a_record_that_is_always_refused_stops_no_other() -> None:
     world.quiet(most=20)
     titles = {record.fields["mail"]: record.fields["title"] for record in world.b.records.values()}
     assert titles == {f"e{number}": "N" if number == 2 else "changed" for number in range(5)}
-    (given,) = world.quarantine()
-    assert "it is locked" in given.why
+    assert ["it is locked" in given.why for given in world.quarantine()] == [True]
     calls = world.b.calls["update"]
     world.quiet()
     assert world.b.calls["update"] == calls
@@ -249,7 +248,7 @@ def test_p21_an_edit_of_another_field_survives_a_write(compare_and_set: bool) ->
     world.a.user_edit(one(world, "a").id, {"name": "planned"})
     world.quiet()
     assert (one(world, "a").fields["name"], one(world, "b").fields["title"]) == ("planned", "planned")
-    assert one(world, "a").fields["note"] == one(world, "b").fields["remark"] == "slipped in"
+    assert one(world, "a").fields.get("note") == one(world, "b").fields["remark"] == "slipped in"
 
 
 @pytest.mark.parametrize("value", [None, "", 0, False, []])

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from routekit.remotes import Fields, Record
@@ -18,7 +18,7 @@ from routekit_sync.planning import NO_CLOCKS, half, matched, noticed, plan, sett
 from routekit_sync.plans import Clocks, LinkPlan, Write
 from routekit_sync.state import Intent, Link, Shadow
 
-LAWS = settings(derandomize=True, deadline=None, max_examples=300)
+LAWS = settings(derandomize=True, deadline=None, max_examples=300, phases=[Phase.explicit, Phase.generate])
 A, B = FakeRemote("a", Knobs()), FakeRemote("b", Knobs())
 
 
@@ -92,6 +92,12 @@ class Asked:
         return plan(self.link, self.a, self.b, self.pair, clocks=self.clocks)
 
 
+def reported(draw: st.DrawFn, known: Fields, names: list[str]) -> dict[str, Any]:
+    """What a side says now: some fields as before, some otherwise, some not at all."""
+    now = {**known, **{name: draw(values) for name in names if draw(st.booleans())}}
+    return {name: value for name, value in now.items() if draw(st.integers(0, 4))}
+
+
 stamps = st.none() | st.floats(0, 1e6, allow_nan=False)
 
 
@@ -102,8 +108,8 @@ def questions(draw: st.DrawFn) -> Asked:
     known_a, known_b = fields_of(draw, names_a), fields_of(draw, names_b)
     frozen = {unit.name: "c" for unit in pair.units if not draw(st.integers(0, 6))}
     link = Link(id="l", a=Shadow(id="1", fields=known_a), b=Shadow(id="2", fields=known_b), conflicts=frozen)
-    a = Record("1", {**known_a, **fields_of(draw, names_a)}, stamp=draw(stamps)) if draw(st.integers(0, 5)) else None
-    b = Record("2", {**known_b, **fields_of(draw, names_b)}, stamp=draw(stamps)) if draw(st.integers(0, 5)) else None
+    a = Record("1", reported(draw, known_a, names_a), stamp=draw(stamps)) if draw(st.integers(0, 5)) else None
+    b = Record("2", reported(draw, known_b, names_b), stamp=draw(stamps)) if draw(st.integers(0, 5)) else None
     clocks = Clocks(draw(st.floats(-600, 600)), draw(st.floats(-600, 600)), draw(st.floats(0, 5)))
     return Asked(pair, link, a, b, clocks)
 

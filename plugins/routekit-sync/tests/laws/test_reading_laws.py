@@ -87,6 +87,21 @@ def test_p12_a_cursor_never_passes_what_is_not_done() -> None:
     assert world.b.calls["create"] == 9
 
 
+def test_p12_a_kill_loses_no_change() -> None:
+    """P12: killed at any step while changes are read and written, no cursor has passed what was not dealt with."""
+    at, killed = 0, True
+    while killed:
+        at += 1
+        world = filled(3, a=Knobs(prefix="a", page_size=2), sweep=1e9)
+        for each in sorted(world.a.records):
+            world.a.user_edit(each, {"name": "changed"})
+        world.a.user_create({"email": "new", "name": "changed"})
+        world.wait(400)
+        killed = world.cycle(kill_at=at) is None
+        world.quiet()
+        assert list(titles(world).values()) == ["changed"] * 4, f"killed at step {at}"
+
+
 @pytest.mark.parametrize(("feed", "page"), list(product(list(Feed), [2, 100])))
 def test_p13_edits_during_the_first_reading_are_neither_lost_nor_doubled(feed: Feed, page: int) -> None:
     """P13: users edit, create and delete while all is read for the first time; both sides agree in the end."""
