@@ -92,7 +92,7 @@ async def release(ledger: Ledger) -> Held:
     if held is None or held.count <= held.allowed:
         raise UnknownName("no deletions are held", hint="the brake has not been pulled, or it was released")
     freed = held.model_copy(update={"allowed": held.count})
-    await ledger.write([document("held", freed)])
+    await ledger.write([document(ledger.place("held"), freed)])
     return freed
 
 

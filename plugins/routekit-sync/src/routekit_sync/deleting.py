@@ -38,14 +38,14 @@ async def _braked(bench: Bench, count: int) -> bool:
     brake = bench.pair.brake
     if count <= brake.count or count <= (held.allowed if held else 0) or count <= brake.ratio * await _links(bench):
         if held is not None:
-            await bench.ledger.write([ValueChange("held", None)])
+            await bench.ledger.write([ValueChange(bench.ledger.place("held"), None)])
         return False
     bench.summary.held = count
     if held is None:
         bench.alert(f"{count} records are gone at once: nothing is deleted until a person has looked")
     kept = Held(count=count, since=held.since if held else bench.now(), allowed=0)
     if held is None or held.count != count or held.allowed:
-        await bench.ledger.write([document("held", kept)])
+        await bench.ledger.write([document(bench.ledger.place("held"), kept)])
     return True
 
 

@@ -77,7 +77,7 @@ class Engine:
             "a": Calls("a", a, pair.a.abilities, now),
             "b": Calls("b", b, pair.b.abilities, now),
         }
-        ledger.tombstones = pair.tombstones
+        ledger.tombstones, ledger.partition = pair.tombstones, partition
 
     async def cycle(self, full: bool = False, hints: Sequence[Hint] = (), only: Sequence[str] = ()) -> Summary:
         """Bring the pair in step, as far as it can be done now; with `full` by a comparison of all records.

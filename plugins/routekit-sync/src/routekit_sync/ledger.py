@@ -57,13 +57,17 @@ class Ledger:
         self.now = now
         self.tombstones = tombstones
         """Seconds for which a dead link is remembered."""
+        self.partition = 0
+        """The part of the pair that is worked at: each has cursors of its own."""
         self._lease = ""
         self._fence: dict[str, int] = {}
         self._until = 0.0
 
     def over(self, values: Values) -> "Ledger":
         """The same ledger on other values, without a lease: for a rehearsal."""
-        return Ledger(values, self.now, owner=self._owner, tombstones=self.tombstones)
+        ledger = Ledger(values, self.now, owner=self._owner, tombstones=self.tombstones)
+        ledger.partition = self.partition
+        return ledger
 
     @property
     def values(self) -> Values:
@@ -212,11 +216,15 @@ class Ledger:
 
     async def cursor(self, side: Side) -> Cursor:
         """How far a side has been read."""
-        return await self._get(Cursor, f"cursor/{side}") or Cursor()
+        return await self._get(Cursor, self.place(f"cursor/{side}")) or Cursor()
 
     async def move(self, side: Side, cursor: Cursor) -> None:
         """Remember how far a side has been read, after all that is before it has been dealt with or kept."""
-        await self.write([document(f"cursor/{side}", cursor)])
+        await self.write([document(self.place(f"cursor/{side}"), cursor)])
+
+    def place(self, key: str) -> str:
+        """Where the part of the pair that is worked at keeps what each part has of its own."""
+        return key if self.partition == 0 else f"{key}/{self.partition}"
 
     async def conflict(self, id: str) -> Conflict | None:
         """The conflict of that id."""
@@ -238,7 +246,7 @@ class Ledger:
 
     async def held(self) -> Held | None:
         """The deletions that wait for a person, if there are any."""
-        return await self._get(Held, "held")
+        return await self._get(Held, self.place("held"))
 
     async def runs(self) -> Sequence[RunRecord]:
         """The last cycles, the newest last."""
