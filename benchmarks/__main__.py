@@ -20,6 +20,7 @@ ALL = (
     "takeover",
     "transaction",
     "memory",
+    "sync",
     "http",
     "rabbitmq",
 )

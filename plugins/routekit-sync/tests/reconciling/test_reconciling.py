@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routekit import Values
+from routekit import Store
 from routekit.remotes import Record
 from routekit.testing.remote import Deletes, Fault, FaultKind, Knobs, Paging, Versions
 from routekit_sync import Deleted, Rule, Unit
@@ -39,8 +39,8 @@ def world(count: int = 30, **options: Any) -> World:
 
 
 def on_bench(world: World, act: Callable[[Bench], Awaitable[T]]) -> T:
-    async def acting(values: Values) -> T:
-        return await act(world.engine(values).bench())
+    async def acting(store: Store) -> T:
+        return await act(world.engine(store).bench())
 
     return world.run(acting)
 
