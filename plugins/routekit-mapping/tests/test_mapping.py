@@ -246,6 +246,8 @@ def test_a_limit_cuts_only_where_it_may() -> None:
     party = CUSTOMERS.forward(customer)
     assert party.short == "abcde"
     assert CUSTOMERS.put_back(party, customer) is customer
+    declared = Mapping(Customer, Party, same(a.name, b.title), same(a.short, b.short, limit=Limit(truncate_ok=True)))
+    assert declared.forward(Customer(name="Ada", short="x" * 30)).short == "x" * 20
     strict = Mapping(Customer, Party, same(a.name, b.title), same(a.short, b.short, limit=Limit(5)))
     with pytest.raises(MappingError, match="has 8 characters, and 5 are allowed"):
         strict.forward(customer)

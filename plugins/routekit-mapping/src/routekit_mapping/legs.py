@@ -1,11 +1,12 @@
 """Legs: one rule in one direction, compiled to closures that read, convert and write."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from .converting import Converter, canonical
 from .errors import Unresolved
-from .limits import Limit
+from .limits import Limit, declared_length
 from .presence import MISSING, is_empty
 from .references import Path
 from .rules import Rule
@@ -16,8 +17,6 @@ Resolve: TypeAlias = Callable[[str, str, Any], Any]
 
 It gives the id on the side that is written, or None if there is none yet.
 """
-
-Run: TypeAlias = Callable[[Any, Tree, "Resolve | None"], None]
 
 
 class Leg:
@@ -34,7 +33,7 @@ class Leg:
         """If any of the fields is sensitive, so is all that is said about the rule."""
         several = (rule.several_a, rule.several_b) if there else (rule.several_b, rule.several_a)
         self.by = _directed(rule.by, there)
-        self.limit: Limit | None = rule.limit if there else rule.limit_a
+        self.limit = _limit(rule.limit if there else rule.limit_a, self.targets)
         self.default = rule.value if rule.kind == "default" else rule.default if there else rule.default_a
         self.on_null = rule.on_null
         self.source_empty = rule.empty == "null"
@@ -43,7 +42,7 @@ class Leg:
         self.read_old: Read = _reading(self.targets, several[1], self.source_empty)
         self.write = _writing(self.targets, several[1], self.source_empty)
         self.convert: Callable[[Any, Resolve | None], Any] = _converting(rule, side, self.by, self.limit)
-        other = rule.limit_a if there else rule.limit
+        other = _limit(rule.limit_a if there else rule.limit, self.sources)
         self.canon: Callable[[Any], Any] | None = None
         if rule.direction == "both":
             self.canon = _inner_canon(rule, side) or _canon(self.by, self.limit, other, several[1])
@@ -68,15 +67,6 @@ class Leg:
         if self.on_null == "clear":
             return None
         return self.default if self.on_null == "default" else MISSING
-
-    def whole(self) -> Run:
-        """What writes into a record that is made: defaults are given."""
-        if not self.sources:
-            return _fixed(self)
-        plain = self.default is MISSING and self.on_null == "clear"
-        if plain and len(self.sources) == len(self.targets) == 1 and not self.source_empty:
-            return _lean(self)
-        return _full(self)
 
     def onto(self, model: Any, old: Any, tree: Tree, resolve: Resolve | None) -> bool:
         """Write into a record that there is, if that says something else already; whether it was written."""
@@ -109,6 +99,13 @@ class Leg:
         if self.canon is None or new is None or was is None or was is MISSING:
             return False
         return self.canon(new) == self.canon(was)
+
+
+def _limit(limit: Limit | None, paths: tuple[Path, ...]) -> Limit | None:
+    """A limit with the length that the field's type allows, if it says none itself."""
+    if limit is None or limit.length is not None or len(paths) != 1:
+        return limit
+    return replace(limit, length=declared_length(paths[0].metadata))
 
 
 def _directed(by: Converter[Any, Any] | None, there: bool) -> Converter[Any, Any] | None:
@@ -259,78 +256,3 @@ def _filling(leg: Leg, several: bool) -> Callable[[Any, Any], Any] | None:
         return tuple(old if new is MISSING else new for new, old in zip(value, known, strict=True))
 
     return fill
-
-
-def _fixed(leg: Leg) -> Run:
-    value, write = leg.default, leg.write
-    return lambda model, tree, resolve: write(tree, value)
-
-
-def _lean(leg: Leg) -> Run:
-    """The common case: one field to one field, null to null, and nothing of what is missing."""
-    read, write, to = leg.read, leg.write, leg.by
-    if leg.resolves:
-        return _converted(leg)
-    if to is None and leg.limit is None:
-        return _moved(leg)
-    if to is None or leg.rule.several_a or leg.rule.several_b:
-        return _converted(leg)
-    direct = to.to if leg.limit is None else _after(leg.limit.cut, to.to)
-
-    def run(model: Any, tree: Tree, resolve: Resolve | None) -> None:
-        value = read(model)
-        if value is not MISSING:
-            write(tree, None if value is None else direct(value))
-
-    return run
-
-
-def _after(outer: Callable[[Any], Any], inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: outer(inner(value))
-
-
-def _converted(leg: Leg) -> Run:
-    read, write, convert = leg.read, leg.write, leg.convert
-
-    def run(model: Any, tree: Tree, resolve: Resolve | None) -> None:
-        value = read(model)
-        if value is not MISSING:
-            write(tree, None if value is None else convert(value, resolve))
-
-    return run
-
-
-def _moved(leg: Leg) -> Run:
-    """A field under another name."""
-    read, write = leg.read, leg.write
-    source, target = leg.sources[0], leg.targets[0]
-    if len(source.steps) == len(target.steps) == 1 and source.top in source.model.model_fields:
-        name, other = source.top, target.top
-
-        def move(model: Any, tree: Tree, resolve: Resolve | None) -> None:
-            if name in model.__pydantic_fields_set__:
-                tree[other] = model.__dict__[name]
-
-        return move
-
-    def run(model: Any, tree: Tree, resolve: Resolve | None) -> None:
-        value = read(model)
-        if value is not MISSING:
-            write(tree, value)
-
-    return run
-
-
-def _full(leg: Leg) -> Run:
-    read, write, default, convert, nothing = leg.read, leg.write, leg.default, leg.convert, leg.nothing
-
-    def run(model: Any, tree: Tree, resolve: Resolve | None) -> None:
-        value = read(model)
-        if value is not MISSING:
-            value = nothing() if value is None else convert(value, resolve)
-        elif default is not MISSING:
-            value = default
-        if value is not MISSING:
-            write(tree, value)
-
-    return run

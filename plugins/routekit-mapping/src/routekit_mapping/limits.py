@@ -16,7 +16,7 @@ class Limit:
     """
 
     length: int | None = None
-    """Characters."""
+    """Characters; None: as many as the type of the field says (`max_length`)."""
     bytes: int | None = None
     """In UTF-8."""
     charset: str = ""

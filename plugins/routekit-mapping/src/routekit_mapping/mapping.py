@@ -8,11 +8,12 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from .errors import BadMapping, MappingError
-from .legs import Leg, Resolve, Run
+from .legs import Leg, Resolve
 from .partial import Partial
 from .presence import MISSING
 from .references import Path, path_of
 from .rules import Rule, Together
+from .runs import Run, run_of
 from .showing import Form, Lineage, lineage_of, table_of
 from .telling import Counts, Explanation, Told, problems, tell
 from .trees import Tree, opened, settle
@@ -255,7 +256,7 @@ def _written_once(name: str, rule: Rule, written: dict[tuple[str, str], str]) ->
 
 
 def _whole(legs: Sequence[Leg], model: type[BaseModel]) -> Callable[[Any, Resolve | None], Any]:
-    runs: list[Run] = [leg.whole() for leg in legs]
+    runs: list[Run] = [run_of(leg) for leg in legs]
     deep = any(len(path.steps) > 1 for leg in legs for path in leg.targets)
     validate = model.__pydantic_validator__.validate_python
 

@@ -1,7 +1,7 @@
 """Partial: models of which only some fields are known, read from JSON fields and written as such."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from typing import Any, Generic, TypeVar, cast
 
@@ -25,6 +25,8 @@ class Partial(Generic[M]):
         self.open = model.model_config.get("extra") == "allow"
         """Whether fields that the model does not name are kept."""
         self.model = _loosened(model)
+        self._validator = self.model.__pydantic_validator__
+        self._serializer = self.model.__pydantic_serializer__
 
     def read(self, fields: Mapping[str, Any], *, strict: bool = True) -> M:
         """A model with these fields, which are JSON values; names that it does not have are left out.
@@ -37,18 +39,17 @@ class Partial(Generic[M]):
             text = json.dumps(given)
         except TypeError as error:
             raise ValueError(f"not JSON: {error}") from None
-        read = self.model.model_validate_json(text, strict=strict, by_alias=True, by_name=True)
+        read = self._validator.validate_json(text, strict=strict, by_alias=True, by_name=True)
         return cast("M", read)
 
     def built(self, tree: Tree) -> M:
         """A model of what was written into a tree. Raises ValueError."""
-        built = self.model.model_validate(tree, strict=True, by_alias=False, by_name=True)
+        built = self._validator.validate_python(tree, strict=True, by_alias=False, by_name=True)
         return cast("M", built)
 
-    def fields(self, model: BaseModel, names: Iterable[str] | None = None) -> dict[str, Any]:
-        """The fields that are set, as JSON values by their names in JSON; `names` are those of the model."""
-        include = None if names is None else set(names)
-        return model.model_dump(mode="json", by_alias=True, include=include, exclude_unset=True)
+    def fields(self, model: BaseModel) -> dict[str, Any]:
+        """The fields that are set, as JSON values by their names in JSON."""
+        return self._serializer.to_python(model, mode="json", by_alias=True, exclude_unset=True)
 
 
 def json_name(info: FieldInfo, name: str) -> str:

@@ -148,7 +148,7 @@ class _Maker:
             try:
                 model = source.read(given)
                 tree = _tree(legs, model)
-                return target.fields(target.built(tree), tree)
+                return target.fields(target.built(tree))
             except (ValueError, ArithmeticError) as error:
                 if model is None:
                     raise ValueError(_unread(error)) from None

@@ -51,6 +51,9 @@ class Path:
     annotation: Any = None
     """The declared type, with what surrounds it."""
     metadata: tuple[Any, ...] = ()
+    """The marks of the value, and those of sensitive values that it is within."""
+    outer: tuple[Any, ...] = ()
+    """The marks that stand around the declared type."""
 
     def __str__(self) -> str:
         text = ""
@@ -76,7 +79,7 @@ class Path:
     @property
     def adapter(self) -> TypeAdapter[Any]:
         """What checks a value by its declared type."""
-        wanted = cast("Any", Annotated[(self.annotation, *self.metadata)] if self.metadata else self.annotation)
+        wanted = cast("Any", Annotated[(self.annotation, *self.outer)] if self.outer else self.annotation)
         return TypeAdapter(wanted)
 
     @property
@@ -115,7 +118,8 @@ def marks(annotation: Any) -> tuple[Any, ...]:
     origin = get_origin(annotation)
     if origin is Annotated:
         first, *own = get_args(annotation)
-        return (*own, *marks(first))
+        said = [mark.metadata if isinstance(mark, FieldInfo) else [mark] for mark in own]
+        return (*(mark for some_ in said for mark in some_), *marks(first))
     if origin is Union or origin is UnionType:
         return tuple(mark for one in get_args(annotation) for mark in marks(one))
     return ()
@@ -203,10 +207,12 @@ def behind(path: Path, model: type[BaseModel], name: str) -> Path:
     info = declared(model, name)
     steps = (*path.steps, Attribute(name))
     if info is None:
-        return replace(path, steps=steps, annotation=Any)
+        return replace(path, steps=steps, annotation=Any, outer=())
     own = (*info.metadata, *marks(info.annotation))
     inherited = tuple(mark for mark in path.metadata if isinstance(mark, Sensitive))
-    return replace(path, steps=steps, annotation=info.annotation, metadata=(*own, *inherited))
+    return replace(
+        path, steps=steps, annotation=info.annotation, metadata=(*own, *inherited), outer=tuple(info.metadata)
+    )
 
 
 def path_of(value: object) -> Path:
