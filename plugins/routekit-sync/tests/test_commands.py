@@ -198,6 +198,19 @@ def test_what_is_decided_is_what_the_side_has_now(project: Project) -> None:
     assert project("plan") == "customers: in step, nothing to write\n"
 
 
+def test_marked_values_are_shown_to_who_asks_for_it(project: Project) -> None:
+    """To decide between two values one has to see them; the audit has who did, and what."""
+    project("run")
+    project.write("crm", "ada", name="Ada", email="ada@example.com", phone="1")
+    assert "example.com" not in project("plan", "--diff")
+    assert 'email "ada@example.org"' not in project("plan", "--diff", "--json")
+    text = " ".join(project("plan", "--diff", "--reveal", "--as", "ada").split())
+    assert 'mail "ada@example.org" -> "ada@example.com"' in text
+    assert ("ada", "sync.reveal", "customers: plan") in audit(project)
+    project("quarantine", "show", quarantined(project)["link"], "--reveal", "--as", "eve")
+    assert [who for who, action, _ in audit(project) if action == "sync.reveal"] == ["eve", "ada"]
+
+
 def test_a_value_that_does_not_fit_is_refused(project: Project) -> None:
     """Nothing is decided by it."""
     conflict = conflicted(project)

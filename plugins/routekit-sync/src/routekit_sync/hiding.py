@@ -1,6 +1,7 @@
 """Hiding: fields of records as people see them; those that a pair marks as personal or secret are masked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from routekit import masked
@@ -24,6 +25,11 @@ def marks_of(pair: SyncPair) -> Mapping[str, str]:
         if unit.sensitive
         for name in (*unit.a, *unit.b)
     }
+
+
+def revealed(pair: SyncPair) -> SyncPair:
+    """The pair as somebody sees it who may see all: nothing of it is marked. Only to show it."""
+    return replace(pair, units=[replace(unit, sensitive={}) for unit in pair.units])
 
 
 def hidden(fields: Fields, pair: SyncPair) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from routekit import DefinitionError, Runtime, Unavailable
-from routekit.commanding import ROUTES, Project, chosen, deed, project
+from routekit.commanding import ROUTES, Project, chosen, deed, name_of, project
 
+from ..hiding import revealed
 from ..kept import Lease
 from ..ledger import Ledger
 from ..pair import SyncPair
@@ -30,6 +31,9 @@ _ORDER = [
     "brake",
     "unpark",
     "profile",
+    "export",
+    "erase",
+    "readmit",
 ]
 
 
@@ -53,6 +57,8 @@ OnePair = Annotated[str, typer.Argument(help="the name of the pair")]
 AnyPair = Annotated[str | None, typer.Argument(help="the name of the pair; else all of them")]
 OfPair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="only of this pair")]
 Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
+
+Reveal = Annotated[bool, typer.Option("--reveal", help="show also what is marked as sensitive; the audit has who did")]
 
 Ledgers = Mapping[str, Ledger]
 """What pairs remember, by their names."""
@@ -105,6 +111,20 @@ def ledger_of(pair: SyncPair, runtime: Runtime) -> Ledger:
 async def noted(runtime: Runtime, who: str, action: str, pair: SyncPair, what: str, details: str = "") -> None:
     """Write into the audit what somebody did to a pair."""
     await deed(runtime, who, f"sync.{action}", f"{pair.name}: {what}" if what else pair.name, details)
+
+
+def sight(here: Found, who: str | None, what: str, *, reveal: bool) -> Callable[[SyncPair], SyncPair]:
+    """How pairs are shown: with marked values masked, or, if somebody wants to see them, whole, which is noted."""
+    if not reveal:
+        return lambda pair: pair
+    by = name_of(who)
+
+    async def work(runtime: Runtime) -> None:
+        for pair in here.pairs:
+            await noted(runtime, by, "reveal", pair, what)
+
+    here.run(work, keeps=True)
+    return revealed
 
 
 def at_work(pair: SyncPair, lease: Lease | None) -> Unavailable:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import typer
@@ -13,7 +14,7 @@ from ..deciding import decide
 from ..hiding import hidden
 from ..kept import Conflict
 from ..pair import SyncPair
-from .app import Found, Ledgers, OfPair, Routes, Why, found, ledger_of, noted, sync
+from .app import Found, Ledgers, OfPair, Reveal, Routes, Why, found, ledger_of, noted, sight, sync
 from .showing import fields_text, value_text, when
 
 conflicts = typer.Typer(help="List, show and resolve conflicts.", no_args_is_help=True)
@@ -27,13 +28,16 @@ def list_(
     pair: OfPair = None,
     all_: Annotated[bool, typer.Option("--all", help="also those that are decided, by a rule or a person")] = False,
     limit: Annotated[int, typer.Option(min=1, help="conflicts at most")] = 50,
+    reveal: Reveal = False,
+    who: As = None,
     routes: Routes = ROUTES,
     as_json: AsJson = False,
 ) -> None:
     """List the conflicts that wait for a person, the newest first."""
     here = found(routes, pair)
     those = here.look(lambda ledgers: _listed(here, ledgers, every=all_))
-    shown = those[:limit]
+    seen = sight(here, who, "conflicts", reveal=reveal)
+    shown = [(seen(one), conflict) for one, conflict in those[:limit]]
     if as_json:
         print_json([_plain(one, conflict) for one, conflict in shown])
         return
@@ -51,7 +55,7 @@ def list_(
 
 
 @conflicts.command()
-def show(id: Id, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
+def show(id: Id, reveal: Reveal = False, who: As = None, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
     """Show one conflict: what each side has, and what it had before."""
     here = found(routes)
 
@@ -59,6 +63,7 @@ def show(id: Id, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
         return await _one(here, ledgers, id)
 
     pair, conflict = here.look(work)
+    pair = sight(replace(here, pairs=[pair]), who, f"conflict {conflict.id}", reveal=reveal)(pair)
     if as_json:
         print_json(_plain(pair, conflict))
         return

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from routekit import Runtime
-from routekit.commanding import ROUTES, AsJson, out, print_json
+from routekit.commanding import ROUTES, As, AsJson, out, print_json
 
 from ..engine import opened
 from ..pair import SyncPair
 from ..plans import LinkPlan
 from ..units import Side
-from .app import AnyPair, Routes, found, sync
+from .app import AnyPair, Reveal, Routes, found, sight, sync
 from .showing import arrow, diff_lines, ids_of, plan_plain
 
 _OPS = ("create", "update", "archive", "delete")
@@ -34,6 +34,8 @@ def plan(
         bool, typer.Option("--full", help="compare all records, not only those that the feeds report")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="lines of the diff at most, for each pair")] = LINES,
+    reveal: Reveal = False,
+    who: As = None,
     routes: Routes = ROUTES,
     as_json: AsJson = False,
 ) -> None:
@@ -56,13 +58,14 @@ def plan(
         return planned
 
     planned = here.run(work)
+    seen = sight(here, who, "plan", reveal=reveal)
     if as_json:
-        print_json([plan_plain(each, one, ids) for one, plans in planned for each, ids in plans])
+        print_json([plan_plain(each, seen(one), ids) for one, plans in planned for each, ids in plans])
         return
     for one, plans in planned:
         out.print(f"{one.name}: {_summed(one, [each for each, _ in plans])}")
         if diff:
-            _show_diff(one, plans, limit)
+            _show_diff(seen(one), plans, limit)
     if not diff and any(each.writes for _, plans in planned for each, _ in plans):
         out.print("--diff shows each of them")
 

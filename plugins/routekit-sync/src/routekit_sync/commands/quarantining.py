@@ -1,6 +1,7 @@
 """`routekit sync quarantine`: records that were given up, with the reason, and what a person makes of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from ..hiding import hidden, reason_of
 from ..kept import Quarantined
 from ..ledger import Ledger
 from ..pair import SyncPair
-from .app import Found, Ledgers, OfPair, Routes, Why, found, ledger_of, noted, sync
+from .app import Found, Ledgers, OfPair, Reveal, Routes, Why, found, ledger_of, noted, sight, sync
 from .showing import value_text, when
 
 quarantine = typer.Typer(help="List, show, replay or discard records that were given up.", no_args_is_help=True)
@@ -62,7 +63,7 @@ def list_(
 
 
 @quarantine.command()
-def show(id: Id, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
+def show(id: Id, reveal: Reveal = False, who: As = None, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
     """Show one record whole: what was to be written, and why that failed."""
     here = found(routes)
 
@@ -70,6 +71,7 @@ def show(id: Id, routes: Routes = ROUTES, as_json: AsJson = False) -> None:
         return await _one(here, ledgers, id)
 
     pair, given = here.look(work)
+    pair = sight(replace(here, pairs=[pair]), who, f"quarantine {given.link}", reveal=reveal)(pair)
     if as_json:
         print_json(_plain(pair, given))
         return

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +35,7 @@ from ..repairing import Repair, ask, repair
 from ..summary import Summary
 from ..totalling import Total
 from ..units import Side
-from .app import AnyPair, OnePair, Routes, Why, at_work, found, noted, sync
+from .app import AnyPair, OnePair, Reveal, Routes, Why, at_work, found, noted, sight, sync
 from .progress import counting
 from .showing import diff_lines, fields_text, ids_of, plan_plain
 
@@ -68,6 +68,7 @@ def reconcile(
     diff: Annotated[bool, typer.Option("--diff", help="show each write of the repair, before and after")] = False,
     mend: Annotated[bool, typer.Option("--repair", help="make these writes")] = False,
     limit: Annotated[int, typer.Option(min=1, help="differences that are listed at most")] = 50,
+    reveal: Reveal = False,
     why: Why = "",
     who: As = None,
     routes: Routes = ROUTES,
@@ -97,6 +98,8 @@ def reconcile(
         return done
 
     done = here.run(work, keeps=mend)
+    seen = sight(here, who, "reconcile", reveal=reveal)
+    done = [replace(one, pair=seen(one.pair)) for one in done]
     if as_json:
         print_json([_plain(one, limit) for one in done])
     else:
