@@ -1,12 +1,14 @@
 """Erasing a person: nothing of it is left in what pairs remember, and no system brings it back."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from routekit import Store, Unavailable, UnknownName
+from routekit import Letter, Store, Unavailable, UnknownName
 from routekit.testing.remote import Knobs
 from routekit_sync import Match, Rule
+from routekit_sync.elsewhere import Elsewhere, find_elsewhere, forget_elsewhere
 from routekit_sync.erasing import Held, Subject, erase, find, readmit
 from routekit_sync.ledger import Ledger
 from routekit_sync.testing import World, renamed
@@ -198,3 +200,34 @@ def test_an_erasure_that_is_killed_is_finished_by_the_next() -> None:
     assert len([link for link in made.links() if link.state != "dead"]) == 2
     erased(made, EMAIL)
     assert "babbage" not in texts(made)
+
+
+def test_the_rest_of_the_store_is_searched() -> None:
+    """Dead letters, also of bytes, and traces are forgotten; groups stay and are told, as is what nobody can search."""
+    made = world()
+
+    def letter(own: str, body: Any, **more: Any) -> Letter:
+        return Letter(own, own, "r", "s", "t", "p", "E", more.pop("reason", "no"), 1, made.now(), body, **more)
+
+    async def act(store: Store) -> tuple[Elsewhere, list[str], Elsewhere]:
+        await store.letters.add(letter("1", {"people": [{"mail": EMAIL}]}))
+        await store.letters.add(letter("2", {"base64": b64encode(f"1;{EMAIL.upper()};x".encode()).decode()}))
+        await store.letters.add(letter("3", {}, reason=f"'{EMAIL}' exists already"))
+        await store.letters.add(letter("4", {"mail": "bob@example.org"}))
+        await store.values("routekit.traces").put("m1|1|r", f'{{"note": "{EMAIL}"}}')
+        await store.values("routekit.traces").put("m2|1|r", "{}")
+        await store.values("own").put("k", EMAIL)
+        await store.groups("month").add("k", "m1", f'{{"mail": "{EMAIL}"}}', owner=store.owner)
+        await store.keys("seen").claim(EMAIL, owner="me", lease=60)
+        found = await find_elsewhere(store, Subject([EMAIL]))
+        await forget_elsewhere(store, found)
+        left = [one.id for one in await store.letters.list()]
+        left += [key for key, _ in await store.values("routekit.traces").items()]
+        return found, left, await find_elsewhere(store, Subject([EMAIL]))
+
+    found, left, again = made.run(act)
+    assert sorted(found.letters) == ["1", "2", "3"]
+    assert left == ["4", "m2|1|r"]
+    assert found.others == {"groups month": 1, "values own": 1}
+    assert found.unsearched["keys"] == 1
+    assert (again.letters, again.traces) == ([], {})

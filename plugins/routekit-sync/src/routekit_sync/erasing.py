@@ -38,6 +38,10 @@ class Subject:
             return any(_plain(str(value)) == _plain(one) for one in self.values)
         return any(self.is_value(one) for one in _inside(value))
 
+    def mentioned(self, told: Sequence[object]) -> bool:
+        """Whether one of these, however deep, is or mentions one of the person's values."""
+        return any(self.is_value(one) or self.is_in(one) for one in told)
+
     def is_in(self, value: object) -> bool:
         """Whether a text mentions one of the person's values."""
         if isinstance(value, str):

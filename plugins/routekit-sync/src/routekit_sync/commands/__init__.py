@@ -9,6 +9,7 @@ from routekit import hookimpl
 from .app import sync as sync
 from .checking import profile as profile
 from .disputing import conflicts as conflicts
+from .erasing import erase as erase
 from .linking import links as links
 from .planning import plan as plan
 from .quarantining import quarantine as quarantine

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from routekit import DefinitionError, Runtime, Unavailable
+from routekit import DefinitionError, RouteKitError, Runtime, Unavailable
 from routekit.commanding import ROUTES, Project, chosen, deed, name_of, project
 
 from ..hiding import revealed
@@ -52,10 +52,19 @@ sync = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _names(incomplete: str) -> list[str]:
+    """The names of the pairs, for a shell that completes; it gets none where they cannot be read."""
+    try:
+        return [pair.name for pair in found().pairs if pair.name.startswith(incomplete)]
+    except RouteKitError:
+        return []
+
+
 Routes = Annotated[Path, typer.Option("--routes", help="folder of route modules, where the pairs are")]
-OnePair = Annotated[str, typer.Argument(help="the name of the pair")]
-AnyPair = Annotated[str | None, typer.Argument(help="the name of the pair; else all of them")]
-OfPair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="only of this pair")]
+OnePair = Annotated[str, typer.Argument(help="the name of the pair", autocompletion=_names)]
+AnyPair = Annotated[str | None, typer.Argument(help="the name of the pair; else all of them", autocompletion=_names)]
+OfPair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="only of this pair", autocompletion=_names)]
 Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
 
 Reveal = Annotated[bool, typer.Option("--reveal", help="show also what is marked as sensitive; the audit has who did")]
