@@ -70,8 +70,8 @@ async def backfill(
 ) -> Filled:
     """Read all records of both sides and bring them in step, or go on with that; the next cycle goes on by the feeds.
 
-    What has no counterpart is kept, matched with what comes later, and created by the next cycle: not before both
-    sides have been read. `report` is told after each chunk how many records of a side have been read.
+    What has no counterpart is matched, or created, by the next cycle: not before both sides have been read.
+    `report` is told after each chunk how many records of a side have been read.
     """
     if not await engine.ledger.acquire(seconds=LEASE):
         return Filled({}, complete=False, note="another process works at this pair")

@@ -76,7 +76,7 @@ def different(link: Link, a: Record | None, b: Record | None, plan: LinkPlan, pa
     if a is not None and b is not None:
         yield from _compared(link, a, b, plan, pair)
     elif plan.verdict not in ("outside", "unlink", "dead"):
-        yield _half(replace(one, side=known[0][0] if known else None), plan)
+        yield _half(replace(one, side=known[0][0] if known else None), plan, link)
 
 
 def _risen(one: Difference, known: Iterable[tuple[Side, Shadow, Record | None]]) -> Iterable[Difference]:
@@ -85,11 +85,11 @@ def _risen(one: Difference, known: Iterable[tuple[Side, Shadow, Record | None]])
             yield replace(one, why=Why.EXTRA, side=side, note="there again, though it was deleted")
 
 
-def _half(one: Difference, plan: LinkPlan) -> Difference:
+def _half(one: Difference, plan: LinkPlan, link: Link) -> Difference:
     if plan.waits_for:
         return replace(one, why=Why.WAITING, note=plan.waits_for)
     if plan.writes:
-        return replace(one, why=Why.UNLINKED, note="has no counterpart yet")
+        return replace(one, why=Why.UNLINKED, note=_state(link) or "has no counterpart yet")
     return replace(one, why=Why.EXTRA, note=plan.why)
 
 

@@ -18,10 +18,13 @@ from .bench import Bench, opposite, shadow
 from .bucketing import Buckets, place
 from .differing import Difference, Why, different
 from .ledger import Known
+from .linking import keys_of
 from .patience import certain, patiently, several
 from .planning import parents_of, plan
 from .plans import LinkPlan
+from .sifting import in_scope
 from .state import Link, Shadow
+from .suppressing import kept_out
 from .totalling import Total, TotalLine, Totalling
 from .units import Side, Unit
 
@@ -54,6 +57,8 @@ class Reconciliation:
     """How many of the buckets differ."""
     examined: int = 0
     """How many links were read whole."""
+    kept_out: int = 0
+    """How many records belong to erased persons: they have no counterpart, and that is as it should be."""
     calls: dict[Side, int] = field(default_factory=lambda: dict[Side, int]())
     found: Counter[Why] = field(default_factory=Counter[Why])
     """How many things differ, by reason."""
@@ -182,8 +187,11 @@ class _Comparing:
         if not self._whole[side]:
             records = list((await several(self.bench.calls(side), [record.id for record in records])).values())
         linked = await self.bench.ledger.linked(side, [record.id for record in records])
+        keys = {record.id: keys_of(self.bench.pair, side, record) for record in records}
+        erased = await kept_out(self.bench.ledger, side, records, keys)
+        self.found.kept_out += len(erased - linked.keys())
         for record in records:
-            if record.id not in linked and not record.deleted and self._in_scope(side, record):
+            if record.id not in {*linked, *erased} and not record.deleted and self._in_scope(side, record):
                 self._left_over(side, record)
 
     def _left_over(self, side: Side, record: Record) -> None:
@@ -258,8 +266,11 @@ class _Comparing:
             self.found.differences.append(difference)
 
     def _in_scope(self, side: Side, record: Record) -> bool:
-        scope = self.bench.pair.scope_a if side == "a" else self.bench.pair.scope_b
-        return scope is None or scope(record)
+        pair = self.bench.pair
+        scoped = in_scope(pair, side, record)
+        if scoped is None:  # there is no scope, or it cannot tell
+            return (pair.scope_a if side == "a" else pair.scope_b) is None
+        return scoped
 
     def _mark(self, side: Side, of: Record | Shadow) -> str:
         match self._marks[side]:

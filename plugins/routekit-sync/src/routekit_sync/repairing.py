@@ -55,7 +55,8 @@ async def repair(bench: Bench, found: Reconciliation) -> Repair:
         planned = await _planned(bench, case, own)
         settled = {conflict.unit for conflict in own}
         gone |= dict(_gone(case))
-        left += [each for each in case.differences if _needs_a_person(each, settled)]
+        parked = case.known.link.state == "parked"
+        left += [each for each in case.differences if parked or _needs_a_person(each, settled)]
         decided += own
         if planned.writes or planned.verdict or own:
             plans.append(planned)

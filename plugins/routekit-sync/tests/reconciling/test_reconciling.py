@@ -19,6 +19,7 @@ from routekit_sync.differing import Difference, Why
 from routekit_sync.engine import Hint
 from routekit_sync.reconciling import Reconciliation, reconcile
 from routekit_sync.repairing import Repair, ask, repair
+from routekit_sync.suppressing import places, remembered, secret_of
 from routekit_sync.testing import World, renamed
 from routekit_sync.totalling import Total
 
@@ -310,3 +311,22 @@ def test_a_parked_link_is_compared_too() -> None:
     made.a.user_edit(own, {"name": "changed"})
     made.quiet()
     assert [(each.why, each.note) for each in looked(made).differences] == [(Why.CHANGED, "parked: ping-pong")]
+    before = made.writes
+    assert [each.note for each in repaired(made).left] == ["parked: ping-pong"]
+    assert made.writes == before
+
+
+def test_records_out_of_scope_or_of_an_erased_person_are_no_difference() -> None:
+    """They have no counterpart, and are to have none; a scope that fails leaves its record out."""
+    made = world(6, scope_a=lambda record: bool(record.fields["phone"][0] == "p"))
+    made.a.user_create({"name": "outside", "phone": "x"})
+    made.a.user_create({"name": "no phone", "phone": None})
+    own = made.a.user_create({"name": "erased", "phone": "p"})
+
+    async def keep_out(bench: Bench) -> None:
+        secret = await secret_of(bench.ledger)
+        await bench.ledger.write(remembered(places(secret, "a", own, {}), "erasure"))
+
+    on_bench(made, keep_out)
+    found = looked(made)
+    assert (found.in_step, found.kept_out, found.records) == (True, 1, {"a": 9, "b": 6})
