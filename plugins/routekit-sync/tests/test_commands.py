@@ -4,15 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from time import time
+from typing import Any, TypeVar
 
+import anyio
 import pytest
 from typer.testing import CliRunner
 
-from routekit import BadOption, DefinitionError, Unavailable, UnknownName
+from routekit import BadOption, DefinitionError, Store, Unavailable, UnknownName
+from routekit.testing import Catalog
 from routekit_sync.commands import sync
+from routekit_sync.ledger import Ledger
+
+T = TypeVar("T")
 
 ROUTES = """
 from pathlib import Path
@@ -84,6 +91,15 @@ class Project:
             raise done.exception
         assert done.exit_code == code, done.output
         return done.stdout
+
+    def stored(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """What `work` makes of the project's store."""
+
+        async def opened() -> T:
+            async with Catalog().open_store("sqlite:data/routekit.db", time) as store:
+                return await work(store)
+
+        return anyio.run(opened)
 
     def json(self, *words: str, code: int = 0) -> Any:
         return json.loads(self(*words, "--json", code=code))
@@ -179,10 +195,12 @@ def test_a_conflict_is_resolved(project: Project, take: str, phone: str) -> None
 
 
 def audit(project: Project) -> list[tuple[str, str, str]]:
-    """What was done by whom."""
-    command = [str(Path(sys.executable).with_name("routekit")), "letters", "audit", "--json"]
-    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
-    return [(deed["who"], deed["action"], deed["what"]) for deed in json.loads(done.stdout)]
+    """What was done by whom, the newest first."""
+
+    async def work(store: Store) -> list[tuple[str, str, str]]:
+        return [(deed.who, deed.action, deed.what) for deed in await store.audit.list()]
+
+    return project.stored(work)
 
 
 def test_what_is_decided_is_what_the_side_has_now(project: Project) -> None:
@@ -410,19 +428,11 @@ def test_a_side_that_is_away_is_told(project: Project) -> None:
 def test_a_pair_that_somebody_works_at_is_left_to_him(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What would collide with his cycle says who he is and what to do; what looks and decides works."""
     project("run")
-    lease = """
-import anyio
-from time import time
-from routekit.testing import Catalog
-from routekit_sync.ledger import Ledger
-async def work():
-    async with Catalog().open_store("sqlite:data/routekit.db", time) as store:
-        assert await Ledger(store.values("sync:customers"), time, owner="the daemon").acquire()
-anyio.run(work)
-"""
-    stores = list((project.folder / "data").glob("*.db"))
-    code = lease.replace("data/routekit.db", str(stores[0]))
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=project.folder)
+
+    async def work(store: Store) -> bool:
+        return await Ledger(store.values("sync:customers"), time, owner="the daemon").acquire()
+
+    assert project.stored(work)
     for command in (["run"], ["cursor", "rewind", "customers", "a"]):
         with pytest.raises(Unavailable, match="process the daemon works at the pair 'customers' now"):
             project(*command)
