@@ -434,7 +434,7 @@ def test_a_pair_that_somebody_works_at_is_left_to_him(project: Project, monkeypa
 
     assert project.stored(work)
     for command in (["run"], ["cursor", "rewind", "customers", "a"]):
-        with pytest.raises(Unavailable, match="process the daemon works at the pair 'customers' now"):
+        with pytest.raises(Unavailable, match="another process, the daemon, works at the pair 'customers' now"):
             project(*command)
     assert "the daemon works at it" in project("status")
     assert project("plan") == "customers: in step, nothing to write\n"

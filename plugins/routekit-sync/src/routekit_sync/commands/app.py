@@ -138,6 +138,6 @@ def sight(here: Found, who: str | None, what: str, *, reveal: bool) -> Callable[
 
 def at_work(pair: SyncPair, lease: Lease | None) -> Unavailable:
     """The error for a pair that another process works at."""
-    owner = "another process" if lease is None or not lease.owner else f"process {lease.owner}"
+    owner = "another process" if lease is None or not lease.owner else f"another process, {lease.owner},"
     hint = "wait until its cycle is done; if it does not end, stop its route: routekit stop ROUTE"
     return Unavailable(f"{owner} works at the pair '{pair.name}' now", hint=hint)
