@@ -42,7 +42,7 @@ ISSUE = Sample({"title": "Printer {marker}"}, edit="title")
 PERSON = {"first_name": "Ada {marker}", "last_name": "Lovelace", "email": "{marker}@example.test", "notes": "{marker}"}
 TRIED = {
     "tryton parties": Tried(tryton.parties("erp"), PARTY, frozenset({"answers", "create once", "tombstones"})),
-    "roundup issues": Tried(roundup.issues(), ISSUE, frozenset({"answers", "archive", "tombstones"})),
+    "roundup issues": Tried(roundup.issues(), ISSUE, frozenset({"answers", "tombstones"})),
     "bottlecrm contacts": Tried(
         bottlecrm.contacts(),
         Sample(PERSON, edit="first_name", clear="notes"),
