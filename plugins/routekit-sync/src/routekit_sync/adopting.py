@@ -7,9 +7,10 @@ from routekit.remotes import Creating, Record, Taken
 
 from .bench import Bench, Dirty, opposite
 from .failing import attempt, parked
+from .indexing import alone, unkeyed
 from .landing import look, settle, write_through
 from .ledger import Known, Saving
-from .linking import alone, join, key_of, unkeyed
+from .linking import join, key_of
 from .state import Intent
 from .units import Side
 
@@ -104,9 +105,9 @@ async def joined(bench: Bench, dirty: Dirty, side: Side, record: Record) -> bool
     link = dirty.known.link
     other = (await bench.ledger.linked(side, [record.id])).get(record.id)
     whole = join(link, side, record, bench.now())
-    savings = [Saving(dirty.known, whole, await unkeyed(bench, link))]
+    savings = [Saving(dirty.known, whole, await unkeyed(bench.ledger, link))]
     if other is not None and other.link.id != link.id:
-        savings.append(Saving(other, None, await unkeyed(bench, other.link)))
+        savings.append(Saving(other, None, await unkeyed(bench.ledger, other.link)))
     await bench.ledger.save(*savings)
     dirty.known = Known(whole, dirty.known.version + 1)
     dirty.saw(side, record)

@@ -9,6 +9,7 @@ from typing import Any
 
 from routekit import UnknownName, ValueChange
 
+from .indexing import unconfirmed, unkeyed
 from .kept import Conflict, Cursor, Held, Quarantined
 from .ledger import Changed, Known, Ledger, Saving, document
 from .plans import Decided
@@ -76,14 +77,37 @@ async def discard(ledger: Ledger, given: Quarantined) -> None:
 
 
 async def unpark(ledger: Ledger, known: Known) -> None:
-    """Let a parked link take part again, with no write counted against it."""
+    """Let a parked link take part again, with no write counted against it.
+
+    A half link that was to be confirmed is none of those that match it then: its record is created. So is one of which
+    nobody knew whether it had been, unless the record that it may have made is known: that one is taken.
+    """
 
     def free(link: Link) -> Link:
         both = link.a is not None and link.b is not None
         update: dict[str, Any] = {"why": "", "writes": [], "written": [], "attempts": 0, "due": ledger.now()}
+        update["apart"] = link.apart or unconfirmed(link)
+        update["intents"] = [each for each in link.intents if each.target]
         return link.model_copy(update={"state": "linked" if both else "half", **update})
 
     await _edit(ledger, known.link.id, free)
+
+
+async def confirm(ledger: Ledger, one: Known, other: Known) -> None:
+    """Say that two half links of both sides are one; what their records say is compared by the next cycle."""
+    sides = {(link.a is not None, link.b is not None) for link in (one.link, other.link)}
+    if sides != {(True, False), (False, True)}:
+        raise UnknownName(f"links {one.link.id} and {other.link.id} are not two halves, one of each side")
+    extra = [*await unkeyed(ledger, one.link), *await unkeyed(ledger, other.link)]
+    whole = one.link.model_copy(
+        update={
+            "a": one.link.a or other.link.a, "b": one.link.b or other.link.b, "state": "linked", "why": "",
+            "intents": [], "keys": [], "due": ledger.now(),
+            "aliases_a": [*one.link.aliases_a, *other.link.aliases_a],
+            "aliases_b": [*one.link.aliases_b, *other.link.aliases_b],
+        }
+    )  # fmt: skip
+    await ledger.save(Saving(one, whole), Saving(other, None), extra=extra)
 
 
 async def release(ledger: Ledger) -> Held:

@@ -8,8 +8,8 @@ from routekit.remotes import Busy, Gone, Record, RemoteError, Unclear, Unsent
 from . import planning
 from .bench import Bench, Dirty, opposite, shadow
 from .failing import attempt, postponed
+from .indexing import unkeyed
 from .ledger import Changed, Known, Saving, digest
-from .linking import unkeyed
 from .merging import merge
 from .plans import LinkPlan
 from .state import Intent, Link
@@ -124,7 +124,7 @@ async def write_through(bench: Bench, dirty: Dirty, change: Callable[[Link], Lin
     """Write a link, changed; if somebody else has written it meanwhile, what he wrote is kept beside it."""
     for _ in range(5):
         link = change(dirty.known.link)
-        extra = await unkeyed(bench, dirty.known.link) if keys and dirty.known.link.keys else []
+        extra = await unkeyed(bench.ledger, dirty.known.link) if keys and dirty.known.link.keys else []
         if keys:
             link = link.model_copy(update={"keys": []})
         try:

@@ -12,6 +12,7 @@ from routekit import Value, ValueChange
 from routekit.remotes import Record
 
 from .bench import Bench, Dirty, opposite, shadow
+from .indexing import CONFIRM, alone, unkeyed
 from .ledger import Known, Saving, digest
 from .pair import Match, SyncPair
 from .settling import half, matched
@@ -19,8 +20,6 @@ from .sifting import in_scope
 from .state import Link
 from .suppressing import kept_out
 from .units import Side
-
-_CONFIRM = "to be confirmed"
 
 _MOST = 10
 """So many records with one key are remembered: more are not told apart by it anyway."""
@@ -86,25 +85,10 @@ def key_place(side: Side, rule: str, text: str) -> str:
     return f"key/{side}/{rule}/{digest(text)}"
 
 
-def alone(link: Link) -> bool:
-    """Whether a link has one record only, and is not over."""
-    return (link.a is None) != (link.b is None) and (link.state == "half" or link.why.startswith(_CONFIRM))
-
-
 def confirming(link: Link, rule: Match, names: Sequence[str]) -> Link:
     """A half link of which a person has to say whether it is that of one of these records."""
-    why = f"{_CONFIRM}: {rule.name}: may be that of {', '.join(names)}"
+    why = f"{CONFIRM}: {rule.name}: may be that of {', '.join(names)}"
     return link.model_copy(update={"state": "parked", "why": why, "due": 0.0})
-
-
-async def unkeyed(bench: Bench, link: Link) -> list[ValueChange]:
-    """What takes a link out of the index of match keys, once it is no half link any more."""
-    found = await bench.ledger.values.many(link.keys)
-    changes: list[ValueChange] = []
-    for place, value in found.items():
-        rest = [each for each in json.loads(value.text) if each != link.id]
-        changes.append(ValueChange(place, json.dumps(rest) if rest else None, value.version))
-    return changes
 
 
 def join(link: Link, side: Side, record: Record, now: float) -> Link:
@@ -157,7 +141,7 @@ async def counterpart(bench: Bench, dirty: Dirty) -> Dirty | None:
     side: Side = "a" if link.a is not None else "b"
     there = opposite(side)
     record = dirty.record(side)
-    if record is None:
+    if record is None or link.apart:
         return dirty
     for rule in bench.pair.match:
         text = key_of(rule, side, record.fields)
@@ -211,10 +195,10 @@ async def _taken(bench: Bench, dirty: Dirty, there: Side, record: Record) -> Dir
     link = dirty.known.link
     other = (await bench.ledger.linked(there, [record.id])).get(record.id)
     whole = join(link, there, record, bench.now())
-    extra = await unkeyed(bench, link)
+    extra = await unkeyed(bench.ledger, link)
     savings = [Saving(dirty.known, whole, extra)]
     if other is not None:
-        savings.append(Saving(other, None, await unkeyed(bench, other.link)))
+        savings.append(Saving(other, None, await unkeyed(bench.ledger, other.link)))
     await bench.ledger.save(*savings)
     bench.summary.linked += 1
     found = Dirty(Known(whole, dirty.known.version + 1), dirty.a, dirty.b)

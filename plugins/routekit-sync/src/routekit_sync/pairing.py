@@ -7,8 +7,9 @@ from routekit import ValueChange
 from routekit.remotes import Record
 
 from .bench import Bench, shadow
+from .indexing import alone
 from .ledger import Known, Saving
-from .linking import alone, confirming, join
+from .linking import confirming, join
 from .pair import Match
 from .state import Link
 from .units import Side
@@ -55,7 +56,7 @@ class _Pairing:
     def place(self, own: str) -> None:
         """Link a half link with the one that it matches; if that is not certain, all of them wait for a person."""
         known = self._live.get(own)
-        if known is None or known.link.state != "half":
+        if known is None or known.link.state != "half" or known.link.apart:
             return
         side: Side = "a" if known.link.a is not None else "b"
         for rule in self._bench.pair.match:
@@ -71,7 +72,8 @@ class _Pairing:
             return
 
     def _alive(self, place: str) -> list[Known]:
-        return [self._live[own] for own in self._lists.get(place, ()) if own in self._live]
+        held = [self._live[own] for own in self._lists.get(place, ()) if own in self._live]
+        return [each for each in held if not each.link.apart]
 
     def _join(self, known: Known, other: Known) -> None:
         there: Side = "b" if known.link.a is not None else "a"

@@ -77,6 +77,8 @@ class Link(Document):
     """The link of the record that its own was merged into."""
     keys: list[str] = Field(default_factory=list[str])
     """Of a half link: the match keys under which it is kept."""
+    apart: bool = False
+    """Of a half link: that a person has said it is none of those that match; it is created."""
     given_up: str = ""
     """Of a link in quarantine, a digest of what its records said: another one, and it is tried again."""
     conflicts: dict[str, str] = Field(default_factory=dict[str, str])

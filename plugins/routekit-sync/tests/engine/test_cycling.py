@@ -9,7 +9,7 @@ from routekit import Store
 from routekit.remotes import Creating, Feed
 from routekit.testing.remote import Deletes, Fault, FaultKind, Knobs
 from routekit_sync import Brake, Deleted, Match
-from routekit_sync.deciding import release, replay, unpark
+from routekit_sync.deciding import confirm, release, replay, unpark
 from routekit_sync.ledger import Ledger
 from routekit_sync.testing import World, renamed
 
@@ -250,6 +250,55 @@ def test_a_match_that_is_weak_waits_for_a_person() -> None:
     assert len(world.a.records) == len(world.b.records) == 1
     assert [link.state for link in world.links()] == ["parked", "parked"]
     assert all("to be confirmed" in link.why for link in world.links())
+
+
+def weakly_matched() -> World:
+    """A person on each side of the same name, which is a weak match."""
+    world = World(UNITS, match=[Match("name", ["name"], ["title"], review=True)])
+    world.a.user_create({"email": "one", "name": "Ann"})
+    world.b.user_create({"mail": "two", "title": "Ann"})
+    world.quiet()
+    return world
+
+
+def test_a_person_says_that_two_are_one() -> None:
+    """They are linked, and what differs is decided by the rules."""
+    world = weakly_matched()
+    one, other = (link.id for link in world.links())
+    decided(world, lambda ledger: _confirmed(ledger, one, other))
+    world.quiet()
+    assert len(world.a.records) == len(world.b.records) == 1
+    assert [record.fields["mail"] for record in world.b.records.values()] == ["one"]
+
+
+def test_a_person_says_that_two_are_not_one() -> None:
+    """Each is created on the other side, once, and nobody is asked again."""
+    world = weakly_matched()
+    for link in world.links():
+        decided(world, lambda ledger, own=link.id: _unparked(ledger, own))
+    world.quiet()
+    assert len(world.a.records) == len(world.b.records) == 2
+    assert [link.state for link in world.links()] == ["linked", "linked"]
+
+
+async def _confirmed(ledger: Ledger, one: str, other: str) -> None:
+    first, second = await ledger.link(one), await ledger.link(other)
+    assert first is not None
+    assert second is not None
+    await confirm(ledger, first, second)
+
+
+def test_a_person_says_that_a_record_was_not_created() -> None:
+    """The answer was lost before anything was done: let go, it is created once."""
+    world = World(UNITS, b=Knobs(prefix="b", creating=Creating.NONE))
+    world.a.user_create({"email": "ann", "name": "Ann"})
+    world.b.faults.plan(Fault(FaultKind.BEFORE, "create"))
+    world.quiet(most=20)
+    (link,) = world.links()
+    assert (link.state, len(world.b.records)) == ("parked", 0)
+    decided(world, lambda ledger: _unparked(ledger, link.id))
+    world.quiet()
+    assert len(world.a.records) == len(world.b.records) == 1
 
 
 @pytest.mark.parametrize("findable", [(), ("mail",)])
