@@ -32,7 +32,7 @@ def convert(unit: Unit, to: Side, values: Fields, pair: SyncPair, parents: Paren
     turn = unit.to_b if to == "b" else unit.to_a
     if turn is None:
         return Converted(problem=f"side {to} is never written")
-    if not values:
+    if not values and (unit.a if to == "b" else unit.b):  # one that reads no field is a default, and needs none
         return Converted()
     named = pair.parents.get(unit.name)
     if named is not None:
