@@ -231,3 +231,18 @@ def test_the_rest_of_the_store_is_searched() -> None:
     assert found.others == {"groups month": 1, "values own": 1}
     assert found.unsearched["keys"] == 1
     assert (again.letters, again.traces) == ([], {})
+
+
+def test_match_keys_are_hashed_by_a_secret_of_the_pair() -> None:
+    """So that who has a list of addresses cannot try them on the index; a pair elsewhere has other hashes."""
+
+    def index() -> set[str]:
+        made = World([renamed("email", "mail")], match=[Match("email", ["email"], ["mail"], key=_mail)], creates="none")
+        made.a.user_create({"email": EMAIL})
+        made.wait(10.0)
+        made.quiet()
+        return {line.split()[0] for line in texts(made).splitlines() if line.startswith("key/")}
+
+    first, second = index(), index()
+    assert len(first) == len(second) == 1
+    assert first != second

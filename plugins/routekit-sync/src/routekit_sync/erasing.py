@@ -16,10 +16,10 @@ from routekit.remotes import Record
 
 from .kept import Conflict, Quarantined
 from .ledger import SIDES, Known, Ledger, ids
-from .linking import key_of, key_place, keys_of
+from .linking import key_of, keys_of
 from .pair import SyncPair
 from .state import Link, Shadow
-from .suppressing import keyed_place, places, remembered, secret_of
+from .suppressing import key_place, keyed_place, known_secret, places, remembered, secret_of
 from .units import Side
 
 _SHORTEST = 5
@@ -88,7 +88,8 @@ class Held:
 async def find(ledger: Ledger, pair: SyncPair, subject: Subject) -> Held:
     """What a pair remembers of a person; memory is needed for what is found, not for what is looked at."""
     held = Held(pair.name)
-    keyed = {key_place(*key) for key in _keys(pair, subject)}
+    secret = await known_secret(ledger)
+    keyed = {key_place(secret, *key) for key in _keys(pair, subject)} if secret is not None else set[str]()
     async for known in ledger.links():
         if _owns(subject, known.link) or keyed.intersection(known.link.keys):
             held.links[known.link.id] = known

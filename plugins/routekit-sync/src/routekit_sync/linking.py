@@ -18,7 +18,7 @@ from .pair import Match, SyncPair
 from .settling import half, matched
 from .sifting import in_scope
 from .state import Link
-from .suppressing import kept_out
+from .suppressing import kept_out, key_place, secret_of
 from .units import Side
 
 _MOST = 10
@@ -36,11 +36,12 @@ async def keep(bench: Bench, side: Side, records: Sequence[Record]) -> None:
     places: dict[str, list[str]] = {}
     told = {each.id: keys_of(bench.pair, side, each) for each in records}
     out = await kept_out(bench.ledger, side, records, told)
+    secret = await secret_of(bench.ledger)
     for record in records:
         if record.id in out:
             continue
         own = digest(bench.pair.name, side, record.id, now)
-        keys = [key_place(side, rule, text) for rule, text in told[record.id].items()]
+        keys = [key_place(secret, side, rule, text) for rule, text in told[record.id].items()]
         link = half(own, side, record, now=now).model_copy(update={"due": now, "keys": keys})
         savings.append(Saving(None, link))
         for place in keys:
@@ -78,11 +79,6 @@ def key_of(rule: Match, side: Side, fields: Mapping[str, object]) -> str | None:
     if any(value is None or value in ("", []) for value in values):
         return None
     return json.dumps(values, sort_keys=True, default=str)
-
-
-def key_place(side: Side, rule: str, text: str) -> str:
-    """Where the half links are kept that have that match key."""
-    return f"key/{side}/{rule}/{digest(text)}"
 
 
 def confirming(link: Link, rule: Match, names: Sequence[str]) -> Link:

@@ -1,7 +1,8 @@
 """Suppressing: records of an erased person stay out, though the systems go on reporting them.
 
 What is remembered of them are hashes, keyed by a secret of the pair that lies beside them: of the ids that the records
-had, and of their match keys. In an encrypted store nobody without its key can try addresses on them.
+had, and of their match keys. In an encrypted store nobody without its key can try addresses on them. The index of match
+keys of half links is hashed so too.
 """
 
 import os
@@ -16,7 +17,9 @@ from .ledger import Ledger
 from .units import Side
 
 _SALT = "salt"
-"""The key of the value that holds the secret; there is none before somebody is erased."""
+"""The key of the value that holds the secret."""
+
+_GONE = "gone/"
 
 
 async def secret_of(ledger: Ledger) -> bytes:
@@ -29,9 +32,20 @@ async def secret_of(ledger: Ledger) -> bytes:
     return bytes.fromhex(found.text)
 
 
+async def known_secret(ledger: Ledger) -> bytes | None:
+    """The secret of the pair, if there is one; nothing is written."""
+    found = await ledger.values.get(_SALT)
+    return None if found is None else bytes.fromhex(found.text)
+
+
 def places(secret: bytes, side: Side, id: str, keys: Mapping[str, str]) -> list[str]:
     """Where it is remembered that a record stays out: by its id, and by each of its match keys, by their rules."""
     return [_place(secret, "id", side, id), *(keyed_place(secret, rule, text) for rule, text in keys.items())]
+
+
+def key_place(secret: bytes, side: Side, rule: str, text: str) -> str:
+    """Where the half links of a side are kept that have that match key; the same for both but for the side."""
+    return f"key/{side}/{rule}/{_hashed(secret, rule, text)}"
 
 
 def keyed_place(secret: bytes, rule: str, text: str) -> str:
@@ -48,14 +62,17 @@ async def kept_out(
     ledger: Ledger, side: Side, records: Sequence[Record], keys: Mapping[str, Mapping[str, str]]
 ) -> set[str]:
     """The ids of those records that belong to somebody who was erased; `keys` are their match keys, by id and rule."""
-    secret = await ledger.values.get(_SALT) if records else None
-    if secret is None:
+    if not records or not any(key.startswith(_GONE) for key, _ in await ledger.values.items(after=_GONE, limit=1)):
         return set()
-    own = bytes.fromhex(secret.text)
+    own = await secret_of(ledger)
     of = {record.id: places(own, side, record.id, keys.get(record.id, {})) for record in records}
     known: Mapping[str, Value] = await ledger.values.many([place for those in of.values() for place in those])
     return {own for own, those in of.items() if any(place in known for place in those)}
 
 
 def _place(secret: bytes, *parts: str) -> str:
-    return f"gone/{hmac(secret, chr(31).join(parts).encode(errors='replace'), sha256).hexdigest()[:40]}"
+    return f"{_GONE}{_hashed(secret, *parts)}"
+
+
+def _hashed(secret: bytes, *parts: str) -> str:
+    return hmac(secret, chr(31).join(parts).encode(errors="replace"), sha256).hexdigest()[:40]
