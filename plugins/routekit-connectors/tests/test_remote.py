@@ -32,6 +32,7 @@ from routekit_connectors import (
     Since,
     Tokens,
 )
+from routekit_sync.profiling import Sample, broken, check
 
 pytestmark = pytest.mark.anyio
 
@@ -259,6 +260,15 @@ async def test_a_wait_is_no_failure(host: Any, says: Any, peer: Any) -> None:
         with pytest.raises(Busy) as busy:
             await session.get("1")
     assert busy.value.after == 3.0
+
+
+async def test_the_check_of_guarantees_runs_against_a_fake_server(host: Any, contacts: Any) -> None:
+    """Nothing is broken; when the server stops looking at versions, that is found, and nothing else."""
+    sample = Sample({"name": "Ada {marker}", "email": "{marker}@x.test"}, edit="name", clear="email")
+    assert broken(await check(remote(), host, sample, patience=0.1)) == []
+    contacts.checks = False
+    assert [one.name for one in broken(await check(remote(), host, sample, patience=0.1))] == ["compare and set"]
+    assert contacts.rows == {}
 
 
 @pytest.mark.parametrize(
