@@ -185,6 +185,33 @@ def test_what_does_not_fit_is_refused_with_the_reason(part: str, given: dict[str
     assert "29.02" not in str(caught.value)
 
 
+def test_what_is_sensitive_within_a_field_makes_it_sensitive() -> None:
+    """A list whose rows hold addresses is masked whole, whatever its rules read of it; so is a model that holds one."""
+
+    class Row(BaseModel):
+        sku: str
+        mail: Annotated[str, Sensitive("email")] | None = None
+
+    class Left(BaseModel):
+        rows: list[Row] = []
+        one: Row | None = None
+        plain: list[Line] = []
+        words: list[Annotated[str, Field(max_length=5)]] = []
+
+    left, right, r = fields(Left), fields(Left), fields(Row)
+    rows = Mapping(Row, Row, same(r.sku, r.sku, key=True))
+    mapping = Mapping(
+        Left,
+        Left,
+        each(left.rows, right.rows, rows),
+        same(some(left.one).mail, some(right.one).mail),
+        same(left.words, right.words),
+        each(left.plain, right.plain, Mapping(Line, Line, same(i.sku, j.sku, key=True))),
+    )
+    found = {name: kind for part in parts_of(mapping, whole=["one"]) for name, kind in part.sensitive.items()}
+    assert found == {"rows": "text", "one": "text"}
+
+
 def test_rules_that_write_into_one_field_are_one_part() -> None:
     """A field is written whole."""
     mapping = Mapping(

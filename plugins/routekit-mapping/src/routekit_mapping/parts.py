@@ -16,7 +16,7 @@ from .legs import Leg
 from .mapping import Mapping
 from .partial import Partial, json_name
 from .presence import MISSING
-from .references import Path, Row, bare
+from .references import Path, Row, bare, sensitive_within
 from .rules import Rule
 from .telling import problems, tell
 from .trees import Tree, settle
@@ -180,10 +180,13 @@ def _named(model: type[BaseModel], path: Path) -> str:
 
 def _sensitive(rules: Sequence[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for rule in rules:
-        for path in (*rule.a, *rule.b):
-            if path.sensitive is not None:
-                found[json_name(path.model.model_fields[path.top], path.top)] = path.sensitive.kind
+    for path in (path for rule in rules for path in (*rule.a, *rule.b)):
+        info = path.model.model_fields[path.top]
+        mark = path.sensitive or sensitive_within(info.annotation)
+        if mark is not None:
+            found[json_name(info, path.top)] = (
+                mark.kind if path.sensitive is not None and len(path.steps) == 1 else "text"
+            )
     return found
 
 

@@ -125,6 +125,21 @@ def marks(annotation: Any) -> tuple[Any, ...]:
     return ()
 
 
+def sensitive_within(annotation: Any, seen: frozenset[Any] = frozenset()) -> Sensitive | None:
+    """The first mark of a sensitive value that is anywhere in a type: in its rows, in the models that it holds."""
+    kind = bare(annotation)
+    own = next((mark for mark in marks(annotation) if isinstance(mark, Sensitive)), None)
+    if own is not None:
+        return own
+    inner = [found for one in get_args(kind) if (found := sensitive_within(one, seen)) is not None]
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
+        for info in kind.model_fields.values():
+            marked = next((mark for mark in info.metadata if isinstance(mark, Sensitive)), None)
+            found = marked or sensitive_within(info.annotation, seen | {kind})
+            inner += [] if found is None else [found]
+    return next(iter(inner), None)
+
+
 def fields(model: type[M]) -> M:
     """A stand-in for the model, whose attributes are references to its fields.
 
