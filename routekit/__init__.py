@@ -89,6 +89,7 @@ from .route import Route as Route
 from .route import Runs as Runs
 from .rules import JsonSchema as JsonSchema
 from .secret import SecretProvider as SecretProvider
+from .sensitive import scrubbed as scrubbed
 from .step import OWN as OWN
 from .step import REST as REST
 from .step import Chain as Chain

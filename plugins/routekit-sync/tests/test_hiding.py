@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from routekit_sync import FolderRemote, SyncPair, Unit
-from routekit_sync.hiding import hidden, problem_of, said_of
+from routekit_sync.hiding import hidden, problem_of, said_of, said_of_link
+from routekit_sync.state import Link, Shadow
 
 EMAIL = Unit("email", ["email"], ["mail"], None, None, sensitive={"email": "email"})
 NAME = Unit("name", ["name"], ["title"], None, None)
@@ -20,6 +21,9 @@ def test_marked_fields_are_masked_on_both_sides() -> None:
 def test_reasons_do_not_quote_them() -> None:
     """A system that refuses a value likes to repeat it."""
     assert said_of("ada@example.org is taken", {"mail": "ada@example.org"}, PAIR) == "*** is taken"
+    assert said_of("ADA%40example.org: taken", {"mail": "ada@example.org"}, PAIR) == "***: taken"
+    link = Link(id="1", a=Shadow(id="17", fields={"email": "ada@example.org", "name": "Ada"}))
+    assert said_of_link("KeyError: 'Ada@Example.org' of Ada", link, PAIR) == "KeyError: '***' of Ada"
 
 
 def test_a_problem_with_a_marked_unit_quotes_nothing() -> None:

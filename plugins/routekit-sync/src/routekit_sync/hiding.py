@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from routekit import masked
+from routekit import masked, scrubbed
 from routekit.remotes import Fields
 
 from .kept import Quarantined
 from .ledger import Ledger
 from .pair import SyncPair
+from .state import Link
 
 MASK = "***"
 
@@ -39,11 +40,18 @@ def hidden(fields: Fields, pair: SyncPair) -> dict[str, Any]:
 
 
 def said_of(text: str, fields: Fields, pair: SyncPair) -> str:
-    """What a text says, such as the reason of a refusal, without the marked values that it quotes."""
-    for name, value in fields.items():
-        if name in marks_of(pair) and isinstance(value, str) and len(value) > 2:
-            text = text.replace(value, MASK)
-    return masked(text)
+    """What a text says, such as the reason of a refusal, without the marked values that it quotes, in any spelling."""
+    marks = marks_of(pair)
+    found = [value for name, value in fields.items() if name in marks and isinstance(value, str) and len(value) > 2]
+    return scrubbed(text, dict.fromkeys(found, MASK))
+
+
+def said_of_link(text: str, link: Link, pair: SyncPair) -> str:
+    """As `said_of`, by all that is known of a link."""
+    told = [one.fields for one in (link.a, link.b) if one is not None]
+    for fields in (*told, *(one.fields for one in link.intents)):
+        text = said_of(text, fields, pair)
+    return text
 
 
 def problem_of(name: str, problem: str, pair: SyncPair) -> str:
