@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from routekit import (
+    BadOption,
     BodyError,
     Flow,
     Logged,
@@ -18,6 +19,7 @@ from routekit import (
     Route,
     RouteDegraded,
     Store,
+    Target,
     from_,
 )
 from routekit.remotes import Unclear
@@ -178,10 +180,40 @@ async def test_a_hint_outlives_a_restart(world: World) -> None:
             await hooks.give({"id": 77})
         with pytest.raises(BodyError, match="which record it is"):
             await hooks.give({"side": "b"})
-    assert [key for key, _ in await world.store.values("sync-hints:people").items()] == ["b/77"]
+    assert [key for key, _ in await world.store.values("sync-hints:people").items()] == ["0/b/77"]
     async with world.running(from_(SyncSource(pair=world.pair))):
         await anyio.sleep(5.0)
     assert await world.store.values("sync-hints:people").items() == []
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_all_parts_of_a_pair_are_worked_at(world: World, apart: bool) -> None:
+    """By one source in turn, told as one cycle, or each by a source of its own; hints reach the right one."""
+    parted = replace(world.pair, partitions=3, every=60.0 if apart else 1e6)
+    owns = [world.crm.system.user_create({"name": f"n{number}"}) for number in range(12)]
+    hooks, sink = Inlet(), Sink()
+    sources = [SyncSource(pair=parted, part=part) for part in range(3)] if apart else [SyncSource(pair=parted)]
+    flows = [from_(source).to(sink) for source in sources]
+    hint = from_(hooks, dict).to(SyncSink(pair=parted, side="a"), id=lambda event: event["id"])
+    async with world.running(*flows, hint):
+        await until(lambda: len(world.titles) == 12)
+        if not apart:
+            assert [message.body.created_b for message in sink.messages] == [12]
+        for own in owns:
+            world.crm.system.user_edit(own, {"name": "Eve"})
+            await hooks.give({"id": own})
+        await until(lambda: world.titles == ["Eve"] * 12)
+    assert await world.store.values("sync-hints:people").items() == []
+
+
+async def test_parts_are_named_rightly(world: World) -> None:
+    """One that there is not is refused, and no part is run twice."""
+    parted = replace(world.pair, partitions=2)
+    with pytest.raises(BadOption, match="has 2 parts, numbered from 0"):
+        Catalog().source(Target(SyncSource(pair=parted), {"part": 2}))
+    first, second, whole = SyncSource(pair=parted, part=0), SyncSource(pair=parted, part=1), SyncSource(pair=parted)
+    assert first.clashes(second) is None
+    assert first.clashes(first) == second.clashes(whole) == "both run the pair 'people'"
 
 
 async def test_a_record_or_a_cycle_can_be_asked_for(world: World) -> None:

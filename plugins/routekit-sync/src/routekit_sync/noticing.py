@@ -9,6 +9,7 @@ import anyio
 
 from routekit import Runtime, Values
 
+from .pair import SyncPair
 from .units import Side
 
 MOST = 1000
@@ -24,29 +25,36 @@ class Noted(NamedTuple):
 
 
 class Hints:
-    """The hints of one pair, which all processes that share the store give and take."""
+    """The hints of one pair, which all processes that share the store give and take; each part of it has its own."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, parts: int = 1) -> None:
         self._values = values
+        self._parts = parts
 
     async def add(self, side: Side, id: str) -> None:
-        """Keep a hint; the same one again counts as one, and is looked at again if a cycle is at it now."""
-        await self._values.put(f"{side}/{id}", "")
+        """Keep a hint; the same one again counts as one, and is looked at again if a cycle is at it now.
 
-    async def all(self) -> Sequence[Noted]:
-        """Those that wait, so many as one cycle takes."""
-        found = await self._values.items(limit=MOST)
-        return [Noted("a" if key[:1] == "a" else "b", key[2:], value.version) for key, value in found]
+        Nobody knows yet which part of the pair the record belongs to: each looks.
+        """
+        for part in range(self._parts):
+            await self._values.put(f"{part}/{side}/{id}", "")
 
-    async def done(self, those: Sequence[Noted]) -> None:
-        """Forget those that were looked at; one that was given again meanwhile stays."""
+    async def all(self, part: int = 0) -> Sequence[Noted]:
+        """Those that wait for a part, so many as one cycle takes."""
+        begin = f"{part}/"
+        found = [one for one in await self._values.items(after=begin, limit=MOST) if one[0].startswith(begin)]
+        places = [(key.removeprefix(begin), value.version) for key, value in found]
+        return [Noted("a" if place[:1] == "a" else "b", place[2:], version) for place, version in places]
+
+    async def done(self, those: Sequence[Noted], part: int = 0) -> None:
+        """Forget those that a part has looked at; one that was given again meanwhile stays."""
         for side, own, version in those:
-            await self._values.delete(f"{side}/{own}", version=version)
+            await self._values.delete(f"{part}/{side}/{own}", version=version)
 
 
-def hints_of(name: str, runtime: Runtime) -> Hints:
-    """The hints of the pair of that name."""
-    return Hints(runtime.store.values(f"sync-hints:{name}"))
+def hints_of(pair: SyncPair, runtime: Runtime) -> Hints:
+    """The hints of a pair."""
+    return Hints(runtime.store.values(f"sync-hints:{pair.name}"), max(1, pair.partitions))
 
 
 @dataclass(eq=False)

@@ -19,10 +19,11 @@ from routekit import (
     Unavailable,
 )
 
-from .engine import Engine, Hint, opened
+from .engine import Engine, Hint
 from .naming import pair_of
 from .noticing import hints_of, room_of
 from .pair import SyncPair
+from .parts import added, opened_parts
 from .summary import Summary
 from .units import Side
 
@@ -72,7 +73,7 @@ class SyncSink(Producer):
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncGenerator[Send]:
         """Hints need nothing of the sides; the other modes open both."""
-        room, hints = await room_of(self.pair.name, runtime), hints_of(self.pair.name, runtime)
+        room, hints = await room_of(self.pair.name, runtime), hints_of(self.pair, runtime)
 
         async def hint(message: Message[Any], side: Side | None = None, id: str | None = None) -> None:
             await hints.add(*self._record(message, side, id))
@@ -81,15 +82,16 @@ class SyncSink(Producer):
         if self.mode == "hint":
             yield hint
             return
-        async with opened(self.pair, runtime) as engine:
+        async with opened_parts(self.pair, runtime) as engines:
 
             async def cycle(message: Message[Any], side: Side | None = None, id: str | None = None) -> Message[Summary]:
                 record = self._record(message, side, id) if self.mode == "record" else None
                 async with room.lock:
-                    summary = await _looked(engine, record)
-                if not summary.complete:
-                    raise Unavailable(f"{self.pair.name}: {summary.note or 'the cycle did not come to its end'}")
-                return Message(summary, {"sync.pair": self.pair.name})
+                    summaries = [await _looked(engine, record) for engine in engines]
+                for summary in summaries:
+                    if not summary.complete:
+                        raise Unavailable(f"{self.pair.name}: {summary.note or 'the cycle did not come to its end'}")
+                return Message(added(summaries), {"sync.pair": self.pair.name})
 
             yield cycle
 

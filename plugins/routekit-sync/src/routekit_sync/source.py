@@ -6,16 +6,17 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import anyio
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from routekit import About, Capabilities, Consumer, Delivery, Endpoint, Logged, Message, Runtime, Seconds, Unavailable
 
-from .engine import Engine, Hint, opened
+from .engine import Engine, Hint
 from .figures import MEANINGS, Counted
 from .lines import line_of
 from .naming import pair_of
 from .noticing import Hints, Room, hints_of, room_of
 from .pair import SyncPair
+from .parts import added, opened_parts
 from .summary import Summary
 from .telling import Trouble, Troubles
 
@@ -74,11 +75,25 @@ class SyncSource(Consumer):
         default=False, description="no message for a cycle in which nothing was written and nothing failed"
     )
 
+    part: int | None = Field(
+        default=None,
+        ge=0,
+        description="the part that is run here, from 0, of a pair with `partitions`: each is a route of its own, which "
+        "another process may run; unset: all, one after the other",
+    )
+
     def clashes(self, other: Endpoint) -> str | None:
         """Two sources of one pair: the second would only wait for the first."""
-        if isinstance(other, SyncSource) and other.pair.name == self.pair.name:
-            return f"both run the pair '{self.pair.name}'"
-        return None
+        if not isinstance(other, SyncSource) or other.pair.name != self.pair.name:
+            return None
+        apart = self.part is not None and other.part is not None and self.part != other.part
+        return None if apart else f"both run the pair '{self.pair.name}'"
+
+    @model_validator(mode="after")
+    def _has_that_part(self) -> "SyncSource":
+        if self.part is not None and self.part >= max(1, self.pair.partitions):
+            raise ValueError(f"the pair '{self.pair.name}' has {self.pair.partitions} parts, numbered from 0")
+        return self
 
     async def probe(self, runtime: Runtime) -> str:
         """Read one page of ids of each side."""
@@ -91,15 +106,14 @@ class SyncSource(Consumer):
         return ", ".join(found)
 
     async def consume(self, runtime: Runtime) -> AsyncGenerator[Delivery[Any]]:
-        room = await room_of(self.pair.name, runtime)
-        hints = hints_of(self.pair.name, runtime)
+        room, hints = await room_of(self.pair.name, runtime), hints_of(self.pair, runtime)
         pair = self.pair if self.sweep is None else replace(self.pair, sweep=self.sweep)
-        async with opened(pair, runtime) as engine:
-            troubles = Troubles(pair, engine.ledger, runtime)
-            counted = Counted(troubles, engine.left, runtime.now)
+        async with opened_parts(pair, runtime, only=self.part) as engines:
+            troubles = Troubles(pair, [engine.ledger for engine in engines], runtime)
+            counted = Counted(troubles, lambda: min(engine.left() for engine in engines), runtime.now)
             with runtime.metered(self, counted.readers()):
                 while True:
-                    summary = await self._cycle(engine, room, hints)
+                    summary = await self._cycles(engines, room, hints)
                     if summary is None:
                         await runtime.rest(min(_BUSY, self._every))
                         continue
@@ -112,20 +126,30 @@ class SyncSource(Consumer):
                         raise Unavailable(f"{pair.name}: {summary.note or 'the cycle did not come to its end'}")
                     await self._rest(room, summary, runtime)
 
-    async def _cycle(self, engine: Engine, room: Room, hints: Hints) -> Summary | None:
-        """One cycle; None if an operator's command, or another process, works at the pair now."""
+    async def _cycles(self, engines: Sequence[Engine], room: Room, hints: Hints) -> Summary | None:
+        """One cycle of each part; None if an operator's command, or another process, works at one of them now."""
+        done: list[Summary] = []
         async with room.lock:
-            if not await engine.ledger.acquire():
-                return None
-            try:
-                room.hush()
-                noted = await hints.all()
-                summary = await engine.cycle(hints=[Hint(one.side, one.id) for one in noted])
-                if summary.complete:
-                    await hints.done(noted)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await engine.ledger.release()
+            room.hush()
+            for engine in engines:
+                summary = await self._cycle(engine, hints)
+                if summary is None:
+                    break
+                done.append(summary)
+        return added(done) if done else None
+
+    async def _cycle(self, engine: Engine, hints: Hints) -> Summary | None:
+        part = engine.ledger.partition
+        if not await engine.ledger.acquire(part):
+            return None
+        try:
+            noted = await hints.all(part)
+            summary = await engine.cycle(hints=[Hint(one.side, one.id) for one in noted])
+            if summary.complete:
+                await hints.done(noted, part)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await engine.ledger.release()
         return summary
 
     @property

@@ -35,9 +35,11 @@ class Trouble(BaseModel):
 class Troubles:
     """The open troubles of one pair."""
 
-    def __init__(self, pair: SyncPair, ledger: Ledger, runtime: Runtime) -> None:
+    def __init__(self, pair: SyncPair, ledgers: Sequence[Ledger], runtime: Runtime) -> None:
+        """`ledgers` are those of the parts that are run here."""
         self._pair = pair
-        self._ledger = ledger
+        self._ledgers = ledgers
+        self._ledger = ledgers[0]
         self._marks = runtime.store.marks(f"sync-told:{pair.name}")
         self._looked = False
         self.conflicts = 0
@@ -102,9 +104,7 @@ class Troubles:
         ]
 
     async def _held(self) -> list[Trouble]:
-        held = await self._ledger.held()
-        if held is None or held.count <= held.allowed:
-            return []
+        found = [held for ledger in self._ledgers if (held := await ledger.held()) is not None]
         return [
             Trouble(
                 kind="held",
@@ -113,6 +113,8 @@ class Troubles:
                 why=f"{held.count} deletions at once are more than the brake lets go",
                 hint=f"routekit sync brake release {self._pair.name}",
             )
+            for held in found
+            if held.count > held.allowed
         ]
 
     def _parked(self, summary: Summary) -> list[Trouble]:

@@ -9,8 +9,9 @@ import typer
 from routekit import Runtime
 from routekit.commanding import ROUTES, As, AsJson, out, print_json
 
-from ..engine import opened
+from ..engine import Engine
 from ..pair import SyncPair
+from ..parts import opened_parts
 from ..plans import LinkPlan
 from ..units import Side
 from .app import AnyPair, Reveal, Routes, found, sight, sync
@@ -50,11 +51,9 @@ def plan(
     async def work(runtime: Runtime) -> list[tuple[SyncPair, list[Planned]]]:
         planned: list[tuple[SyncPair, list[Planned]]] = []
         for one in here.pairs:
-            async with opened(one, runtime) as engine:
-                plans = [each async for each in engine.plan(full=full)]
-                links = await engine.rehearsed.many([each.link for each in plans])
-                ids = {own: ids_of(known.link) for own, known in links.items()}
-                planned.append((one, sorted([(each, ids.get(each.link, {})) for each in plans], key=_order)))
+            async with opened_parts(one, runtime) as engines:
+                found_ = [each for engine in engines for each in await _planned(engine, full=full)]
+                planned.append((one, sorted(found_, key=_order)))
         return planned
 
     planned = here.run(work)
@@ -68,6 +67,13 @@ def plan(
             _show_diff(seen(one), plans, limit)
     if not diff and any(each.writes for _, plans in planned for each, _ in plans):
         out.print("--diff shows each of them")
+
+
+async def _planned(engine: Engine, *, full: bool) -> list[Planned]:
+    plans = [each async for each in engine.plan(full=full)]
+    links = await engine.rehearsed.many([each.link for each in plans])
+    ids = {own: ids_of(known.link) for own, known in links.items()}
+    return [(each, ids.get(each.link, {})) for each in plans]
 
 
 def _order(planned: Planned) -> tuple[int, int, str]:

@@ -129,6 +129,10 @@ def backfill(
     one = here.pairs[0]
 
     async def work(runtime: Runtime) -> Filled:
+        if one.partitions > 1:
+            raise BadOption(
+                f"the pair '{pair}' has parts", hint="routekit sync run --full does the same for each of them"
+            )
         async with opened(one, runtime) as engine:
             if not await engine.ledger.acquire():
                 raise at_work(one, await engine.ledger.lease())

@@ -9,11 +9,12 @@ import typer
 from routekit import Runtime
 from routekit.commanding import FAILED, ROUTES, As, AsJson, err, name_of, new_table, out, print_json, show_table
 
-from ..engine import Engine, opened
+from ..engine import Engine
 from ..kept import RunRecord
 from ..ledger import Ledger
 from ..lines import line_of, p99
 from ..pair import SyncPair
+from ..parts import added, each_part, opened_parts
 from ..summary import Summary
 from .app import AnyPair, Ledgers, Routes, at_work, found, ledger_of, noted, sync
 from .progress import drawn
@@ -42,9 +43,9 @@ def run(
         done: list[tuple[Summary, list[str]]] = []
         for one in here.pairs:
             with drawn(one) as report:
-                async with opened(one, runtime, report=report) as engine:
+                async with opened_parts(one, runtime, report=report) as engines:
                     await noted(runtime, by, "run", one, "", "all records" if full else "")
-                    summary = await _cycle(engine, full=full)
+                    summary = added([await _cycle(engine, full=full) for engine in engines])
                 codes = (
                     [each.code async for each in ledger_of(one, runtime).quarantine()] if summary.quarantined else []
                 )
@@ -69,8 +70,9 @@ def _went_wrong(summary: Summary) -> bool:
 
 async def _cycle(engine: Engine, *, full: bool) -> Summary:
     """One cycle; raises Unavailable if another process works at the pair."""
-    if not await engine.ledger.acquire():
-        raise at_work(engine.pair, await engine.ledger.lease())
+    part = engine.ledger.partition
+    if not await engine.ledger.acquire(part):
+        raise at_work(engine.pair, await engine.ledger.lease(part))
     return await engine.cycle(full=full)
 
 
@@ -111,9 +113,11 @@ async def _state(pair: SyncPair, ledger: Ledger) -> dict[str, Any]:
     figures = {} if last is None else last.figures
     quarantined = [each async for each in ledger.quarantine()]
     waiting = [each async for each in ledger.conflicts() if each.open]
-    held, lease = await ledger.held(), await ledger.lease()
-    at_work = lease is not None and lease.until > ledger.now()
-    stuck = held.count - held.allowed if held is not None else 0
+    parts = each_part(pair, ledger)
+    held = [found for part in parts if (found := await part.held()) is not None]
+    leases = [found for part in parts if (found := await ledger.lease(part.partition)) is not None]
+    lease = next((one for one in leases if one.until > ledger.now()), None)
+    stuck = sum(max(0, one.count - one.allowed) for one in held)
     return {
         "pair": pair.name,
         "a": pair.a.name,
@@ -127,10 +131,10 @@ async def _state(pair: SyncPair, ledger: Ledger) -> dict[str, Any]:
         "conflicts": len(waiting),
         "drift": int(figures.get("drift", 0)),
         "lag": figures.get("lag_most"),
-        "held": max(0, stuck),
-        "worker": lease.owner if at_work and lease is not None else "",
-        "now": f"{lease.owner} works at it" if at_work and lease is not None else _ended(last),
-        "to do": list(_to_do(pair, len(waiting), len(quarantined), max(0, stuck))),
+        "held": stuck,
+        "worker": "" if lease is None else lease.owner,
+        "now": _ended(last) if lease is None else f"{lease.owner} works at it",
+        "to do": list(_to_do(pair, len(waiting), len(quarantined), stuck)),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -15,6 +16,7 @@ from ..deciding import unpark as unparks
 from ..kept import Cursor
 from ..ledger import Known, Ledger
 from ..pair import SyncPair
+from ..parts import each_part
 from ..units import Side
 from .app import AnyPair, Ledgers, OnePair, Routes, Why, at_work, found, ledger_of, noted, sync
 from .showing import when
@@ -42,18 +44,26 @@ def get(pair: AnyPair = None, routes: Routes = ROUTES, as_json: AsJson = False) 
     """Show how far each side has been read; times of a feed are by the clock of that side."""
     here = found(routes, pair)
 
-    async def work(ledgers: Ledgers) -> list[tuple[SyncPair, Side, Cursor]]:
+    async def work(ledgers: Ledgers) -> list[tuple[SyncPair, int, Side, Cursor]]:
         sides: tuple[Side, Side] = ("a", "b")
-        return [(one, side, await ledgers[one.name].cursor(side)) for one in here.pairs for side in sides]
+        return [
+            (one, part.partition, side, await part.cursor(side))
+            for one in here.pairs
+            for part in each_part(one, ledgers[one.name])
+            for side in sides
+        ]
 
     cursors = here.look(work)
     if as_json:
-        print_json([{"pair": one.name, "side": side, **each.model_dump()} for one, side, each in cursors])
+        print_json(
+            [{"pair": one.name, "part": part, "side": side, **each.model_dump()} for one, part, side, each in cursors]
+        )
         return
     table = new_table("pair", "side", "remote", "read up to", "swept", "clock", whole=("read up to", "swept"))
-    for one, side, each in cursors:
+    for one, part, side, each in cursors:
+        name = one.name if one.partitions <= 1 else f"{one.name}, part {part}"
         ahead = f"{each.offset:+.1f} s ± {each.uncertainty:.1f}" if each.uncertainty else ""
-        table.add_row(one.name, side, one.remote(side).name, _read(each), when(each.swept or None) or "never", ahead)
+        table.add_row(name, side, one.remote(side).name, _read(each), when(each.swept or None) or "never", ahead)
     show_table(table)
 
 
@@ -114,9 +124,11 @@ def release_(pair: OnePair, why: Why = "", who: As = None, routes: Routes = ROUT
     here, by = found(routes, pair), name_of(who)
 
     async def work(runtime: Runtime) -> int:
-        held = await release(ledger_of(here.pairs[0], runtime))
-        await noted(runtime, by, "brake.release", here.pairs[0], f"{held.count} deletions", why)
-        return held.count
+        parts = each_part(here.pairs[0], ledger_of(here.pairs[0], runtime))
+        pulled = [part for part in parts if (held := await part.held()) is not None and held.count > held.allowed]
+        count = sum([(await release(part)).count for part in pulled or parts[:1]])
+        await noted(runtime, by, "brake.release", here.pairs[0], f"{count} deletions", why)
+        return count
 
     out.print(f"{here.run(work, keeps=True)} deletions go with the next cycle of {pair}")
 
@@ -198,14 +210,11 @@ def _move(
     which: Side = "a" if side is Of.a else "b"
 
     async def work(runtime: Runtime) -> Cursor:
-        ledger = ledger_of(one, runtime)
-
-        async def move() -> Cursor:
-            new = await place(ledger, which, moved)
-            await noted(runtime, by, f"cursor.{action}", one, f"side {which} {to}", why)
-            return new
-
-        return await _leased(ledger, one, move)
+        new: list[Cursor] = []
+        for part in each_part(one, ledger_of(one, runtime)):
+            new.append(await _leased(part, one, partial(place, part, which, moved)))
+        await noted(runtime, by, f"cursor.{action}", one, f"side {which} {to}", why)
+        return new[0]
 
     new = here.run(work, keeps=True)
     out.print(f"{one.remote(which).name} is read from {_read(new)} on by the next cycle")
@@ -213,8 +222,8 @@ def _move(
 
 async def _leased(ledger: Ledger, pair: SyncPair, work: Callable[[], Awaitable[R]]) -> R:
     """What `work` gives, while no cycle runs; raises Unavailable if one does."""
-    if not await ledger.acquire(seconds=30.0):
-        raise at_work(pair, await ledger.lease())
+    if not await ledger.acquire(ledger.partition, seconds=30.0):
+        raise at_work(pair, await ledger.lease(ledger.partition))
     try:
         return await work()
     finally:
