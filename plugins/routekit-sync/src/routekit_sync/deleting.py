@@ -6,6 +6,7 @@ from routekit.remotes import Forbidden, Record
 from .bench import Bench, Dirty, opposite, shadow
 from .discovering import due
 from .executing import carry_out
+from .failing import isolated
 from .kept import Held
 from .ledger import Known, document
 from .sifting import revived
@@ -25,11 +26,13 @@ async def delete(bench: Bench) -> None:
         for known in batch:
             if _going(known):
                 bench.go_on()
-                await _gone(bench, known)
+                dirty = Dirty(known)
+                await isolated(bench, dirty, _gone(bench, dirty))
 
 
 def _going(known: Known) -> bool:
-    return bool(known.link.gone) and known.link.state not in ("dead", "parked") and not known.link.intents
+    link = known.link
+    return bool(link.gone) and link.state not in ("dead", "parked") and not link.intents and not link.given_up
 
 
 async def _braked(bench: Bench, count: int) -> bool:
@@ -56,9 +59,9 @@ async def _links(bench: Bench) -> int:
     return count
 
 
-async def _gone(bench: Bench, known: Known) -> None:
+async def _gone(bench: Bench, dirty: Dirty) -> None:
     """Ask both sides once more, as an edit on the other one counts, and then plan what the deletion means."""
-    dirty = Dirty(known)
+    known = dirty.known
     for side in _SIDES:
         kept = shadow(known.link, side)
         if kept is None:

@@ -12,14 +12,15 @@ from typing import NamedTuple
 import anyio
 
 from routekit import RouteKitError, Runtime
-from routekit.remotes import Busy, RemoteError, Session, Unclear, Unsent
+from routekit.remotes import Busy, RemoteError, Session
 
 from .bench import Bench, Dirty, Halted, silent
 from .calling import Calls
 from .deleting import delete
 from .discovering import Scanned, absent, changed, due, hinted
 from .executing import carry_out, resting
-from .failing import attempt, postponed
+from .failing import isolated
+from .hiding import said_of_link
 from .kept import RunRecord
 from .ledger import Changed, Known, LeaseLost, Ledger
 from .linking import counterpart
@@ -220,7 +221,7 @@ class Engine:
                 if bench.halted is not None or failures:
                     return
                 try:
-                    await self._one(bench, dirty)
+                    await isolated(bench, dirty, self._one(bench, dirty))
                 except Exception as error:  # the others end first: then it is raised as it is
                     failures.append(error)
 
@@ -234,39 +235,15 @@ class Engine:
             raise failures[0]
 
     async def _one(self, bench: Bench, dirty: Dirty) -> None:
-        """Work at one link; what goes wrong with it concerns no other."""
-        try:
-            whole = await self._matched(bench, dirty)
-            if whole is not None:
-                await carry_out(bench, whole)
-        except Changed:
-            return  # somebody else works at it: it is looked at by the next cycle
-        except RemoteError as error:
-            if bench.rehearsal is None:
-                await _refused(bench, dirty, error)
-        except RouteKitError:
-            raise
-        except Exception as error:  # a fault of a connector, or of a function of the user
-            if bench.rehearsal is None:
-                await _refused(bench, dirty, error)
+        whole = await self._matched(bench, dirty)
+        if whole is not None:
+            await carry_out(bench, whole)
 
     async def _matched(self, bench: Bench, dirty: Dirty) -> Dirty | None:
         link = dirty.known.link
         if link.state == "half" and not resting(link) and (link.a is None or link.b is None):
             return await counterpart(bench, dirty)
         return dirty
-
-
-async def _refused(bench: Bench, dirty: Dirty, error: Exception) -> None:
-    """A look for the sake of one link failed: it is tried again later."""
-    known = await bench.ledger.link(dirty.known.link.id)
-    if known is None or known.link.intents:
-        return
-    dirty.known = known
-    if isinstance(error, Unsent | Unclear | Busy):
-        await postponed(bench, dirty, at_once=isinstance(error, Busy))
-    else:
-        await attempt(bench, dirty, "b" if known.link.a is not None else "a", error, {})
 
 
 async def _recovered(bench: Bench, known: Known) -> None:
@@ -278,7 +255,8 @@ async def _recovered(bench: Bench, known: Known) -> None:
         raise
     except Exception as error:  # a fault of a connector: it concerns this link alone
         bench.summary.failed += 1
-        bench.alert(f"link {known.link.id} cannot be recovered: {type(error).__name__}: {error}")
+        why = said_of_link(f"{type(error).__name__}: {error}", known.link, bench.pair)
+        bench.alert(f"link {known.link.id} cannot be recovered: {why}")
 
 
 @asynccontextmanager

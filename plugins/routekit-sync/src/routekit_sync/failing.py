@@ -1,13 +1,14 @@
 """Failing: links that are tried again later, given up for now, or left to a person."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from routekit import RouteKitError, ValueChange
-from routekit.remotes import Forbidden, RemoteError, Unclear
+from routekit.remotes import Busy, Forbidden, RemoteError, Unclear, Unsent
 
-from .bench import Bench, Dirty
+from .bench import Bench, Dirty, Halted
 from .kept import Quarantined
-from .ledger import Known, Saving, digest, document
+from .ledger import Changed, Known, Saving, digest, document
 from .plans import LinkPlan
 from .sifting import said
 from .state import Link
@@ -45,6 +46,32 @@ async def attempt(bench: Bench, dirty: Dirty, side: Side, error: Exception, fiel
     update |= {"due": 0.0, "given_up": " ".join(told) or "?"}
     await _written(bench, dirty, update, document(f"quarantine/{link.id}", given))
     bench.alert(f"link {link.id} is in quarantine: {given.code}")
+
+
+async def isolated(bench: Bench, dirty: Dirty, work: Awaitable[None]) -> None:
+    """Work at one link: what goes wrong with it concerns no other. What the store raises is raised."""
+    try:
+        await work
+    except Changed:
+        return  # somebody else works at it: it is looked at by the next cycle
+    except RemoteError as error:
+        await _refused(bench, dirty, error)
+    except (RouteKitError, Halted):
+        raise
+    except Exception as error:  # a fault of a connector, or of a function of the user
+        await _refused(bench, dirty, error)
+
+
+async def _refused(bench: Bench, dirty: Dirty, error: Exception) -> None:
+    """A look for the sake of one link failed: it is tried again later."""
+    known = await bench.ledger.link(dirty.known.link.id)
+    if known is None or known.link.intents or bench.rehearsal is not None:
+        return
+    dirty.known = known
+    if isinstance(error, Unsent | Unclear | Busy):
+        await postponed(bench, dirty, at_once=isinstance(error, Busy))
+    else:
+        await attempt(bench, dirty, "b" if known.link.a is not None else "a", error, {})
 
 
 async def _quarantined(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from routekit.remotes import Forbidden, Record
+from routekit.remotes import Forbidden, Record, Unclear
 
 from .bench import Bench, Dirty, shadow
 from .executing import resting
@@ -47,7 +47,7 @@ async def look_first(bench: Bench, batch: Sequence[Dirty]) -> None:
                 wanted[kept.id] = dirty
         if len(wanted) < 2 or able.batch < 2:
             continue
-        for own, record in (await bench.calls(side).many(list(wanted))).items():
+        for own, record in (await read(bench, side, list(wanted))).items():
             if own in wanted:
                 wanted[own].saw(side, record)
 
@@ -74,7 +74,8 @@ async def suspected(bench: Bench, side: Side, missing: Sequence[str], *, stamp: 
             continue
         try:
             record = await bench.calls(side).get(own)
-        except Forbidden:
+        except (Forbidden, Unclear):
+            bench.go_on()
             await _unseen(bench, found)
             continue
         if record is not None and not record.deleted and record.id == own:

@@ -1,10 +1,11 @@
 """Sifting: which of the records that a side reports concern a link, which are new, and which say nothing new."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from routekit import ValueChange
-from routekit.remotes import Forbidden, Record
+from routekit.remotes import Forbidden, Record, Unclear
 
 from .bench import Bench, Dirty, shadow
 from .ledger import Known, Saving, digest
@@ -150,8 +151,22 @@ async def read(bench: Bench, side: Side, ids: Sequence[str]) -> dict[str, Record
     wanted = list(dict.fromkeys(ids))
     try:
         return await bench.calls(side).many(wanted)
-    except Forbidden:
-        return {}
+    except (Forbidden, Unclear):
+        if bench.halted is not None:
+            raise
+        return await _one_by_one(bench, side, wanted)
+
+
+async def _one_by_one(bench: Bench, side: Side, wanted: Sequence[str]) -> dict[str, Record]:
+    """So that one that fails, or may not be seen, stops no other."""
+    found: dict[str, Record] = {}
+    for each in wanted:
+        bench.go_on()
+        with suppress(Forbidden, Unclear):
+            record = await bench.calls(side).get(each)
+            if record is not None and not record.deleted:
+                found[record.id] = record
+    return found
 
 
 def tracked(pair: SyncPair, side: Side) -> set[str]:

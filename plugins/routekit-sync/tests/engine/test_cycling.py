@@ -373,3 +373,57 @@ def test_values_that_take_turns_park_their_link() -> None:
     assert link.state == "parked"
     assert "take turns" in link.why
     assert len(world.b.writes) <= 8
+
+
+@pytest.mark.parametrize("kind", [FaultKind.BEFORE, FaultKind.FORBIDDEN])
+def test_a_record_that_cannot_be_read_stops_no_other(kind: FaultKind) -> None:
+    """P20: a call for many fails for the sake of one of them: they are asked for one by one, and the rest is done."""
+    world = World(UNITS, match=EMAIL)
+    ids = [world.a.user_create({"email": f"e{number}", "name": f"N{number}"}) for number in range(6)]
+    world.a.faults.plan(Fault(kind, "many", times=None), Fault(kind, "get", id=ids[2], times=None))
+    for _ in range(4):
+        world.wait(400)
+        world.cycle()
+    assert sorted(record.fields["mail"] for record in world.b.records.values()) == ["e0", "e1", "e3", "e4", "e5"]
+    world.a.faults.clear()
+    for _ in range(4):
+        world.wait(4000)
+        world.cycle()
+    assert len(world.b.records) == 6
+
+
+def test_a_deletion_that_fails_stops_no_other() -> None:
+    """P20: one record over there cannot be asked for; the other deletions are carried out."""
+    world = filled(5, deletes=Deleted.DELETE)
+    there = next(own for own, record in world.b.records.items() if record.fields["mail"] == "e1")
+    for own, record in list(world.a.records.items()):
+        if record.fields["email"] in ("e0", "e1", "e2"):
+            world.a.user_delete(own)
+    world.b.faults.plan(Fault(FaultKind.BEFORE, id=there, times=None))
+    for _ in range(3):
+        world.wait(400)
+        world.cycle()
+    assert sorted(record.fields["mail"] for record in world.b.records.values()) == ["e1", "e3", "e4"]
+    world.b.faults.clear()
+    for _ in range(4):
+        world.wait(4000)
+        world.cycle()
+    assert sorted(record.fields["mail"] for record in world.b.records.values()) == ["e3", "e4"]
+
+
+def test_a_scope_or_key_that_fails_stops_no_other() -> None:
+    """P20: a function of the user that cannot take one record leaves that one out, and a person is told."""
+
+    def scope(record: Any) -> bool:
+        return len(record.fields["name"]) > 1
+
+    def key(fields: Any) -> str | None:
+        return (fields.get("email") or fields.get("mail")).lower()
+
+    world = World(UNITS, match=[Match("email", ["email"], ["mail"], key=key)], scope_a=scope)
+    world.a.user_create({"email": "ann", "name": "Ann"})
+    world.a.user_create({"email": None, "name": "Bob"})
+    world.a.user_create({"email": "cid", "name": None})
+    world.quiet()
+    assert sorted(record.fields["title"] for record in world.b.records.values()) == ["Ann", "Bob"]
+    assert any("scope" in alert for alert in world.alerts)
