@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import assert_type
 
 from pydantic import BaseModel
@@ -29,6 +30,10 @@ from routekit_mapping import (
 )
 
 
+class Kind(Enum):
+    A = 1
+
+
 class Place(BaseModel):
     town: str | None = None
 
@@ -45,6 +50,8 @@ class Customer(BaseModel):
     born: date | None = None
     seen: datetime | None = None
     tags: list[str] = []
+    kind: Kind | None = None
+    marks: set[str] = set()
     numbers: list[int] = []
     amount: Decimal | None = None
     currency: str = "EUR"
@@ -62,6 +69,8 @@ class Party(BaseModel):
     place: Place | None = None
     rows: list[Row] = []
     tags: list[str] = []
+    kind: Kind = Kind.A
+    marks: set[str] = set()
     birthday: str | None = None
 
 
@@ -76,6 +85,9 @@ def right(flow: Flow[Customer]) -> Flow[Party]:
         Party,
         same(a.name, b.title, default="nobody", on_null="default"),
         same(a.tags, b.tags),
+        same(a.kind, b.kind),
+        same(a.place, b.place),
+        same(a.marks, b.marks),
         same(a.nick, some(b.place).town),
         same(a.nick, row(b.rows, type="nick").value),
         convert(a.name, (b.given, b.family), split_name()),
@@ -99,6 +111,7 @@ def right(flow: Flow[Customer]) -> Flow[Party]:
 
 same(a.nmae, b.title)  # pyright: ignore[reportUnknownArgumentType, reportAttributeAccessIssue, reportUnknownMemberType]
 same(a.name, b.number)  # pyright: ignore[reportCallIssue, reportArgumentType]
+same(a.marks, b.tags)  # pyright: ignore[reportCallIssue, reportArgumentType]
 same(a.tags, a.numbers)  # pyright: ignore[reportCallIssue, reportArgumentType]
 same(a.nick, b.place.town)  # pyright: ignore[reportOptionalMemberAccess]
 same(a.name, row(b.rows, type="nick").number)  # pyright: ignore[reportUnknownArgumentType, reportAttributeAccessIssue, reportUnknownMemberType]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from enum import Enum
 from typing import Annotated
 
 import pytest
@@ -296,6 +297,42 @@ def test_an_error_within_names_its_row() -> None:
     with pytest.raises(MappingError) as caught:
         mapping.forward(Customer(name="Ada", items=items))
     assert [problem.field for problem in caught.value.problems] == ["lines[1].code", "lines[3].code"]
+
+
+def test_marks_do_not_make_types_differ() -> None:
+    """What a type checker takes for the same is the same: marks of validation are none of the type."""
+
+    class Kind(Enum):
+        A = "a"
+
+    class Left(BaseModel):
+        mails: list[Annotated[str, Field(max_length=9)]] = []
+        kind: Kind | None = None
+        address: Address | None = None
+        tags: set[str] = set()
+        by_name: dict[str, list[int]] = {}
+
+    class Right(BaseModel):
+        mails: list[str] = []
+        kind: Kind | None = None
+        address: Address | None = None
+        tags: set[str] = set()
+        by_name: dict[str, list[int]] = {}
+
+    x, y = fields(Left), fields(Right)
+    mapping = Mapping(
+        Left,
+        Right,
+        same(x.mails, y.mails),
+        same(x.kind, y.kind),
+        same(x.address, y.address),
+        same(x.tags, y.tags),
+        same(x.by_name, y.by_name),
+    )
+    left = Left(mails=["a"], kind=Kind.A, address=Address(town="T"), tags={"t"}, by_name={"n": [1]})
+    assert mapping.backward(mapping.forward(left)) == left
+    with pytest.raises(BadMapping, match="not the same"):
+        same(x.tags, y.mails)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def test_nothing_is_coerced() -> None:

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, EmailStr, TypeAdapter
@@ -101,6 +101,22 @@ def bare(annotation: Any) -> Any:
         rest = [one for one in get_args(annotation) if one is not NoneType]
         return bare(rest[0]) if len(rest) == 1 else annotation
     return str if annotation is EmailStr else annotation
+
+
+def unmarked(annotation: Any) -> Any:
+    """A type without marks, at any depth: what a type checker compares.
+
+    >>> unmarked(list[Annotated[str, "mark"]])
+    list[str]
+    """
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return unmarked(args[0])
+    if annotation is EmailStr:
+        return str
+    if isinstance(origin, type) and origin is not UnionType and args:
+        return GenericAlias(origin, tuple(unmarked(one) for one in args))
+    return annotation
 
 
 def may_be_none(annotation: Any) -> bool:

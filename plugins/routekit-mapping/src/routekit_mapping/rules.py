@@ -15,7 +15,7 @@ from .converting import Converter
 from .errors import BadMapping
 from .limits import Limit
 from .presence import MISSING
-from .references import Path, path_of, paths_of
+from .references import Path, path_of, paths_of, unmarked
 
 L = TypeVar("L")
 R = TypeVar("R")
@@ -25,6 +25,7 @@ R2 = TypeVar("R2")
 R3 = TypeVar("R3")
 T = TypeVar("T")
 M = TypeVar("M", BaseModel, Enum)
+Fixed = TypeVar("Fixed", bound=BaseModel | Enum)
 Scalar = TypeVar("Scalar", str, bool, int, float, Decimal, datetime, date, time, UUID, bytes)
 
 Direction: TypeAlias = Literal["both", "to_b", "to_a"]
@@ -106,6 +107,27 @@ def same(
     direction: Direction = "both",
     on_null: OnNull = "clear",
     empty: Empty = "kept",
+) -> Rule: ...
+@overload
+def same(
+    a: Fixed | None,
+    b: Fixed | None,
+    *,
+    name: str = "",
+    direction: Direction = "both",
+    key: bool = False,
+    on_null: OnNull = "clear",
+    default: Fixed | None = None,
+    default_a: Fixed | None = None,
+) -> Rule: ...
+@overload
+def same(
+    a: set[T] | None,
+    b: set[T] | None,
+    *,
+    name: str = "",
+    direction: Direction = "both",
+    on_null: OnNull = "clear",
 ) -> Rule: ...
 @overload
 def same(
@@ -279,7 +301,7 @@ def declare(kind: str, a: object, b: object, options: dict[str, Any]) -> Rule:
 
 def fits(left: Any, right: Any) -> bool:
     """Whether two types are the same, as far as is known."""
-    return left is Any or right is Any or left == right
+    return left is Any or right is Any or unmarked(left) == unmarked(right)
 
 
 def shown(kind: Any) -> str:
