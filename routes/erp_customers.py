@@ -15,7 +15,7 @@ from routekit import Sensitive, from_
 from routekit.remotes import Record
 from routekit_connectors import bottlecrm, tryton
 from routekit_mapping import Mapping, convert, email, fields, keyed, normalised, same, split_name, unit
-from routekit_sync import Deleted, Match, Rule, SyncPair, SyncSource, units_of
+from routekit_sync import Deleted, Match, Rule, Summary, SyncPair, units_of
 
 
 class Party(BaseModel):
@@ -79,7 +79,7 @@ customers = SyncPair(
     deletes=Deleted.ARCHIVE,
     scope_a=reachable,
     scope_b=reachable,
-    every=30.0,
 )
 
-in_step = from_(SyncSource(pair=customers, quiet=True)).log("{body}")
+in_step = from_("sync:routes.erp_customers:customers?every=${SYNC_EVERY:30s}&quiet=true", Summary)
+"""Each cycle is a line in the log; its message is for who wants to be told of it."""

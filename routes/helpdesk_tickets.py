@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from routekit import from_
 from routekit_connectors import bottlecrm, roundup
 from routekit_mapping import Mapping, convert, fields, same, value_map
-from routekit_sync import Deleted, Match, Rule, SyncPair, SyncSource, units_of
+from routekit_sync import Deleted, Match, Rule, Summary, SyncPair, units_of
 
 
 class Issue(BaseModel):
@@ -74,7 +74,7 @@ tickets = SyncPair(
     units=units_of(TICKETS, rules={"priority": Rule.B}),
     match=[Match("title", ["title"], ["name"])],
     deletes=Deleted.ARCHIVE,
-    every=15.0,
 )
 
-in_step = from_(SyncSource(pair=tickets, quiet=True)).log("{body}")
+in_step = from_("sync:routes.helpdesk_tickets:tickets?every=${SYNC_EVERY:15s}&quiet=true", Summary)
+"""Each cycle is a line in the log; its message is for who wants to be told of it."""

@@ -105,7 +105,7 @@ def test_an_address_moves_whole() -> None:
 
 
 def test_both_edit_a_person() -> None:
-    """Different things are both kept; of one thing the side that owns it is right, and the other value is in the log."""
+    """Different things are both kept; of one thing the owner is right, and the other value is in the log."""
     sides = world()
     party = sides.a.user_create(ADA)
     settled(sides)

@@ -178,6 +178,9 @@ class FakeRemote:
         """What the system says of itself."""
         return self.system.knobs.abilities
 
+    def __str__(self) -> str:
+        return self.name
+
     def session(self) -> FakeSession:
         """A session that stays open, for tests that have no runtime."""
         return FakeSession(self.system)

@@ -208,6 +208,10 @@ class HttpRemote:
     login: Login | None = None
     session: ClassVar[type[HttpSession]] = HttpSession
 
+    def __str__(self) -> str:
+        """As it is called: its profile would fill a page."""
+        return self.name
+
     @property
     def name(self) -> str:
         """As the profile has it."""

@@ -11,6 +11,8 @@ from .pair import Match as Match
 from .pair import Outside as Outside
 from .pair import Retrying as Retrying
 from .pair import SyncPair as SyncPair
+from .record_sink import RecordSink as RecordSink
+from .record_source import RecordSource as RecordSource
 from .sink import SyncSink as SyncSink
 from .source import SyncSource as SyncSource
 from .summary import Summary as Summary
@@ -27,5 +29,5 @@ routekit_interface = 1
 
 @hookimpl
 def register_endpoints() -> list[type[Endpoint]]:
-    """The source and the sink of the scheme `sync`."""
-    return [SyncSource, SyncSink]
+    """The sources and the sinks of the schemes `sync` and `records`."""
+    return [SyncSource, SyncSink, RecordSource, RecordSink]

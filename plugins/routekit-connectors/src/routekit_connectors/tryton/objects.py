@@ -241,6 +241,10 @@ class TrytonRemote:
         """As seen on a real server."""
         return self.described.abilities
 
+    def __str__(self) -> str:
+        """As it is called."""
+        return self.name
+
     @property
     def fields(self) -> Sequence[Field]:
         """What its records have."""
