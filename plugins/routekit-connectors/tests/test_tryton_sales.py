@@ -63,6 +63,19 @@ async def test_a_state_is_reached_by_its_steps(host: Any, erp: str, order: dict[
     assert states == ["processing", "waiting", "pending"]
 
 
+async def test_a_write_goes_all_the_way_at_once(host: Any, erp: str, order: dict[str, Any]) -> None:
+    """From a draft to a shipment that waits, with fields on the way, held against the version before."""
+    async with tryton.sales(erp).open(host) as session:
+        made = await session.create(order, key="k")
+        read = await session.get(made.id)
+        assert read is not None
+        await session.update(made.id, {"description": "urgent", "state": "processing"}, version=read.version)
+        after = await session.get(made.id)
+    assert after is not None
+    states = [after.fields[name] for name in ("description", "state", "shipment_state")]
+    assert states == ["urgent", "processing", "waiting"]
+
+
 async def test_lines_are_replaced_while_it_is_a_draft(host: Any, erp: str, order: dict[str, Any]) -> None:
     """A write has all lines; when it has been confirmed, Tryton refuses it, and the field is named."""
     lines = [LINE, {**LINE, "quantity": 1.0, "unit_price": "3.25"}]

@@ -23,7 +23,10 @@ CONTEXT: Final = {"language": "en", "active_test": False}
 
 _UNIQUE = re.compile(r"must be unique|already exists", re.IGNORECASE)
 _MISSING = re.compile(r"that don't exist", re.IGNORECASE)
-_BARRED = re.compile(r"not allowed to|access|User in companies", re.IGNORECASE)
+_BARRED = re.compile(
+    r"not allowed to (access|create records|read records|write to records|delete records|execute|search)"
+    r"|User in companies"
+)
 _LOCKED = re.compile(r"is locked|could not serialize|deadlock|lock timeout", re.IGNORECASE)
 _FIELD = re.compile(r'field "([^"]+)"')
 
@@ -121,7 +124,7 @@ def _error(name: str, error: Sequence[Any]) -> RemoteError:
         return Gone(text)
     if _UNIQUE.search(text):
         return Taken(text)
-    return Forbidden(text) if _BARRED.search(text) and '"' not in text else Refused(text)
+    return Forbidden(text) if _BARRED.search(text) else Refused(text)
 
 
 def plain(value: Any) -> Any:

@@ -92,8 +92,10 @@ class TrytonSession:
 
     async def get(self, id: str) -> Record | None:
         """One record; see `routekit.remotes.Session`. One that was merged tells into which."""
-        found = await self.many([id])
-        return found[0] if found else None
+        try:
+            return self.record(await self._certain(id))
+        except Gone:
+            return None
 
     async def many(self, ids: Sequence[str]) -> Sequence[Record]:
         """Several records; see `routekit.remotes.Session`."""
@@ -174,14 +176,24 @@ class TrytonSession:
 
     async def _held(self, id: str, version: str | None) -> Mapping[str, Any]:
         """The record as it is now, raises Gone without one, and Stale if it has another version than this."""
-        rows, _ = await self._read([_number(id)])
-        if not rows:
-            raise Gone(f"{self.described.name}: there is no record {id}")
-        merged = rows[0].get(self.described.merged) if self.described.merged else None
+        row = await self._certain(id)
+        merged = row.get(self.described.merged) if self.described.merged else None
         if merged is not None:
             raise Gone(f"{self.described.name}: record {id} was merged", merged_into=str(merged))
-        if version is not None and _version(rows[0], self.described) != version:
+        if version is not None and _version(row, self.described) != version:
             raise Stale(f"{self.described.name}: record {id} was changed meanwhile")
+        return row
+
+    async def _certain(self, id: str) -> Mapping[str, Any]:
+        """The record as it is now; raises Gone if there is none, and Forbidden for one that we may not see.
+
+        A search leaves out both, so it is read by its id.
+        """
+        number = _number(id)
+        if number < 0:
+            raise Gone(f"{self.described.name}: there is no record '{id}'")
+        names = list(dict.fromkeys([*self.described.stamps, *self.described.reads]))
+        rows = await self.ask("read", [number], names, record=id)
         return rows[0]
 
     def holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -231,6 +243,10 @@ class TrytonRemote:
     described: Described
     connection: str
 
+    def __str__(self) -> str:
+        """As it is called."""
+        return self.name
+
     @property
     def name(self) -> str:
         """Such as `tryton parties`."""
@@ -240,10 +256,6 @@ class TrytonRemote:
     def abilities(self) -> Abilities:
         """As seen on a real server."""
         return self.described.abilities
-
-    def __str__(self) -> str:
-        """As it is called."""
-        return self.name
 
     @property
     def fields(self) -> Sequence[Field]:
