@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from routekit_connectors.testing import BottleCRM, RealServer, Roundup, Tryton, started
+from routekit_connectors.testing.servers import requirements, usable
 
 
 def asked(url: str, headers: Mapping[str, str], document: Any = None) -> Any:
@@ -67,6 +69,21 @@ def test_what_is_missing_is_said(kind: type[RealServer], tmp_path: Path, monkeyp
     monkeypatch.setenv("ROUTEKIT_REQUIRE_SERVERS", "1")
     with pytest.raises(pytest.fail.Exception, match=rf"{kind.title} is not installed"):
         next(started(kind))
+
+
+@pytest.mark.parametrize("kind", [BottleCRM, Roundup, Tryton])
+def test_what_is_installed_is_named_with_its_version(kind: type[RealServer]) -> None:
+    """Each machine has the same, from wherever it takes its packages."""
+    lines = requirements(kind).read_text().splitlines()
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+
+
+def test_a_python_that_is_too_old_or_none_is_not_used() -> None:
+    """It is looked for among several, of which some may be there in name only."""
+    assert usable(sys.executable, (3, 11))
+    assert not usable(sys.executable, (99, 0))
+    assert not usable("/nowhere/python3", (3, 11))
 
 
 @pytest.mark.real
