@@ -6,11 +6,13 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import given, settings
 from pydantic import BaseModel, ConfigDict, Field
 
 from routekit_mapping import (
     Limit,
     Mapping,
+    MappingError,
     computed,
     convert,
     converter,
@@ -44,7 +46,8 @@ from routekit_mapping import (
     value_map,
     yes_no,
 )
-from routekit_mapping.testing import laws
+from routekit_mapping.drawing import resolver
+from routekit_mapping.testing import laws, models, records
 
 
 class Stage(Enum):
@@ -221,3 +224,18 @@ def test_a_mapping_that_maps_nothing_is_no_proof() -> None:
 
     with pytest.raises(Exception, match=r"(?i)unable to satisfy"):
         broken("test_what_was_put_is_read_again", convert(x.text, y.word, converter(never, never)))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(records(CUSTOMERS, "a") | models(Customer))
+def test_the_way_that_is_told_is_the_one_that_is_gone(record: Customer) -> None:
+    """Step by step, a record fails where the compiled mapping fails, and what was made needs nothing more."""
+    resolve = resolver(CUSTOMERS, "b")
+    try:
+        made = CUSTOMERS.forward(record, resolve=resolve)
+    except (MappingError, ValueError):
+        assert "failed" in {one.outcome for one in CUSTOMERS.tell(record, resolve=resolve)}
+        return
+    assert "failed" not in {one.outcome for one in CUSTOMERS.tell(record, resolve=resolve)}
+    again = {one.rule: one.outcome for one in CUSTOMERS.tell(record, old=made, resolve=resolve)}
+    assert set(again.values()) <= {"kept", "missing"}, again
