@@ -274,4 +274,8 @@ async def opened(
         engine = Engine(
             pair, ledger, a, b, now=runtime.now, random=runtime.random, report=report, kin=kin, partition=partition
         )
-        yield engine
+        try:
+            yield engine
+        finally:
+            with anyio.CancelScope(shield=True):  # a cycle that was cancelled has the lease still
+                await ledger.release()

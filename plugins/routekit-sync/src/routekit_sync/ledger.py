@@ -84,7 +84,7 @@ class Ledger:
         if lease is not None and lease.owner != self._owner and lease.until > self.now():
             return False
         if self._fence and found is not None and found.version != self._fence.get(key):
-            self._fence = {}  # somebody had it in between
+            self._lease, self._fence, self._until = "", {}, 0.0  # somebody had it in between
         until = self.now() + seconds
         text = Lease(owner=self._owner, until=until).model_dump_json()
         done = await self._values.put(key, text, version=0 if found is None else found.version)
@@ -107,10 +107,8 @@ class Ledger:
     async def release(self) -> None:
         """Give the lease back, so that another process has it at once."""
         if self._lease:
-            over = Lease(
-                owner="", until=0.0
-            ).model_dump_json()  # not deleted: versions would begin anew, and fence nobody
-            await self._values.put(self._lease, over, version=self._fence[self._lease])
+            over = Lease(owner="", until=0.0)  # not deleted: versions would begin anew, and fence nobody
+            await self._values.put(self._lease, over.model_dump_json(), version=self._fence[self._lease])
             self._lease, self._fence, self._until = "", {}, 0.0
 
     def hold(self) -> None:

@@ -184,3 +184,23 @@ async def test_the_last_runs_are_kept(values: Values, clock: Clock) -> None:
         await ledger.ran(RunRecord(at=float(number), seconds=1.0))
     runs = await ledger.runs()
     assert (len(runs), runs[-1].at) == (50, 59.0)
+
+
+async def test_who_finds_the_lease_taken_gives_nothing_back(values: Values, clock: Clock) -> None:
+    """A ledger whose lease another process has by now asks again, and leaves that one's alone."""
+    one, two = Ledger(values, clock.now, owner="one"), Ledger(values, clock.now, owner="two")
+    await one.acquire(seconds=60)
+    clock.time += 61
+    assert await two.acquire(seconds=60)
+    assert not await one.acquire(seconds=60)
+    await one.release()
+    lease = await one.lease()
+    assert lease is not None
+    assert lease.owner == "two"
+    clock.time += 61
+    assert await one.acquire(seconds=60)
+    with pytest.raises(LeaseLost):
+        await two.renew(seconds=10_000)
+    assert not await two.acquire(seconds=60)
+    await two.release()
+    await one.save(Saving(None, link("l1", "7")))
