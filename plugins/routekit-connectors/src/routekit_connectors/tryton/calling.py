@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from routekit.remotes import Busy, Forbidden, Gone, Refused, RemoteError, Stale, Taken, Unsent
-from routekit_http import Entrance, found_at
+from routekit_http import Entrance, found_at, retry_after
 
 from ..answers import Answer, Doing, Outcomes
 from ..asking import Asking
@@ -21,6 +21,8 @@ from ..asking import Asking
 CONTEXT: Final = {"language": "en", "active_test": False}
 """Messages are understood in English, and records that are out of use are seen."""
 
+_PAUSE: Final = 60.0
+"""Seconds for which nobody logs in after too many tries, if the server does not say for how long."""
 _UNIQUE = re.compile(r"must be unique|already exists", re.IGNORECASE)
 _MISSING = re.compile(r"that don't exist", re.IGNORECASE)
 _BARRED = re.compile(
@@ -36,7 +38,7 @@ async def log_in(entrance: Entrance) -> Mapping[str, str]:
     parameters = [entrance.user, {"password": entrance.password.get_secret_value()}, CONTEXT["language"]]
     answer = await entrance.post("/rpc/", {"id": 0, "method": "common.db.login", "params": parameters})
     if answer.status_code == 429:
-        raise Busy(f"{entrance.url} lets nobody log in for a while", after=float(answer.headers.get("retry-after", 60)))
+        raise Busy(f"{entrance.url} lets nobody log in for a while", after=retry_after(answer.headers, 0.0) or _PAUSE)
     if answer.status_code == 401:
         raise Forbidden(f"{entrance.url} does not let '{entrance.user}' log in", hint="see user and password")
     found = found_at(answer.json(), "result") if answer.is_success else None
