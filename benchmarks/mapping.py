@@ -20,6 +20,7 @@ from routekit_mapping import (
     each,
     fields,
     minor_units,
+    parts_of,
     row,
     same,
     some,
@@ -197,4 +198,13 @@ def figures() -> list[Figure]:
         _pair("13 rules, back", partial(MAPPING.backward, party), partial(backward_by_hand, party)),
         _pair("4 plain fields", partial(FLAT.forward, RECORD), partial(flat_by_hand, RECORD)),
         _pair("put, one field changed", partial(MAPPING.put, changed, party), partial(put_by_hand, changed, party)),
+        _part(),
     ]
+
+
+def _part() -> Figure:
+    """What keeping two systems in step does for a field: JSON is read, checked, converted and written as JSON."""
+    part = next(part for part in parts_of(FLAT) if part.name == "note")
+    assert part.to_b is not None
+    (taken,) = alternately(ROUNDS, partial(_timed, partial(part.to_b, {"note": "likes punched cards"})))
+    return Figure("mapping: one field of a record, as JSON", taken, "us")
