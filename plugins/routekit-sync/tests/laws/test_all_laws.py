@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -56,7 +56,10 @@ people = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=200, phases=[Phase.explicit, Phase.generate])
+@settings(
+    derandomize=True, deadline=None, max_examples=200, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)  # fmt: skip
 @given(people)
 def test_p23_what_is_converted_comes_back(person: dict[str, Any]) -> None:
     """P23: there and back is the same, as far as the unit knows what that is, and once more there changes nothing."""

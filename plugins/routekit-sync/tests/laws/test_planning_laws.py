@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from routekit.remotes import Fields, Record
@@ -18,7 +18,10 @@ from routekit_sync.planning import NO_CLOCKS, half, matched, noticed, plan, sett
 from routekit_sync.plans import Clocks, LinkPlan, Write
 from routekit_sync.state import Intent, Link, Shadow
 
-LAWS = settings(derandomize=True, deadline=None, max_examples=300, phases=[Phase.explicit, Phase.generate])
+LAWS = settings(
+    derandomize=True, deadline=None, max_examples=300, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)  # fmt: skip
 A, B = FakeRemote("a", Knobs()), FakeRemote("b", Knobs())
 
 
