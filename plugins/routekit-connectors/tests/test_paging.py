@@ -23,6 +23,7 @@ from routekit_connectors import (
     Ranges,
     Walk,
     Whole,
+    Windowed,
 )
 
 Rows = list[dict[str, Any]]
@@ -77,6 +78,13 @@ def by_key(rows: Rows, ask: Ask) -> tuple[Answer, Rows]:
     return answer(None), found[int(ask.query.get("skip", 0)) :][:3]
 
 
+def by_window(rows: Rows, ask: Ask) -> tuple[Answer, Rows]:
+    """A search that gives three rows, and no more by any means but its filters."""
+    found = [row for row in rows if row["at"] >= ask.query.get("since", 0) and row["at"] > ask.query.get("beyond", -1)]
+    found = [row for row in found if row["id"] > ask.query.get("id_after", -1)]
+    return answer(None), sorted(found, key=lambda row: (row["at"], row["id"]))[: ask.query["limit"]]
+
+
 def whole(rows: Rows, ask: Ask) -> tuple[Answer, Rows]:
     return answer(None), rows
 
@@ -91,6 +99,7 @@ WAYS: dict[str, tuple[Paging, Source]] = {
     "link header": (Linked(), by_link),
     "range": (Ranges(size=3), by_range),
     "keyset": (Keyset("since", "at", size=3, offset_param="skip"), by_key),
+    "window": (Windowed("since", "beyond", "id_after", "at", size=3), by_window),
     "whole": (Whole(), whole),
 }
 STEADY = ("cursor", "next url", "link header")
@@ -145,8 +154,9 @@ def test_nothing_is_missed_that_was_there_throughout(way: str, count: int, gone:
     assert len(found) == len(set(found))
 
 
+@pytest.mark.parametrize("way", ["keyset", "window"])
 @given(stamps=st.lists(st.integers(0, 30), max_size=20, unique=True), edited=st.lists(st.integers(0, 19), max_size=8))
-def test_a_keyset_misses_no_row_that_is_edited_meanwhile(stamps: list[int], edited: list[int]) -> None:
+def test_a_keyset_misses_no_row_that_is_edited_meanwhile(way: str, stamps: list[int], edited: list[int]) -> None:
     """Rows that change between two pages move behind the last one; each row comes at its last change at least."""
     rows = rows_at(stamps)
     clock, waiting = 100, list(edited)
@@ -160,8 +170,23 @@ def test_a_keyset_misses_no_row_that_is_edited_meanwhile(stamps: list[int], edit
                     row["at"] = clock
             waiting.pop()
 
-    found = list(walked(Keyset("since", "at", size=3), by_key, rows, moves))
+    found = list(walked(*WAYS[way], rows, moves))
     assert set(found) == {row["id"] for row in rows}
+
+
+@given(count=st.integers(0, 20), gone=st.lists(st.integers(0, 19), max_size=8))
+def test_a_window_misses_nothing_though_all_rows_have_one_key(count: int, gone: list[int]) -> None:
+    """Rows of that key go away between two pages; each that stays comes, and once: nothing is counted."""
+    rows, leaving = rows_at([7] * count), list(gone)
+
+    def moves() -> None:
+        if leaving:
+            lost = leaving.pop()
+            rows[:] = [row for row in rows if row["id"] != lost]
+
+    found = list(walked(*WAYS["window"], rows, moves))
+    assert set(range(count)) - set(gone) <= set(found)
+    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize("way", ["offset", "page", "range"])

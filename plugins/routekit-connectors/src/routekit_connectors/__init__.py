@@ -28,3 +28,4 @@ from .profile import Since as Since
 from .profile import Tokens as Tokens
 from .remote import HttpRemote as HttpRemote
 from .remote import HttpSession as HttpSession
+from .windowing import Windowed as Windowed
