@@ -100,6 +100,8 @@ async def settle(
             update["due"] = now or 1e-9 if _left_out(bench, intent) else 0.0
         if done.intents:
             update["intents"] = [done.intents[0].model_copy(update={"state": "sent"}), *done.intents[1:]]
+        if done.state == "linked":
+            update["why"] = ""
         if made is not None and made.waits_for:
             update["due"] = now or 1e-9
         return done.model_copy(update=update)

@@ -142,6 +142,7 @@ def test_a_fault_of_a_connector_stops_no_other_record() -> None:
     world.b.before = None
     world.quiet(most=20)
     assert world.b.records[broken].fields["title"] == "changed"
+    assert {link.why for link in world.links()} == {""}
 
 
 def test_what_was_given_up_is_tried_again_once_its_record_changes() -> None:
