@@ -42,7 +42,7 @@ async def main() -> None:
     bob = crm.system.user_create({"name": "Bob", "email": None, "phone": None})
     async with running(from_(SyncSource(pair=customers), Summary).to(cycles), setup=setup_for(Run(), now=clock.now)):
         first = await next_of(cycles, clock.advance)
-        names = " and ".join(str(one.fields["title"]) for one in erp.system.records.values())
+        names = " and ".join(sorted(str(one.fields["title"]) for one in erp.system.records.values()))
         print(f"Ada and Bob are in the CRM: {first.created_b} created in the ERP, as {names}")
         print(f"a minute later: {(await next_of(cycles, clock.advance)).writes} writes")
 
