@@ -1,5 +1,7 @@
 """What the engine makes of two edits at once, of refusals, and of systems that answer back: P3 to P5, P8 to P10,
 P20 to P22, P24, P27 and P32.
+
+In one file although it is long: files of tests import nothing from each other, and these share their world.
 """
 
 from dataclasses import asdict

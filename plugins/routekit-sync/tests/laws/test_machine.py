@@ -1,7 +1,9 @@
-"""Two systems of any kind, users on both, and whatever can go wrong: P1, P2, P3, P6, P7, P8, P11, P12, P14 and P17.
+"""Two systems of any kind, users on both, and whatever can go wrong: P1 to P3, P6 to P8 and others.
 
 A state machine over the real engine and the real ledger: users edit, records come and go, hints come or do not, calls
 fail, answers are lost, tokens run out, and the engine is killed at any step. Then all is left to come to rest.
+
+In one file although it is long: it is one machine.
 """
 
 from collections import Counter
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from routekit.remotes import Creating, Feed
-from routekit.testing.remote import Call, Deletes, FakeSystem, Fault, FaultKind, Knobs, Paging
+from routekit.testing.remote import Call, Deletes, FakeSystem, Fault, FaultKind, Knobs, Merging, Paging
 from routekit_sync import Deleted, Match, Rule
 from routekit_sync.engine import Hint
 from routekit_sync.state import Link
@@ -50,6 +52,7 @@ def systems(draw: st.DrawFn, side: str) -> Knobs:
         deletes=Deletes.FEED if feed is not Feed.NONE and draw(st.booleans()) else Deletes.SCAN,
         normalise={names[1]: cut} if draw(st.booleans()) else {},
         creating=creating,
+        merging=draw(st.sampled_from([Merging.POINTER, Merging.ALIAS, Merging.NEW])),
         external_key=marked if creating is Creating.NATURAL else None,
         findable=[names[0]],
         compare_and_set=draw(st.booleans()),
@@ -107,6 +110,7 @@ class TwoSystems(RuleBasedStateMachine):
         self.deleted = 0
         self.restful = False
         self.faulty = False
+        self.merged = False
 
     def system(self, side: str) -> FakeSystem:
         return self.world.a if side == "a" else self.world.b
@@ -153,6 +157,17 @@ class TwoSystems(RuleBasedStateMachine):
             self.system(side).user_delete(ids[which % len(ids)])
             self.typed.gone(side, ids[which % len(ids)])
             self.deleted += 1
+            self.restful = False
+
+    @rule(side=st.sampled_from(["a", "b"]), which=st.integers(0, 9))
+    def somebody_makes_one_of_two(self, side: str, which: int) -> None:
+        """P18: what the loser said, and whose edits count then, was a user's decision; the rest has to come in step."""
+        ids = sorted(self.system(side).records)
+        if len(ids) > 1 and self.deleted < 3:
+            loser, winner = ids[which % len(ids)], ids[(which + 1) % len(ids)]
+            self.system(side).user_merge(loser, winner)
+            self.deleted += 1
+            self.merged = True
             self.restful = False
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 70.0, 400.0]))
@@ -241,7 +256,8 @@ class TwoSystems(RuleBasedStateMachine):
         self.restful, self.faulty = True, False
         self.agreed()
         self.nothing_is_twice()
-        self.nothing_is_lost()
+        if not self.merged:
+            self.nothing_is_lost()
 
     @precondition(lambda self: self.restful)
     @rule(side=st.sampled_from(["a", "b"]), which=st.integers(0, 9))

@@ -2,6 +2,8 @@
 
 Each mutant replaces one function by what somebody might write by mistake, or what simpler synchronisers do. The laws
 are those of the files beside this one, which hold for the sound kernel; they are loaded from there.
+
+In one file although it is long: it is a list of defects.
 """
 
 import sys

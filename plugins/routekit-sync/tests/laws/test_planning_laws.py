@@ -1,4 +1,7 @@
-"""Laws of the planning function, for any units, shadows and reports: P4, P5, P8, P9, P10, P22, P24 and P25."""
+"""Laws of the planning function, for any units, shadows and reports: P4, P5, P8, P9, P10, P22, P24 and P25.
+
+In one file although it is long: files of tests import nothing from each other, and these draw the same things.
+"""
 
 import json
 from collections.abc import Callable, Mapping
