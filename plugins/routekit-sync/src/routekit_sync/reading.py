@@ -91,7 +91,7 @@ async def _stamped(calls: Calls, cursor: Cursor, now: Callable[[], float]) -> As
             return
         yield Look(fresh, _moved(cursor, now, value=_latest(cursor.value, top), boundary=seen))
         if last is not None and (at is None or last > at):
-            at, place = last, None
+            at, place, turned = last, None, _Turned()
         else:
             place = turned.checked(page.next)
 

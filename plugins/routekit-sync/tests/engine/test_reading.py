@@ -191,3 +191,13 @@ def test_ids_take_eight_bytes_each() -> None:
     assert "100000" in seen
     assert len(seen) == 100_001
     assert seen.size <= 8 * 110_000
+
+
+async def test_pages_of_two_stamps_may_have_the_same_name() -> None:
+    """A page that is named by its place is another one from another stamp on: that is no circle."""
+    clock = Clock()
+    remote, calls = side(clock, page_size=2, paging=Paging.OFFSET)
+    wanted = [remote.system.user_create({"n": number}) for number in range(2)]
+    clock.time += 0.5
+    wanted += [remote.system.user_create({"n": number}) for number in range(3)]
+    assert ids(await looks(calls, Cursor(), clock)) == wanted
