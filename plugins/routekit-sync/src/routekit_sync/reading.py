@@ -149,12 +149,13 @@ class _Turned:
     """The pages of one reading: one that leads back to itself would never end."""
 
     def __init__(self) -> None:
-        self._last: str | None = None
+        self._seen: set[int] = set()
 
     def checked(self, place: str) -> str:
-        if place == self._last:
-            raise Refused(f"the page '{place}' leads to itself", hint="the connector's paging does not get on")
-        self._last = place
+        own = _eight(place)
+        if own in self._seen:
+            raise Refused(f"the page '{place}' leads back to itself", hint="the connector's paging does not get on")
+        self._seen.add(own)
         return place
 
 

@@ -113,16 +113,20 @@ async def test_what_was_dealt_with_at_the_boundary_is_not_read_as_new() -> None:
     assert one != two
 
 
-async def test_a_page_that_leads_to_itself_ends_the_reading() -> None:
+@pytest.mark.parametrize("turns", [["x", "x"], ["x", "y", "x"]])
+async def test_pages_that_lead_back_end_the_reading(turns: list[str]) -> None:
     """It would go on for ever."""
 
     class Circle:
+        def __init__(self) -> None:
+            self.turns = iter(turns)
+
         async def scan(self, page: str | None = None, *, fields: bool = True) -> Page:
-            return Page([Record("1")], "again")
+            return Page([Record("1")], next(self.turns))
 
     clock = Clock()
     calls = Calls("a", Circle(), Abilities(), clock.now)  # type: ignore[arg-type]
-    with pytest.raises(Refused, match="leads to itself"):
+    with pytest.raises(Refused, match="leads back to itself"):
         async for _ in everything(calls, Ids()):
             pass
 
