@@ -312,6 +312,9 @@ class _Nothing:
 
     marks = keys
     groups = keys
+    journal = keys
+    values = keys
+    outbox = keys
 
 
 async def _nothing_read(*, idle: Callable[[], None] | None = None) -> AsyncGenerator[Delivery[Any]]:

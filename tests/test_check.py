@@ -100,6 +100,7 @@ def test_every_word_used_rightly_is_right() -> None:
         .set_header("a", 1)
         .remove_header("a*")
         .idempotent("seen", key=str)
+        .update("totals", key=str, body=int, change=lambda total, n: total + n, first=0)
         .tap(lambda f: f.log("{body}"), on_error="dead_letter")
         .attempt(
             lambda f: f.log("y"), rescue={ValueError: lambda f: f.to("queue:later")}, finally_=lambda f: f.log("x")
