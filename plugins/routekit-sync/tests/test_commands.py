@@ -33,6 +33,8 @@ class Picky(FolderSession):
     def _write(self, id, fields):
         if fields.get("title") == "Nobody":
             raise Refused(f"{fields['mail']} is no customer")
+        if fields.get("title") == "Blocked":
+            raise Refused("no such name", fields={"title": "no such name"})
         return super()._write(id, fields)
 
 
@@ -384,6 +386,17 @@ def test_links_that_are_not_in_step_are_listed(project: Project) -> None:
     (link,) = project.json("links", "--state", "conflict")
     assert (link["a"], link["states"], link["why"]) == ("ada", ["conflict"], "phone")
     assert project("links", "--state", "parked") == "no such link\n"
+
+
+def test_a_field_that_is_refused_is_told(project: Project) -> None:
+    """The rest of the record is written; the run says so by its exit code, and status and links where it is."""
+    project("run")
+    project.write("crm", "bob", name="Blocked", email="bob@example.org", phone="5")
+    assert "blocked" in project("run", code=1)
+    assert {"title": "Bob", "mail": "bob@example.org", "phone": "5"} in project.records("erp")
+    assert "a side refused units in the last cycle" in project("status")
+    (link,) = project.json("links", "--state", "blocked")
+    assert (link["a"], link["why"]) == ("bob", "name")
 
 
 def test_nothing_is_parked(project: Project) -> None:

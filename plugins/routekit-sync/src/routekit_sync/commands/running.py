@@ -134,7 +134,8 @@ async def _state(pair: SyncPair, ledger: Ledger) -> dict[str, Any]:
         "held": stuck,
         "worker": "" if lease is None else lease.owner,
         "now": _ended(last) if lease is None else f"{lease.owner} works at it",
-        "to do": list(_to_do(pair, len(waiting), len(quarantined), stuck)),
+        "blocked": int(figures.get("blocked", 0)),
+        "to do": list(_to_do(pair, len(waiting), len(quarantined), stuck, int(figures.get("blocked", 0)))),
     }
 
 
@@ -149,7 +150,7 @@ def _ended(last: RunRecord | None) -> str:
     return f"stopped: {last.note}" if last.note else "rests"
 
 
-def _to_do(pair: SyncPair, conflicts: int, quarantined: int, held: int) -> Sequence[str]:
+def _to_do(pair: SyncPair, conflicts: int, quarantined: int, held: int, blocked: int) -> Sequence[str]:
     found: list[str] = []
     if held:
         found.append(f"{held} deletions are held: routekit sync plan {pair.name} --diff, then brake release")
@@ -158,6 +159,8 @@ def _to_do(pair: SyncPair, conflicts: int, quarantined: int, held: int) -> Seque
         found.append(f"{conflicts} {wait} for a person: routekit sync conflicts list --pair {pair.name}")
     if quarantined:
         found.append(f"{quarantined} in quarantine: routekit sync quarantine list --pair {pair.name}")
+    if blocked:
+        found.append(f"a side refused units in the last cycle: routekit sync links {pair.name} --state blocked")
     return found
 
 
