@@ -7,8 +7,9 @@ from typing import Final
 from routekit.remotes import Abilities, Creating, Feed
 
 from ..fields import Field
+from .described import Described
 from .feeding import Table
-from .objects import Described, TrytonRemote
+from .objects import TrytonRemote
 
 READ: Final = Abilities(
     feed=Feed.NONE,

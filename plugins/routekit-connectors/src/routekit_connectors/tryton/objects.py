@@ -1,11 +1,9 @@
 """Objects of Tryton as remotes: what is common to all of them, by a description that is data."""
 
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Final, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from routekit import DefinitionError, Runtime
 from routekit.remotes import Abilities, Fields, Forbidden, Gone, Page, Record, Stale
@@ -14,49 +12,12 @@ from routekit_http import client_of
 from ..asking import Asking
 from ..fields import Field, document_of, fields_of, iso, seconds
 from .calling import Rpc, log_in, outcomes, reading
-from .feeding import STAMP, Table, look, since_any
+from .described import Described
+from .feeding import look, since_any
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
-SIZE: Final = 200
-"""Rows of a page."""
 _TRIES: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """One kind of object of Tryton."""
-
-    name: str
-    model: str
-    fields: Sequence[Field]
-    abilities: Abilities
-    tables: Sequence[Table]
-    """What has stamps of its own; the object itself first."""
-    reads: Sequence[str]
-    """What is read of it, beside stamps; fields behind a dot come as rows of their own."""
-    finds: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Fields that can be searched, each with its name in a domain."""
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What messages call a field."""
-    merged: str = ""
-    """The field that names the record that took its place."""
-    references: Sequence[str] = ()
-    """Fields that are ids of other records."""
-    company: bool = False
-    """Whether it belongs to a company: that of the user is asked for then."""
-    stock: bool = False
-    """Whether quantities are read, of all warehouses."""
-    domain: Sequence[Any] = ()
-    """Which records there are at all."""
-    size: int = SIZE
-
-    @property
-    def stamps(self) -> Sequence[str]:
-        """What tells when it was changed, and in which version it is."""
-        prefixes = [f"{table.field}." if table.field else "" for table in self.tables]
-        merged = [self.merged] if self.merged else []
-        return [f"{prefix}{name}" for prefix in prefixes for name in (STAMP, "_timestamp")] + merged
 
 
 class TrytonSession:
@@ -78,7 +39,7 @@ class TrytonSession:
                 return Page(sorted((self.record(row) for row in rows), key=_order), now=now)
         looked = await look(self.rpc, described.tables, begin, page, described.size)
         rows, now = await self._read(looked.ids)
-        known = [row for row in rows if looked.tells(_parts(row, described))]
+        known = [row for row in rows if looked.tells(described.parts(row))]
         return Page(sorted((self.record(row) for row in known), key=_order), looked.next, now=now)
 
     async def scan(self, page: str | None = None, *, fields: bool = True) -> Page:
@@ -164,8 +125,8 @@ class TrytonSession:
         return Record(
             str(row["id"]),
             self.fields(row) if fields and merged is None else {},
-            _version(row, self.described),
-            seconds(_stamp(row, self.described)),
+            self.described.version(row),
+            seconds(self.described.stamp(row)),
             merged is not None,
             None if merged is None else str(merged),
         )
@@ -180,7 +141,7 @@ class TrytonSession:
         merged = row.get(self.described.merged) if self.described.merged else None
         if merged is not None:
             raise Gone(f"{self.described.name}: record {id} was merged", merged_into=str(merged))
-        if version is not None and _version(row, self.described) != version:
+        if version is not None and self.described.version(row) != version:
             raise Stale(f"{self.described.name}: record {id} was changed meanwhile")
         return row
 
@@ -198,7 +159,7 @@ class TrytonSession:
 
     def holding(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The context by which Tryton refuses a write to what has changed since it was read so."""
-        return {"_timestamp": dict(_timestamps(row, self.described))}
+        return {"_timestamp": dict(self.described.timestamps(row))}
 
     async def _read(self, ids: Sequence[int]) -> tuple[Rows, float | None]:
         known = [one for one in ids if one >= 0]
@@ -276,27 +237,6 @@ class TrytonRemote:
 
 def _order(record: Record) -> tuple[float, int]:
     return record.stamp or 0.0, int(record.id)
-
-
-def _parts(row: Mapping[str, Any], described: Described) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    """The rows that make up a record, each with its model."""
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for table in described.tables:
-        rows = [row] if not table.field else cast("Sequence[Mapping[str, Any]]", row.get(f"{table.field}.") or ())
-        found += [(table.model, one) for one in rows]
-    return found
-
-
-def _timestamps(row: Mapping[str, Any], described: Described) -> Sequence[tuple[str, str]]:
-    return [(f"{model},{part['id']}", part["_timestamp"]) for model, part in _parts(row, described)]
-
-
-def _version(row: Mapping[str, Any], described: Described) -> str:
-    return sha256(json.dumps(sorted(_timestamps(row, described))).encode()).hexdigest()[:24]
-
-
-def _stamp(row: Mapping[str, Any], described: Described) -> str:
-    return max(part[STAMP] for _, part in _parts(row, described))
 
 
 def _number(id: str) -> int:

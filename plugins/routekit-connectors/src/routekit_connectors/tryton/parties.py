@@ -17,8 +17,9 @@ from routekit_http import found_at
 
 from ..fields import Field, document_of, fields_of
 from .calling import Rpc
+from .described import Described
 from .feeding import Table
-from .objects import Described, TrytonRemote, TrytonSession
+from .objects import TrytonRemote, TrytonSession
 
 EXTERNAL: Final = "routekit:"
 """How the identifier begins that holds an id of ours."""

@@ -14,8 +14,9 @@ from routekit.remotes import Abilities, Creating, Feed, Fields, Refused
 
 from ..fields import Field, document_of, fields_of
 from .calling import Rpc, day, decimal
+from .described import Described
 from .feeding import Table
-from .objects import Described, TrytonRemote, TrytonSession
+from .objects import TrytonRemote, TrytonSession
 
 STEPS: Final = {"quotation": "quote", "confirmed": "confirm", "processing": "process"}
 """The states on the way, in order, each with the step that leads there from the one before."""

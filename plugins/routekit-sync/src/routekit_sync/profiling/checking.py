@@ -9,7 +9,7 @@ from typing import Final
 from routekit import Runtime
 from routekit.remotes import Creating, Feed, Remote, RemoteError
 
-from . import claims
+from . import claims, feeds
 from .claims import Case, Claimed
 from .trial import PATIENCE, Broken, Sample, Trial, Untried, told
 from .verdicts import Guarantee, Verdict
@@ -69,15 +69,15 @@ CLAIMS: Final[Sequence[Claim]] = (
         claims.finds,
         _unless(lambda trial: trial.abilities.findable or trial.abilities.external_key, "nothing can be searched"),
     ),
-    Claim("feed", claims.tells_changes, _FEEDING),
-    Claim("order of the feed", claims.stamps_in_order, _STAMPING),
-    Claim("granularity", claims.stamps_as_fine, _STAMPING),
+    Claim("feed", feeds.tells_changes, _FEEDING),
+    Claim("order of the feed", feeds.stamps_in_order, _STAMPING),
+    Claim("granularity", feeds.stamps_as_fine, _STAMPING),
     Claim(
         "tombstones",
-        claims.tells_deletions,
+        feeds.tells_deletions,
         _unless(lambda trial: trial.abilities.tombstones, "a deletion is found by a full comparison"),
     ),
-    Claim("clock", claims.tells_time, wish=True),
+    Claim("clock", feeds.tells_time, wish=True),
 )
 """All that is tried, in this order."""
 
