@@ -1,7 +1,7 @@
 """Bench: what a cycle works with, and what stops it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from routekit.remotes import Abilities, Record
@@ -55,6 +55,8 @@ class Bench:
     """The ledger of another pair, for parents."""
     rehearsal: list[LinkPlan] | None = None
     """Where plans are put instead of being carried out."""
+    rehearsed: set[str] = field(default_factory=set[str])
+    """Links whose writes have been put there."""
     partition: int = 0
     stopped: Exception | None = None
 

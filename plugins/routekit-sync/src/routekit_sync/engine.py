@@ -93,8 +93,6 @@ class Engine:
             summary.complete, summary.note = False, "another process works at this pair"
             return summary
         bench = self._bench(self.ledger, summary)
-        for calls in self._calls.values():
-            calls.trouble = None
         try:
             await self._run(bench, full, hints, only)
         except (Halted, RemoteError) as error:
@@ -107,13 +105,17 @@ class Engine:
                 await self.ledger.release()
             raise
         done = self._finished(summary, begun, before)
-        await self.ledger.ran(RunRecord(at=begun, seconds=done.seconds, figures=done.figures(), note=done.note))
+        with suppress(LeaseLost):  # all that was done is kept: the run alone is not listed
+            await self.ledger.ran(RunRecord(at=begun, seconds=done.seconds, figures=done.figures(), note=done.note))
         await self.ledger.release()
         bench.tell("done")
         return done
 
     async def plan(self, full: bool = False, hints: Sequence[Hint] = ()) -> AsyncGenerator[LinkPlan]:
-        """What a cycle would do now, link by link. Nothing is written anywhere, and no lease is needed."""
+        """What a cycle would do now, link by link. Nothing is written anywhere, and no lease is needed.
+
+        Raises what a side answers where a cycle would end: what follows is not known then.
+        """
         overlay = Overlay(self.ledger.values, self._now)
         self.rehearsed = self.ledger.over(overlay)
         bench = self._bench(self.rehearsed, Summary(self.pair.name))
@@ -124,6 +126,8 @@ class Engine:
                 for each in bench.rehearsal:
                     yield each
                 bench.rehearsal.clear()
+                if bench.halted is not None:
+                    raise bench.halted
         await delete(bench)
         for each in bench.rehearsal:
             yield each
@@ -138,6 +142,8 @@ class Engine:
         return float(min(rests, default=-1))
 
     def _bench(self, ledger: Ledger, summary: Summary) -> Bench:
+        for calls in self._calls.values():
+            calls.trouble = None  # of an earlier cycle
         return Bench(
             self.pair,
             ledger,

@@ -53,7 +53,10 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
             return
         asked = await plan(bench, dirty)
         if bench.rehearsal is not None:
-            bench.rehearsal.append(asked)
+            if asked.link not in bench.rehearsed:  # it may be due besides, and would be done by then
+                bench.rehearsal.append(asked)
+            if asked.writes:
+                bench.rehearsed.add(asked.link)
             return
         try:
             more = await _step(bench, dirty, asked)

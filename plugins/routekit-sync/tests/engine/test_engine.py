@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from routekit import Store, ValueChange
+from routekit.remotes import Busy
 from routekit.testing import Catalog
-from routekit.testing.remote import FakeRemote, FakeSystem, Knobs
+from routekit.testing.remote import FakeRemote, FakeSystem, Fault, FaultKind, Knobs
 from routekit_sync import Match, SyncPair, Unit
 from routekit_sync.engine import Engine
 from routekit_sync.ledger import Ledger
@@ -240,3 +241,21 @@ async def test_a_cycle_tells_how_far_it_is_and_what_it_did(bed: Bed) -> None:
     assert {"reading a", "reading b", "creating", "deleting"} <= set(heard)
     (run,) = await bed.ledger("people").runs()
     assert run.figures["created_b"] == 1.0
+
+
+async def test_a_side_that_was_busy_is_asked_again_by_the_next_plan(bed: Bed) -> None:
+    """A cycle that was stopped leaves nothing behind that stops a rehearsal; one that is stopped itself says so."""
+    people = bed.pair("people")
+    own = bed.system(people, "a").user_create({"name": "Ann"})
+    await bed.quiet(people)
+    bed.system(people, "a").user_edit(own, {"name": "Anna"})
+    bed.time += 10
+    engine = bed.engine(people)
+    bed.system(people, "b").faults.plan(Fault(FaultKind.BUSY, "update", after=30.0))
+    summary = await engine.cycle()
+    assert (summary.complete, summary.wait) == (False, 30.0)
+    plans = [each async for each in engine.plan()]
+    assert [write.op for each in plans for write in each.writes] == ["update"]
+    bed.system(people, "a").faults.plan(Fault(FaultKind.BUSY, "changes"))
+    with pytest.raises(Busy):
+        [each async for each in engine.plan()]
