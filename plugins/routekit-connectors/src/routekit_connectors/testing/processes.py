@@ -21,7 +21,7 @@ class Process:
         with self._log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603  # a server of tests
                 ["/bin/sh", "-c", _LEASH, "sh", *command],
-                env={**os.environ, **environment},
+                env={**_own(), **environment},
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -67,7 +67,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] = {
     """What a command prints; raises RuntimeError with that if it fails."""
     done = subprocess.run(  # noqa: S603  # as above
         command,
-        env={**os.environ, **environment},
+        env={**_own(), **environment},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -92,6 +92,11 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+def _own() -> dict[str, str]:
+    """Our environment, but for what leads another Python to our packages."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 def _offspring(pid: int) -> list[int]:
