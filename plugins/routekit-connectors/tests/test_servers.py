@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from routekit_connectors.testing import BottleCRM, RealServer, Roundup, Tryton, started
+from routekit_connectors.testing.processes import run
 from routekit_connectors.testing.servers import requirements, usable
 
 
@@ -84,6 +85,14 @@ def test_a_python_that_is_too_old_or_none_is_not_used() -> None:
     assert usable(sys.executable, (3, 11))
     assert not usable(sys.executable, (99, 0))
     assert not usable("/nowhere/python3", (3, 11))
+
+
+def test_a_server_is_not_led_to_our_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has its own, in versions of its own; all else of the environment is passed on."""
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("ROUTEKIT_TEST", "here")
+    program = "import os; print(os.environ.get('PYTHONPATH'), os.environ['ROUTEKIT_TEST'], os.environ['MORE'])"
+    assert run([sys.executable, "-c", program], tmp_path, {"MORE": "too"}).split() == ["None", "here", "too"]
 
 
 @pytest.mark.real
