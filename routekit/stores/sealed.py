@@ -8,7 +8,6 @@ here, as all are wrapped in the same way.
 """
 
 import os
-
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import replace
