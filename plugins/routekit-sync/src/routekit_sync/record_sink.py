@@ -35,7 +35,7 @@ class RecordSink(Producer):
             from routekit_sync import FolderRemote, RecordSink, RecordSource
 
             crm, erp = FolderRemote("crm", Path("crm")), FolderRemote("erp", Path("erp"))
-            copied = from_(RecordSource(remote=crm, name="copied"), dict).to(
+            records = from_(RecordSource(remote=crm, name="copied"), dict).to(
                 RecordSink(remote=erp, mode="upsert", by="email")
             )
         """,

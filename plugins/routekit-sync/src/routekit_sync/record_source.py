@@ -41,7 +41,7 @@ class RecordSource(Consumer):
             from routekit_sync import FolderRemote, RecordSink, RecordSource
 
             crm, erp = FolderRemote("crm", Path("crm")), FolderRemote("erp", Path("erp"))
-            copied = from_(RecordSource(remote=crm, name="copied"), dict).to(
+            records = from_(RecordSource(remote=crm, name="copied"), dict).to(
                 RecordSink(remote=erp, mode="upsert", by="email")
             )
         """,
