@@ -184,7 +184,7 @@ def setup(server: Server) -> Callable[..., Any]:
 def eventually() -> Callable[..., Any]:
     """Wait until something holds; fails after some seconds."""
 
-    async def wait(holds: Callable[[], Any], within: float = 90.0) -> None:
+    async def wait(holds: Callable[[], Any], within: float = 180.0) -> None:
         with anyio.fail_after(within):
             while True:
                 found = holds()

@@ -133,6 +133,7 @@ async def test_an_exchange_that_is_deleted_is_made_again(setup: Any, outside: An
     assert degraded(run) == [], "the route need not start again for that"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("purpose", ["consuming", "publishing"])
 async def test_a_connection_that_is_cut_is_made_again(
     setup: Any, outside: Any, queue: str, purpose: str, eventually: Any

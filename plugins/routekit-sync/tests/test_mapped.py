@@ -68,3 +68,10 @@ def test_a_rule_for_a_unit_that_is_not_there_is_found() -> None:
         units_of(MAPPING, rules={"emial": Rule.B})
     with pytest.raises(BadOption, match="no unit 'street'"):
         units_of(MAPPING, revert=["street"])
+
+
+def test_on_a_side_that_is_never_written_each_change_counts() -> None:
+    """A rule that goes one way knows of no two values there that mean the same, or no change would ever be carried."""
+    name, *_ = units_of(MAPPING)
+    assert not name.same_a({"name": "Ada"}, {"name": "Ada King"})
+    assert name.same_a({"name": "Ada"}, {"name": "Ada"})
