@@ -2,6 +2,8 @@
 
 A write's outcome is always known from what is kept: an intent that is there was perhaps sent, one that is not was
 not, or is done. What fails concerns its own link; a side that is down or busy ends the cycle.
+
+It is longer than others, as this is the one page that says what follows from each outcome of a write.
 """
 
 from dataclasses import replace
@@ -53,11 +55,10 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
             return
         asked = await plan(bench, dirty)
         if bench.rehearsal is not None:
-            if asked.link not in bench.rehearsed:  # it may be due besides, and would be done by then
-                bench.rehearsal.append(asked)
-            if asked.writes:
-                bench.rehearsed.add(asked.link)
-            return
+            if not await _rehearsed(bench, dirty, asked):
+                return
+            rounds += 1
+            continue
         try:
             more = await _step(bench, dirty, asked)
         except Changed:
@@ -66,6 +67,17 @@ async def carry_out(bench: Bench, dirty: Dirty, *, deleting: bool = False) -> No
             return
         rounds += 1
     await postponed(bench, dirty)
+
+
+async def _rehearsed(bench: Bench, dirty: Dirty, asked: LinkPlan) -> bool:
+    """Say what would be done; true if something was read before, as it would be then: plan again."""
+    read = await _look_first(bench, dirty, asked)
+    if read is None:
+        if asked.link not in bench.rehearsed and bench.rehearsal is not None:
+            bench.rehearsal.append(asked)  # it may be due besides, and would be done by then
+        if asked.writes:
+            bench.rehearsed.add(asked.link)
+    return bool(read)
 
 
 async def _met(bench: Bench, dirty: Dirty) -> bool:

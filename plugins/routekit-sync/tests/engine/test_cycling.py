@@ -428,3 +428,17 @@ def test_a_scope_or_key_that_fails_stops_no_other() -> None:
     world.quiet()
     assert sorted(record.fields["title"] for record in world.b.records.values()) == ["Ann", "Bob"]
     assert any("scope" in alert for alert in world.alerts)
+
+
+def test_a_plan_knows_of_a_deletion_that_no_feed_has_told() -> None:
+    """P27: where a record is read before it is written, the plan reads it too: it is brought back, not changed."""
+    b = Knobs(prefix="b", deletes=Deletes.SCAN, compare_and_set=False)
+    world = filled(1, b=b, deletes=Deleted.DELETE, sweep=1e9)
+    (here,), (there,) = world.a.records, world.b.records
+    world.b.user_delete(there)
+    world.a.user_edit(here, {"name": "changed"})
+    world.wait(400)
+    planned = [(write.side, write.op) for each in world.plan() for write in each.writes]
+    before = len(world.b.writes)
+    world.cycle()
+    assert planned == [("b", written.op) for written in world.b.writes[before:]] == [("b", "create")]
