@@ -39,7 +39,7 @@ def test_a_look_goes_back_behind_all_that_may_show_up_late() -> None:
 )
 def test_an_error_says_whether_another_try_is_worth_it(kind: type[RemoteError], again: bool) -> None:
     """What may pass by itself is `Unavailable`, and what will not is `Rejected`, as for every endpoint."""
-    error = kind("crm contacts: no", **{"hint": "look there"})
+    error = kind("crm contacts: no", hint="look there")
     assert isinstance(error, Unavailable) is again
     assert isinstance(error, Rejected) is not again
     assert str(error) == "crm contacts: no; look there"
