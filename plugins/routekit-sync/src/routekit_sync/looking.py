@@ -43,7 +43,7 @@ async def look_first(bench: Bench, batch: Sequence[Dirty]) -> None:
             kept = shadow(dirty.known.link, side)
             if kept is None or not kept.present or dirty.record(side) is not None or resting(dirty.known.link):
                 continue
-            if not able.compare_and_set or kept.version is None:
+            if bench.rehearsal is not None or not able.compare_and_set or kept.version is None:
                 wanted[kept.id] = dirty
         if len(wanted) < 2 or able.batch < 2:
             continue

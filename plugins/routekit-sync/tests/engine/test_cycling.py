@@ -430,9 +430,10 @@ def test_a_scope_or_key_that_fails_stops_no_other() -> None:
     assert any("scope" in alert for alert in world.alerts)
 
 
-def test_a_plan_knows_of_a_deletion_that_no_feed_has_told() -> None:
-    """P27: where a record is read before it is written, the plan reads it too: it is brought back, not changed."""
-    b = Knobs(prefix="b", deletes=Deletes.SCAN, compare_and_set=False)
+@pytest.mark.parametrize("compare_and_set", [False, True])
+def test_a_plan_knows_of_a_deletion_that_no_feed_has_told(compare_and_set: bool) -> None:
+    """P27: what would be written is read for the plan: the record is brought back, not changed."""
+    b = Knobs(prefix="b", deletes=Deletes.SCAN, compare_and_set=compare_and_set)
     world = filled(1, b=b, deletes=Deleted.DELETE, sweep=1e9)
     (here,), (there,) = world.a.records, world.b.records
     world.b.user_delete(there)
