@@ -8,6 +8,7 @@ Needs the connections `erp` (Tryton) and `crm` (BottleCRM, whose deals have the 
 and `order_state`); see docs/routes/erp-orders.md.
 """
 
+import os
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -51,6 +52,10 @@ class Buyer(BaseModel):
     email: Annotated[str, Sensitive("email")]
     first_name: Annotated[str, Sensitive("name")] | None = None
     last_name: Annotated[str, Sensitive("name")] | None = None
+    street: Annotated[str, Sensitive("address")] | None = None
+    postcode: str | None = None
+    city: str | None = None
+    country: str | None = None
 
 
 class Made(BaseModel):
@@ -74,6 +79,7 @@ class Order(BaseModel):
     unit_price: Decimal
     email: Annotated[str, Sensitive("email")] = ""
     buyer: Annotated[str, Sensitive("name")] = ""
+    address: Annotated[dict[str, str | None], Sensitive("address")] = Field(default_factory=dict[str, "str | None"])
     party: str = ""
     sale: str = ""
     number: str | None = None
@@ -111,7 +117,8 @@ def as_order(deal: Deal) -> Order:
 def with_buyer(order: Order, buyer: Buyer) -> Order:
     """The order, with who buys."""
     name = " ".join(part for part in (buyer.first_name, buyer.last_name) if part)
-    return order.model_copy(update={"email": buyer.email, "buyer": name or buyer.email})
+    place = {"street": buyer.street, "postal_code": buyer.postcode, "city": buyer.city, "country": buyer.country}
+    return order.model_copy(update={"email": buyer.email, "buyer": name or buyer.email, "address": place})
 
 
 def with_party(order: Order, made: Made) -> Order:
@@ -125,8 +132,8 @@ def with_sale(order: Order, made: Made) -> Order:
 
 
 def party_of(order: Order) -> dict[str, Any]:
-    """The customer, as the ERP takes one that is new."""
-    return {"email": order.email, "name": order.buyer}
+    """The customer, as the ERP takes one that is new: with an address, to which the sale goes."""
+    return {"email": order.email, "name": order.buyer, **order.address}
 
 
 def sale_of(order: Order) -> dict[str, Any]:
@@ -218,8 +225,10 @@ def states(sales: Remote, deals: Remote, *, every: float = 30.0) -> Flow[Sale]:
     )
 
 
+_EVERY = float(os.environ.get("ORDERS_EVERY", "30"))
+"""Seconds between two looks."""
 _deals = bottlecrm.deals("crm", custom=["sku", "quantity", "order", "order_state"])
 _sales = tryton.sales("erp")
 
-won = orders(_deals, bottlecrm.contacts("crm"), tryton.parties("erp"), _sales)
-followed = states(_sales, _deals)
+won = orders(_deals, bottlecrm.contacts("crm"), tryton.parties("erp"), _sales, every=_EVERY)
+followed = states(_sales, _deals, every=_EVERY)

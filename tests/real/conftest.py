@@ -20,6 +20,7 @@ from routekit_connectors.testing import bottlecrm_server as bottlecrm_server
 from routekit_connectors.testing import roundup_server as roundup_server
 from routekit_connectors.testing import tryton_server as tryton_server
 
+ROOT = Path(__file__).resolve().parents[2]
 Row = dict[str, Any]
 
 
@@ -47,6 +48,9 @@ class Crm:
     def contacts(self) -> list[Row]:
         return self.ask("GET", "contacts/?limit=1000")["results"]
 
+    def deal(self, id: str) -> Row:
+        return self.ask("GET", f"opportunities/{id}/")["opportunity_obj"]
+
     def cases(self) -> list[Row]:
         return self.ask("GET", "cases/?limit=1000")["cases"]
 
@@ -72,6 +76,11 @@ class Erp:
 
     def edit(self, id: int, **fields: Any) -> None:
         self.ask("PUT", f"party.party/{id}", fields)
+
+    def sales(self) -> list[Row]:
+        return self.ask(
+            "GET", "sale.sale?s=1000&" + urlencode([("f", name) for name in ("reference", "state", "number")])
+        )
 
 
 class Desk:
@@ -99,6 +108,15 @@ class Project:
     """A folder with the pairs, as users have it, and `routekit sync` on it."""
 
     folder: Path
+
+    def routes(self, *only: str) -> str:
+        """What our own routes say while they do what there is to do."""
+        chosen = [word for name in only for word in ("--route", name)]
+        command = [str(Path(sys.executable).parent / "routekit"), "run", str(ROOT / "routes"), *chosen]
+        often = {**os.environ, "ORDERS_EVERY": "1"}
+        done = subprocess.run(command, cwd=self.folder, env=often, capture_output=True, text=True)
+        assert done.returncode in (0, 1), f"{done.stdout}\n{done.stderr}"
+        return done.stderr
 
     def run(self, pair: str, kill: str = "") -> Row | None:
         """What one cycle says of itself; None if it was killed, once the write `kill` (`create/a`) was answered."""
