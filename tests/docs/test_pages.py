@@ -87,7 +87,8 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
 def test_every_page_is_on_the_map() -> None:
     """The index names every page, or the index of its folder does; that of the patterns each of theirs once."""
     index, patterns = links_of(DOCS / "index.md"), links_of(DOCS / "patterns" / "index.md")
-    maps = [DOCS / name / "index.md" for name in ("connectors", "mapping", "patterns", "plugins", "reference", "routes", "sync")]
+    folders = ("connectors", "mapping", "patterns", "plugins", "reference", "routes", "sync")
+    maps = [DOCS / name / "index.md" for name in folders]
     assert set(maps) <= set(index)
     named = [*index, *(path for map_ in maps for path in links_of(map_) if path.parent == map_.parent)]
     assert {path for path in PAGES if path != DOCS / "index.md"} <= set(named)
