@@ -399,6 +399,27 @@ def test_a_field_that_is_refused_is_told(project: Project) -> None:
     assert (link["a"], link["why"]) == ("bob", "name")
 
 
+def test_a_weak_match_is_confirmed_by_a_person(project: Project) -> None:
+    """Two records that may be one wait; once it is confirmed they are linked, and nobody is created."""
+    module = next((project.folder / "routes").glob("*.py"))
+    module.write_text(ROUTES.replace('key_b=lambda p: p.get("mail"))', 'key_b=lambda p: p.get("mail"), review=True)'))
+    project.write("crm", "1", name="Ada", email="ada@x")
+    project.write("erp", "9", title="Ada", mail="ada@x")
+    project("run")
+    states = {row["a"] or row["b"]: row["states"] for row in project.json("links")}
+    assert (states["1"], states["9"]) == (["parked"], ["parked"])
+    before = (len(project.records("crm")), len(project.records("erp")))
+    with pytest.raises(UnknownName, match="record '7' of side b has not been seen"):
+        project("confirm", "customers", "1", "7")
+    assert project("confirm", "customers", "1", "9", "--why", "she says so").startswith("1 and 9 are one")
+    project("run")
+    assert (len(project.records("crm")), len(project.records("erp"))) == before
+    assert project.json("links", "--record", "9") == project.json("links", "--record", "1")
+    assert project.json("links", "--record", "1")[0]["states"] == []
+    with pytest.raises(UnknownName, match="record '1' of side a is linked to '9' already"):
+        project("confirm", "customers", "1", "9")
+
+
 def test_nothing_is_parked(project: Project) -> None:
     """What is parked is listed before it is unparked; an id that is not is told."""
     project("run")

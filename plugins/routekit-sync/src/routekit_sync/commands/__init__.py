@@ -8,6 +8,7 @@ from routekit import hookimpl
 
 from .app import sync as sync
 from .checking import profile as profile
+from .confirming import confirm as confirm
 from .disputing import conflicts as conflicts
 from .erasing import erase as erase
 from .linking import links as links
