@@ -124,7 +124,9 @@ def overdue(issues: Remote, told: str | Endpoint = LATE, *, every: float = 15.0)
     )
 
 
+_EVERY = float(os.environ.get("DESK_EVERY", "15"))
+"""Seconds between two looks."""
 _issues = roundup.issues("desk")
 
-given_away = desk_of(_issues)
-too_late = overdue(_issues)
+given_away = desk_of(_issues, every=_EVERY)
+too_late = overdue(_issues, every=_EVERY)

@@ -113,7 +113,7 @@ class Project:
         """What our own routes say while they do what there is to do."""
         chosen = [word for name in only for word in ("--route", name)]
         command = [str(Path(sys.executable).parent / "routekit"), "run", str(ROOT / "routes"), *chosen]
-        often = {**os.environ, "ORDERS_EVERY": "1"}
+        often = {**os.environ, "ORDERS_EVERY": "1", "DESK_EVERY": "1"}
         done = subprocess.run(command, cwd=self.folder, env=often, capture_output=True, text=True)
         assert done.returncode in (0, 1), f"{done.stdout}\n{done.stderr}"
         return done.stderr
