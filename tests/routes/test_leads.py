@@ -43,7 +43,17 @@ def command(folder: Path, *words: str, timeout: str = "5s") -> list[str]:
         "log": "debug",
     }
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    return [ROUTEKIT, "--config", str(ROOT / "routekit.toml"), *sets, words[0], str(ROOT / "routes"), *words[1:]]
+    chosen = [] if "--route" in words else ["--route", "leads.*", "--route", "duplicates.*"]
+    return [
+        ROUTEKIT,
+        "--config",
+        str(ROOT / "routekit.toml"),
+        *sets,
+        words[0],
+        str(ROOT / "routes"),
+        *chosen,
+        *words[1:],
+    ]
 
 
 @contextmanager
