@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, OrderedDict
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,7 @@ class Quality(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     file: str
+    at: datetime = Field(description="when it was read to its end")
     rows: int
     written: int
     duplicates: int = Field(description="rows of an address that is known already")
@@ -103,6 +105,7 @@ def report(tally: Tally, message: Message[Tally]) -> Quality:
     causes = sorted(counting.causes.items(), key=lambda one: -one[1][0])
     return Quality(
         file=message.headers["file.name"],
+        at=datetime.now(UTC),
         rows=tally.total,
         written=tally.done,
         duplicates=tally.ended,

@@ -13,7 +13,7 @@ from routekit.testing import run_routes, simulate
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = set(signature(run_routes).parameters)
-EXAMPLES = sorted(ROOT.glob("examples/*.py"))
+EXAMPLES = sorted(path for path in ROOT.glob("examples/*.py") if "run_routes" in path.read_text(encoding="utf-8"))
 
 
 class Taken(Exception):
