@@ -54,15 +54,25 @@ class Apart:
         self._turn = anyio.Lock()
 
     async def publish(self, publication: Publication) -> None:
-        """Publish a message; raises Rejected if the broker does not take it, and what publishing raises."""
+        """Publish a message; raises Rejected if the broker does not take it twice, and what publishing raises.
+
+        Twice, as a channel gets the number of the one before, whose end the broker may still be telling of.
+        """
         async with self._turn:
-            channel = await self._line.channel(self._what, confirms=True)
             try:
-                await publication.confirmed(await wire(channel), self._what, self._line.place)
-            except Suspected as error:
-                raise Rejected(f"{self._what}: the broker does not take such a message: {error}") from error
-            finally:
-                await goodbye(channel)
+                await self._alone(publication)
+            except Suspected:
+                try:
+                    await self._alone(publication)
+                except Suspected as error:
+                    raise Rejected(f"{self._what}: the broker does not take such a message: {error}") from error
+
+    async def _alone(self, publication: Publication) -> None:
+        channel = await self._line.channel(self._what, confirms=True)
+        try:
+            await publication.confirmed(await wire(channel), self._what, self._line.place)
+        finally:
+            await goodbye(channel)
 
 
 def unavailable(what: str, error: Suspected) -> Unavailable:
