@@ -103,9 +103,9 @@ def as_order(deal: Deal) -> Order:
     missing += [] if deal.contacts else ["contacts"]
     if missing or deal.amount is None or deal.quantity is None or deal.sku is None:
         raise BodyError(f"is won without {' and '.join(missing)}", column=missing[0])
-    quantity = Decimal(deal.quantity)
-    if quantity <= 0 or quantity.as_tuple().exponent not in (0, -0):
+    if not deal.quantity.isascii() or not deal.quantity.isdecimal() or int(deal.quantity) == 0:
         raise BodyError(f"{deal.quantity} is no number of pieces", column="quantity")
+    quantity = Decimal(deal.quantity)
     price = deal.amount / quantity
     if price != price.quantize(Decimal("0.0001")):
         raise BodyError(f"{deal.amount} is not {quantity} times a price", column="amount")

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from routekit import BodyError
 from routekit.remotes import Creating, Feed
 from routekit.testing import Run, run_routes, running, setup_for
 from routekit.testing.remote import FakeRemote, Fault, FaultKind, Knobs
@@ -140,11 +141,13 @@ async def test_what_becomes_of_a_sale_is_told() -> None:
         ({"amount": None}, "is won without amount"),
         ({"contacts": [], "sku": None}, "is won without sku and contacts"),
         ({"quantity": "0"}, "0 is no number of pieces"),
+        ({"quantity": "many"}, "many is no number of pieces"),
+        ({"quantity": "1.5"}, "1.5 is no number of pieces"),
         ({"amount": "10", "quantity": "3"}, "10 is not 3 times a price"),
     ],
 )
 def test_a_deal_that_nobody_could_deliver_says_why(changes: dict[str, Any], reason: str) -> None:
     """What is missing, or does not add up, in words for who works at the deal."""
     deal = {"id": "1", "name": "Big", "stage": "CLOSED_WON", "amount": "20", "quantity": "2", "sku": "W-1"}
-    with pytest.raises(Exception, match=reason):
+    with pytest.raises(BodyError, match=reason):
         as_order(Deal.model_validate({**deal, "contacts": ["c"], **changes}))

@@ -12,7 +12,7 @@ from routekit_mapping import Mapping, fields, same
 from routekit_sync import units_of
 from routes.erp_orders import Deal, as_order
 
-from .test_erp_customers import ADA, ERP, settled, world
+from .test_erp_customers import ADA, settled, world
 from .test_people import joins, users
 from .test_people import world as office
 
@@ -103,8 +103,3 @@ async def test_nothing_is_acknowledged_before_it_is_done() -> None:
     crm = Sink(fail={1: Unavailable("the CRM is away")})
     await run_routes(from_(feed, int, policy=Policy(dead_letter="refuse")).to(crm))
     assert (crm.bodies, len(feed.acknowledged)) == ([2], 1)
-
-
-def test_systems_in_memory_are_those_of_the_routes() -> None:
-    """What is tried here has the quirks of the real systems: stamps, versions, no tombstones."""
-    assert (ERP.compare_and_set, ERP.lag > 0) == (True, True)
