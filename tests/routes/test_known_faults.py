@@ -65,6 +65,19 @@ def test_changes_of_one_instant_are_all_seen() -> None:
     assert len(sides.b.records) == 11
 
 
+def test_a_side_that_is_suddenly_empty_takes_nothing_with_it() -> None:
+    """However few there were: nobody is put out of use, and it is told."""
+    sides = world()
+    for number in range(6):
+        sides.b.user_create({"last_name": "Bob", "email": f"b{number}@example.org", "active": True})
+    settled(sides)
+    for contact in list(sides.b.records):
+        sides.b.user_delete(contact)
+    sides.quiet()
+    assert [record.fields["active"] for record in sides.a.records.values()] == [True] * 6
+    assert sides.alerts
+
+
 def test_amounts_stay_exact() -> None:
     """Money is a decimal number from one end to the other, and never a fraction of two or a number of cents."""
     deal = {

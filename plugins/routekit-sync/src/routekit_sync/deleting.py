@@ -36,10 +36,12 @@ def _going(known: Known) -> bool:
 
 
 async def _braked(bench: Bench, count: int) -> bool:
-    """Whether so many deletions have to wait; the first time, a person is told."""
+    """Whether so many deletions have to wait; the first time, a person is told. All at once are always too many."""
     held = await bench.ledger.held()
     brake = bench.pair.brake
-    if count <= brake.count or count <= (held.allowed if held else 0) or count <= brake.ratio * await _links(bench):
+    links = await _links(bench) if count > 1 else 0
+    few = count <= max(brake.count, brake.ratio * links) and not 1 < links <= count
+    if few or count <= (held.allowed if held else 0):
         if held is not None:
             await bench.ledger.write([ValueChange(bench.ledger.place("held"), None)])
         return False
